@@ -1,0 +1,1 @@
+"""The command line. Handlers import what they need inside the command."""

@@ -1,0 +1,1 @@
+"""Module manager, supervisor, event bus and clock."""

@@ -1,0 +1,1 @@
+"""The one door: pipeline, machines, authorisation, preview, recovery."""

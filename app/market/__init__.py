@@ -1,0 +1,1 @@
+"""Market sources: everything a module's declared subscriptions need."""

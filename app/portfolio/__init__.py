@@ -1,0 +1,1 @@
+"""Pure accounting: postings, lots, positions, profit and loss."""

@@ -1,0 +1,1 @@
+"""Venue clients behind one contract, `base.Venue`."""

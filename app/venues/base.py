@@ -1,0 +1,192 @@
+"""The venue contract. Every adapter inherits the contract suite in ``tests/venues``.
+
+All calls have a deadline inside the adapter. A call that may have reached the venue and was not answered raises
+`VenueUnknown`; one that certainly changed nothing raises `VenueRefused` (the venue's no) or `VenueError`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from decimal import Decimal
+from enum import StrEnum
+from typing import Protocol
+
+from strategies.model import Instrument, Side
+
+
+class OrderKind(StrEnum):
+    """How an order trades.
+
+    LIMIT: at `limit_price` or better, rests until `expires_ms`. An entry is a marketable LIMIT at the worst price the
+    trader confirmed, so no fill can break the bound. STOP: once the market trades at or beyond `stop_price`, sells (or
+    buys) at market. MARKET: at whatever the book gives; only for reduce-only closes.
+    """
+
+    LIMIT = "limit"
+    STOP = "stop"
+    MARKET = "market"
+
+
+class OrderState(StrEnum):
+    """The Order machine's states (DESIGN section 4). A venue never reports PENDING or UNKNOWN: those are ours."""
+
+    PENDING = "PENDING"
+    OPEN = "OPEN"
+    PARTIALLY_FILLED = "PARTIALLY_FILLED"
+    FILLED = "FILLED"
+    CANCELLED = "CANCELLED"
+    EXPIRED = "EXPIRED"
+    REJECTED = "REJECTED"
+    UNKNOWN = "UNKNOWN"
+
+
+TERMINAL: frozenset[OrderState] = frozenset(
+    {OrderState.FILLED, OrderState.CANCELLED, OrderState.EXPIRED, OrderState.REJECTED}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class OrderRequest:
+    """One order as the venue gets it.
+
+    Attributes:
+        client_id: ours, unique for ever; repeating it returns the original answer and does nothing.
+        expires_ms: the venue cancels what is unfilled at this instant (state EXPIRED); None rests until cancelled.
+        valid_until_ms: the venue refuses to accept the order after this instant.
+        parent: client id of the entry this exit belongs to. The exit is accepted with the list but sleeps (OPEN,
+            not matchable) until the parent fills, and then trades exactly the parent's filled quantity.
+        group: orders of one group share one quantity: a fill of one shrinks the others, completion cancels them.
+        reduce_only: never trades more than the account holds of the base asset.
+    """
+
+    client_id: str
+    symbol: str
+    side: Side
+    kind: OrderKind
+    quantity: Decimal
+    valid_until_ms: int
+    limit_price: Decimal | None = None
+    stop_price: Decimal | None = None
+    expires_ms: int | None = None
+    parent: str | None = None
+    group: str | None = None
+    reduce_only: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class VenueFill:
+    """One execution. `fill_id` is the venue's, unique per venue; `fee` is in `fee_asset`."""
+
+    fill_id: str
+    client_id: str
+    symbol: str
+    side: Side
+    price: Decimal
+    quantity: Decimal
+    fee: Decimal
+    fee_asset: str
+    ts_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class OrderReport:
+    """Everything the venue knows about one order. Reports are cumulative: `fills` are all fills so far, so a lost or
+    repeated report does no harm. `revision` grows by one with every change of the order at the venue."""
+
+    client_id: str
+    venue_order_id: str
+    state: OrderState
+    quantity: Decimal
+    filled: Decimal
+    fills: tuple[VenueFill, ...]
+    revision: int
+    ts_ms: int
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SignedText:
+    """The trade authorisation that covers an order list: EIP-191 text, 65-byte signature, address.
+    None of it is needed for a cancel, nor for a reduce-only close after an emergency stop."""
+
+    text: str
+    signature: bytes
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What a venue can do; what it can not is greyed out, never emulated in silence."""
+
+    order_list: bool = False
+    """Entry and exits accepted as one list, all or none; exits sleep until the entry fills."""
+    exits_rest: bool = False
+    """A stop rests at the venue and works while we are down."""
+    landing_horizon_ms: int = 0
+    """After this long an order unknown to a clean look-up can no longer appear."""
+
+
+@dataclass(frozen=True, slots=True)
+class VenueInfo:
+    """What `connect` learned."""
+
+    name: str
+    capabilities: Capabilities
+    instruments: tuple[Instrument, ...]
+    taker_fee_bps: Decimal
+    maker_fee_bps: Decimal
+    time_in_force_ms: int = field(default=60_000)
+
+
+class Venue(Protocol):
+    """One trading venue."""
+
+    async def connect(self) -> VenueInfo:
+        """Open the session. Bytes of an earlier session that were not yet processed are dropped by the venue before
+        this returns, so a look-up afterwards is conclusive (paper venue) or conclusive after the landing horizon.
+
+        Raises:
+            VenueError: unreachable, or not the venue this database traded on.
+        """
+        ...
+
+    async def submit(
+        self, orders: tuple[OrderRequest, ...], authorisation: SignedText | None
+    ) -> tuple[OrderReport, ...]:
+        """Place a list, all or none. Idempotent by client id. Reports include fills that happened at once.
+
+        Raises:
+            VenueRefused: none was accepted (past valid-until, unknown instrument, balance, bad precision ...).
+            VenueUnknown: no answer; look up each client id.
+        """
+        ...
+
+    async def cancel(self, client_id: str) -> OrderReport:
+        """Cancel what is unfilled; cancelling a finished order returns its report unchanged.
+
+        Raises:
+            VenueRefused: no such order.
+            VenueUnknown: no answer.
+        """
+        ...
+
+    async def order(self, client_id: str) -> OrderReport | None:
+        """Look up in open orders and in history; None means: not found in either."""
+        ...
+
+    async def open_orders(self) -> tuple[OrderReport, ...]:
+        """Everything that still rests or sleeps, ours or not."""
+        ...
+
+    async def balances(self) -> dict[str, Decimal]:
+        """Total per asset, resting orders included."""
+        ...
+
+    def subscribe(self, handler: Callable[[OrderReport], None]) -> None:
+        """Called on the loop thread for each change of an order that `submit` or `cancel` did not already return."""
+        ...
+
+    async def close(self) -> None:
+        """Close the session. Resting orders stay."""
+        ...

@@ -1,0 +1,1 @@
+"""Devices and bytes to sign: no venue, no price, no screen."""

@@ -1,0 +1,49 @@
+"""The plug-in contract of a trading module.
+
+A third party ships a package with an entry point in group ``countersign.modules`` that names a `ModuleSpec`. The
+engine feeds the strategy what it subscribed to, in market-time order, and turns its signals into intents.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from strategies.model import Bar, Position, Signal
+
+API_VERSION = 1
+"""Raised when this contract changes; a spec of another version is shown as unavailable, the rest starts."""
+
+
+class Strategy(Protocol):
+    """Decisions for ONE instrument. Same inputs in the same order give the same outputs: no clock, no randomness
+    without a seed in the params, no I/O."""
+
+    def on_bar(self, bar: Bar, position: Position | None) -> Signal | None:
+        """React to a finished bar. `position` is what this module holds of the instrument now.
+
+        During warm-up (the `ModuleSpec.warmup_bars` before the first live bar) returned signals are ignored.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ModuleSpec:
+    """What a module is and needs.
+
+    Attributes:
+        params: a frozen dataclass whose fields have defaults and whose `__post_init__` raises ValueError naming the
+            field, its value and what is allowed.
+        factory: makes the strategy of one instrument from params.
+        warmup_bars: bars the strategy needs before its opinion counts; re-fed after a restart.
+    """
+
+    name: str
+    version: str
+    api: int
+    params: type[Any]
+    factory: Callable[[Any], Strategy]
+    warmup_bars: Callable[[Any], int]
+    requires: tuple[str, ...] = field(default=())
+    summary: str = ""

@@ -1,0 +1,189 @@
+"""The words strategies speak: what they see (Instrument, Bar, Quote, Book, PublicTrade, Fill, Position) and what they
+say (Signal). `Intent` is here too because it is the widest type that is still a pure decision; `app` makes it.
+
+Times are int ms UTC; `Decimal` everywhere a price or an amount is meant. Statistics inside a strategy may be float;
+they leave it only as a `Signal`, never as an amount.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from decimal import Decimal
+from enum import StrEnum
+
+
+class Side(StrEnum):
+    """Which way an order trades the base asset."""
+
+    BUY = "buy"
+    SELL = "sell"
+
+    @property
+    def opposite(self) -> Side:
+        """The other side."""
+        return Side.SELL if self is Side.BUY else Side.BUY
+
+
+class InstrumentKind(StrEnum):
+    """What is traded. A perpetual is traded fully collateralised, long only, until a futures venue says otherwise."""
+
+    SPOT = "spot"
+    PERPETUAL = "perpetual"
+
+
+@dataclass(frozen=True, slots=True)
+class Instrument:
+    """Something tradable. `symbol` is ``BASE-QUOTE`` or ``BASE-QUOTE-PERP``; prices are multiples of `tick`,
+    quantities (of `base`) multiples of `lot`."""
+
+    symbol: str
+    base: str
+    quote: str
+    tick: Decimal
+    lot: Decimal
+    kind: InstrumentKind = InstrumentKind.SPOT
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """One finished candle; known at `close_ms`, never before."""
+
+    symbol: str
+    open_ms: int
+    timeframe_ms: int
+    open: Decimal
+    high: Decimal
+    low: Decimal
+    close: Decimal
+    volume: Decimal
+
+    @property
+    def close_ms(self) -> int:
+        """The instant at which the bar is known."""
+        return self.open_ms + self.timeframe_ms
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """Best bid and ask with their sizes in base units. `synthetic`: made from a bar, not seen on a market."""
+
+    symbol: str
+    ts_ms: int
+    bid: Decimal
+    ask: Decimal
+    bid_size: Decimal
+    ask_size: Decimal
+    synthetic: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Book:
+    """Price levels ``(price, quantity)``, best first on both sides."""
+
+    symbol: str
+    ts_ms: int
+    bids: tuple[tuple[Decimal, Decimal], ...]
+    asks: tuple[tuple[Decimal, Decimal], ...]
+    synthetic: bool = False
+
+    def quote(self) -> Quote | None:
+        """The touch, or None while one side is empty."""
+        if not self.bids or not self.asks:
+            return None
+        (bid, bid_size), (ask, ask_size) = self.bids[0], self.asks[0]
+        return Quote(self.symbol, self.ts_ms, bid, ask, bid_size, ask_size, self.synthetic)
+
+
+@dataclass(frozen=True, slots=True)
+class PublicTrade:
+    """One trade of the market (not ours). `taker` is None where the source does not say."""
+
+    symbol: str
+    ts_ms: int
+    price: Decimal
+    quantity: Decimal
+    taker: Side | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """What one module holds of one instrument. `average_entry` is for display and statistics."""
+
+    symbol: str
+    quantity: Decimal
+    average_entry: Decimal
+    opened_ms: int
+
+
+class Direction(StrEnum):
+    """What a signal wants to hold."""
+
+    LONG = "long"
+    FLAT = "flat"
+
+
+@dataclass(frozen=True, slots=True)
+class Signal:
+    """A strategy's opinion. `strength` and `confidence` are in 0..1; `stop` and `target` are prices (statistics, so
+    float; rounded to the tick by `app`). A LONG signal without a stop can not become an intent."""
+
+    symbol: str
+    direction: Direction
+    strength: float
+    confidence: float
+    reason: str
+    stop: float | None = None
+    target: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Exits:
+    """Exits decided before the entry: `stop` triggers a market sale, `target` rests as a limit."""
+
+    stop: Decimal
+    target: Decimal | None = None
+
+    def __post_init__(self) -> None:
+        _refuse_floats(self, ("stop", "target"))
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """A trade a module wants, with its own bounds. Nothing downstream may exceed them.
+
+    Attributes:
+        id: 32 hex digits, blake2b(run id, module, sequence).
+        quantity: base units, a multiple of the lot.
+        worst_price: no fill may be worse than this.
+        max_fee: quote-asset units, for all fills together.
+        reduce_only: closes a position and can never open one.
+        expires_ms: after this instant the intent is dead unless its trade was confirmed.
+    """
+
+    id: str
+    module: str
+    symbol: str
+    side: Side
+    quantity: Decimal
+    worst_price: Decimal
+    max_fee: Decimal
+    exits: Exits | None
+    reason: str
+    created_ms: int
+    expires_ms: int
+    config_version: int
+    reduce_only: bool = False
+    strength: float = field(default=0.0, compare=False)
+    confidence: float = field(default=0.0, compare=False)
+
+    def __post_init__(self) -> None:
+        _refuse_floats(self, ("quantity", "worst_price", "max_fee"))
+        if self.quantity <= 0 or self.worst_price <= 0 or self.max_fee < 0:
+            raise ValueError(f"intent bounds must be positive: {self}")
+
+
+def _refuse_floats(owner: object, names: tuple[str, ...]) -> None:
+    for name in names:
+        value = getattr(owner, name)
+        if value is not None and not isinstance(value, Decimal):
+            raise TypeError(f"{type(owner).__name__}.{name} must be Decimal, not {type(value).__name__}")
