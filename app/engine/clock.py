@@ -44,7 +44,7 @@ class WallClock:
 
     async def sleep_until(self, ts_ms: int) -> None:
         """Sleep on the event loop."""
-        while (wait := ts_ms - self.now_ms()) > 0:
+        while (wait := ts_ms - self.now_ms()) > 0:  # noqa: ASYNC110 -- the wall clock may be set; look again after waking
             await asyncio.sleep(wait / 1000)
 
 

@@ -1,0 +1,261 @@
+"""The one thread that writes. Transitions are committed in the order they were queued, up to 64 in one transaction.
+
+A commit costs one fdatasync (WAL, synchronous=FULL), whether it holds one transition or sixty-four. When a commit
+fails, its group and everything queued behind it fail too (their memory state was built on what is now not on disk);
+the writer then refuses all work until `reset`, which the owner calls after rebuilding from disk.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+import sqlite3
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from storage.database import fault_of
+from storage.faults import StorageFault, TransitionLost
+from storage.journal import Head, HeadMirror, head_of, row_hash
+from storage.schema import HASHED
+
+GROUP: Final = 64
+_CHECKPOINT_PAGES: Final = 2_000
+_IDLE_S: Final = 0.25
+
+_INSERT: Final = {
+    table: f"INSERT INTO {table} (seq, {', '.join(columns)}) VALUES (?{', ?' * len(columns)})"  # noqa: S608 -- names from the schema
+    for table, columns in HASHED.items()
+}
+_JOURNAL: Final = "INSERT INTO journal VALUES (?, ?, ?, ?, ?, ?, ?)"
+_POST: Final = (
+    "INSERT INTO balances VALUES (?, ?, ?) ON CONFLICT (account, asset) "
+    "DO UPDATE SET amount = exact_add(amount, excluded.amount)"
+)
+_CURSOR: Final = (
+    "INSERT INTO cursor VALUES (1, ?, ?, ?) ON CONFLICT (one) DO UPDATE "
+    "SET source = excluded.source, position = excluded.position, ts_ms = excluded.ts_ms"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """One transition, committed whole or not at all.
+
+    Attributes:
+        kind: what happened, for example ``trade.signed``; empty for a record that needs no journal row.
+        subject: the id it is about.
+        body: canonical JSON of the state changes.
+        rows: hashed rows ``(table, value, ...)`` in `schema.HASHED` column order, grouped by table in `HASHED` order.
+        statements: projection and record statements ``(sql, parameters)``.
+        cursor: market cursor ``(source, position, ts_ms)`` that caused it.
+    """
+
+    ts_ms: int
+    kind: str
+    subject: str = ""
+    body: str = "{}"
+    rows: tuple[tuple[Any, ...], ...] = ()
+    statements: tuple[tuple[str, tuple[Any, ...]], ...] = ()
+    cursor: tuple[str, int, int] | None = None
+
+
+@dataclass(slots=True)
+class _Item:
+    commit: Commit
+    future: asyncio.Future[int]
+
+
+@dataclass(slots=True)
+class WriterStats:
+    """Counters for health and benchmarks."""
+
+    groups: int = 0
+    commits: int = 0
+    failures: int = 0
+    largest_group: int = 0
+    queued: int = field(default=0)
+
+
+class Writer:
+    """Owns the trader's connection after `start`; `submit` is called on the loop thread only."""
+
+    def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
+        self._connection = connection
+        self._path = path
+        self._queue: queue.SimpleQueue[_Item | Callable[[], None] | None] = queue.SimpleQueue()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._head: Head = head_of(connection)
+        self._mirror = HeadMirror(path)
+        self._failed: StorageFault | None = None
+        self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
+        self.stats = WriterStats()
+
+    @property
+    def failed(self) -> StorageFault | None:
+        """Why nothing is written any more, or None."""
+        return self._failed
+
+    @property
+    def head(self) -> Head:
+        """End of the chain, as committed."""
+        return self._head
+
+    def start(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Start the thread; answers come back to `loop`."""
+        self._loop = loop
+        self._mirror.write(self._head)
+        self._thread.start()
+
+    def submit(self, commit: Commit) -> asyncio.Future[int]:
+        """Queue a transition. The future gives its journal seq (0 without one), or raises `TransitionLost`."""
+        assert self._loop is not None
+        item = _Item(commit, self._loop.create_future())
+        if self._failed is not None:
+            item.future.set_exception(_lost(self._failed))
+            return item.future
+        self.stats.queued += 1
+        self._queue.put(item)
+        return item.future
+
+    async def reset(self) -> None:
+        """Accept work again after the owner has rebuilt its state from disk."""
+        assert self._loop is not None
+        done = self._loop.create_future()
+
+        def clear() -> None:
+            self._failed = None
+            self._head = head_of(self._connection)
+            assert self._loop is not None
+            self._loop.call_soon_threadsafe(done.set_result, None)
+
+        self._queue.put(clear)
+        await done
+
+    def stop(self) -> None:
+        """Write what is queued, then end the thread."""
+        if self._thread.is_alive():
+            self._queue.put(None)
+            self._thread.join()
+        self._mirror.close()
+
+    def _run(self) -> None:
+        stopping = False
+        while not stopping:
+            group, control = self._next_group()
+            if group:
+                self._write(group)
+            if control is None:
+                continue
+            if control is _STOP:
+                stopping = True
+            else:
+                control()
+
+    def _next_group(self) -> tuple[list[_Item], Callable[[], None] | None]:
+        """Everything waiting, up to GROUP; a control entry ends the group."""
+        group: list[_Item] = []
+        while len(group) < GROUP:
+            try:
+                entry = self._queue.get(block=not group, timeout=None if group else _IDLE_S)
+            except queue.Empty:
+                if group:
+                    return group, None
+                self._checkpoint(_CHECKPOINT_PAGES)
+                continue
+            if entry is None:
+                return group, _STOP
+            if not isinstance(entry, _Item):
+                return group, entry
+            group.append(entry)
+        return group, None
+
+    def _write(self, group: list[_Item]) -> None:
+        fault: StorageFault | None = self._failed
+        seqs: list[int] = []
+        if fault is None:
+            try:
+                seqs = self._transaction(group)
+            except sqlite3.Error as error:
+                fault = self._fail(error)
+        assert self._loop is not None
+        try:
+            self._loop.call_soon_threadsafe(_resolve, group, seqs, fault)
+        except RuntimeError:
+            pass  # the loop is closed: nobody waits for these answers any more
+        self.stats.queued -= len(group)
+
+    def _transaction(self, group: list[_Item]) -> list[int]:
+        execute = self._connection.execute
+        head, seqs = self._head, []
+        execute("BEGIN IMMEDIATE")
+        for item in group:
+            head = self._apply(item.commit, head)
+            seqs.append(head.seq if item.commit.kind else 0)
+        execute("COMMIT")
+        self._head = head
+        self._mirror.write(head)
+        self.stats.groups += 1
+        self.stats.commits += len(group)
+        self.stats.largest_group = max(self.stats.largest_group, len(group))
+        return seqs
+
+    def _apply(self, commit: Commit, head: Head) -> Head:
+        execute = self._connection.execute
+        if commit.kind:
+            seq = head.seq + 1
+            rows = commit.rows
+            digest = row_hash(head.hash, seq, commit.ts_ms, commit.kind, commit.subject, commit.body, rows)  # type: ignore[arg-type]  # a tuple encodes like a list
+            execute(_JOURNAL, (seq, commit.ts_ms, commit.kind, commit.subject, commit.body, head.hash, digest))
+            for table, *values in rows:
+                execute(_INSERT[table], (seq, *values))
+                if table == "postings":
+                    execute(_POST, values)
+            head = Head(seq, digest)
+        for sql, parameters in commit.statements:
+            execute(sql, parameters)
+        if commit.cursor is not None:
+            execute(_CURSOR, commit.cursor)
+        return head
+
+    def _fail(self, error: sqlite3.Error) -> StorageFault:
+        try:
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+        except sqlite3.Error:
+            pass  # SQLite rolled back by itself (disk full, I/O error)
+        self.stats.failures += 1
+        self._failed = fault_of(error, self._path)
+        return self._failed
+
+    def _checkpoint(self, pages: int) -> None:
+        """Move the WAL into the database while nobody waits; PASSIVE never blocks a reader."""
+        try:
+            wal = self._path.with_name(self._path.name + "-wal")
+            if wal.exists() and wal.stat().st_size > pages * 4096:
+                self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
+        except (sqlite3.Error, OSError):
+            pass  # the next idle moment tries again; the WAL alone is complete
+
+
+def _stop() -> None:
+    """Marks the end of the queue."""
+
+
+_STOP: Final = _stop
+
+
+def _lost(fault: StorageFault) -> TransitionLost:
+    return TransitionLost(fault.code, fault.what, fault.next_step)
+
+
+def _resolve(group: list[_Item], seqs: list[int], fault: StorageFault | None) -> None:
+    for index, item in enumerate(group):
+        if item.future.done():
+            continue  # the waiter was cancelled
+        if fault is None:
+            item.future.set_result(seqs[index])
+        else:
+            item.future.set_exception(_lost(fault))
