@@ -12,7 +12,7 @@ import queue
 import sqlite3
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -76,7 +76,6 @@ class WriterStats:
     commits: int = 0
     failures: int = 0
     largest_group: int = 0
-    queued: int = field(default=0)
 
 
 class Writer:
@@ -103,6 +102,11 @@ class Writer:
         """End of the chain, as committed."""
         return self._head
 
+    @property
+    def queued(self) -> int:
+        """Entries that wait for the thread."""
+        return self._queue.qsize()
+
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
         """Start the thread; answers come back to `loop`."""
         self._loop = loop
@@ -116,7 +120,6 @@ class Writer:
         if self._failed is not None:
             item.future.set_exception(_lost(self._failed))
             return item.future
-        self.stats.queued += 1
         self._queue.put(item)
         return item.future
 
@@ -185,7 +188,6 @@ class Writer:
             self._loop.call_soon_threadsafe(_resolve, group, seqs, fault)
         except RuntimeError:
             pass  # the loop is closed: nobody waits for these answers any more
-        self.stats.queued -= len(group)
 
     def _transaction(self, group: list[_Item]) -> list[int]:
         execute = self._connection.execute

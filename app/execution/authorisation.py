@@ -1,0 +1,224 @@
+"""The trade authorisation: a short text in plain ASCII words that a device shows in clear and signs (EIP-191).
+
+The text is the contract. It is rendered once, shown, signed, stored; an order is sent only if `refusal` finds, from the
+text alone, that the text permits it. `parse` accepts exactly what `render` writes and nothing else, so there is one
+text for one meaning. Lines are short because a Nano page holds three lines of about 19 characters.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Final
+
+from app.execution.records import Role
+from app.ids import client_order_id
+from app.money import add, from_text, mul, sub, to_text
+from app.venues.base import OrderKind, OrderRequest
+from strategies.model import Side
+
+HEADER: Final = "countersign trade 1"
+
+_AMOUNT: Final = r"(0|[1-9]\d{0,39}|(?:0|[1-9]\d{0,39})\.\d{1,40})"
+_SYMBOL: Final = r"([A-Z0-9]{1,20}-[A-Z0-9]{1,20}(?:-PERP)?)"
+_ASSET: Final = r"([A-Z0-9]{1,20}(?:-[A-Z0-9]{1,20}-PERP)?)"
+_HEX: Final = r"([0-9a-f]{32})"
+_LINES: Final = re.compile(
+    rf"{HEADER}\n"
+    rf"(BUY|SELL) {_AMOUNT} {_SYMBOL}\n"
+    rf"on ([a-z0-9_]{{1,20}})\n"
+    rf"at {_AMOUNT} or better\n"
+    rf"fee up to {_AMOUNT} {_ASSET}\n"
+    rf"(?:pay up to|get at least) (-?){_AMOUNT} {_ASSET}\n"
+    rf"(?:stop {_AMOUNT}, sell at market\n)?"
+    rf"(?:target {_AMOUNT}, sell\n)?"
+    rf"(?:reduce only\n)?"
+    rf"(?:shares exits {_HEX}\n)?"
+    rf"open for ([1-9]\d{{0,9}}) ms\n"
+    rf"valid until (\d{{4}}-\d\d-\d\d \d\d:\d\d:\d\d) UTC\n"
+    rf"trade {_HEX}",
+    re.ASCII,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Authorisation:
+    """What the text says.
+
+    Attributes:
+        max_fee: quote asset, all fills of the entry (or close) together.
+        group: the exits this sale shares its quantity with, when it closes a covered position.
+        time_in_force_ms: how long the entry may rest once submitted.
+        valid_until_ms: whole seconds; the venue accepts nothing after it.
+    """
+
+    trade_id: str
+    side: Side
+    quantity: Decimal
+    symbol: str
+    quote: str
+    venue: str
+    worst_price: Decimal
+    max_fee: Decimal
+    stop: Decimal | None
+    target: Decimal | None
+    reduce_only: bool
+    group: str | None
+    time_in_force_ms: int
+    valid_until_ms: int
+
+    @property
+    def bound(self) -> Decimal:
+        """Most that is paid (buy), least that is received (sell), fee included, in the quote asset."""
+        notional = mul(self.quantity, self.worst_price)
+        return add(notional, self.max_fee) if self.side is Side.BUY else sub(notional, self.max_fee)
+
+
+def render(authorisation: Authorisation) -> str:
+    """The text to show and to sign; ASCII, lines joined by a newline, no trailing one."""
+    a = authorisation
+    word = "pay up to" if a.side is Side.BUY else "get at least"
+    lines = [
+        HEADER,
+        f"{a.side.value.upper()} {to_text(a.quantity)} {a.symbol}",
+        f"on {a.venue}",
+        f"at {to_text(a.worst_price)} or better",
+        f"fee up to {to_text(a.max_fee)} {a.quote}",
+        f"{word} {to_text(a.bound)} {a.quote}",
+    ]
+    if a.stop is not None:
+        lines.append(f"stop {to_text(a.stop)}, sell at market")
+    if a.target is not None:
+        lines.append(f"target {to_text(a.target)}, sell")
+    if a.reduce_only:
+        lines.append("reduce only")
+    if a.group is not None:
+        lines.append(f"shares exits {a.group}")
+    until = datetime.fromtimestamp(a.valid_until_ms // 1000, UTC)
+    lines += [
+        f"open for {a.time_in_force_ms} ms",
+        f"valid until {until:%Y-%m-%d %H:%M:%S} UTC",
+        f"trade {a.trade_id}",
+    ]
+    return "\n".join(lines)
+
+
+def parse(text: str) -> Authorisation:
+    """Read a text back.
+
+    Raises:
+        ValueError: not exactly what `render` writes.
+    """
+    match = _LINES.fullmatch(text)
+    if match is None:
+        raise ValueError("not a countersign trade authorisation")
+    side, quantity, symbol, venue, worst, fee, quote, _, _, _, stop, target, group, open_for, until, trade = (
+        match.groups()
+    )
+    authorisation = Authorisation(
+        trade_id=trade,
+        side=Side(side.lower()),
+        quantity=from_text(quantity),
+        symbol=symbol,
+        quote=quote,
+        venue=venue,
+        worst_price=from_text(worst),
+        max_fee=from_text(fee),
+        stop=from_text(stop) if stop else None,
+        target=from_text(target) if target else None,
+        reduce_only="\nreduce only\n" in text,
+        group=group,
+        time_in_force_ms=int(open_for),
+        valid_until_ms=int(datetime.strptime(f"{until}+0000", "%Y-%m-%d %H:%M:%S%z").timestamp()) * 1000,
+    )
+    if render(authorisation) != text:
+        raise ValueError("the lines of the authorisation contradict one another")
+    return authorisation
+
+
+def refusal(text: str, order: OrderRequest) -> str | None:
+    """Why `text` does not permit `order`, or None when it does. Pure: the text decides alone.
+
+    An entry or close needs: the text's side, symbol, at most its quantity, a limit no worse than its price, an end no
+    later than valid-until plus the time it may stay open, and the client id derived from the trade. A stop or target
+    needs: a sale that only reduces, hangs on that entry, and carries exactly the price that was read.
+    """
+    try:
+        allowed = parse(text)
+    except ValueError as error:
+        return str(error)
+    if order.symbol != allowed.symbol:
+        return f"the text is for {allowed.symbol}, the order for {order.symbol}"
+    if not 0 < order.quantity <= allowed.quantity:
+        return f"the text allows {to_text(allowed.quantity)}, the order has {to_text(order.quantity)}"
+    if order.valid_until_ms != allowed.valid_until_ms:
+        return "the order is valid for another time than the text"
+    for role, rule in _RULES.items():
+        if order.client_id == client_order_id(allowed.trade_id, role):
+            return rule(allowed, order)
+    return "the order's id does not derive from the trade"
+
+
+def permits(text: str, order: OrderRequest) -> bool:
+    """Whether `text` permits `order`."""
+    return refusal(text, order) is None
+
+
+def _entry(allowed: Authorisation, order: OrderRequest) -> str | None:
+    if allowed.reduce_only or order.reduce_only:
+        return "an entry can not be reduce-only"
+    if order.parent is not None or order.group is not None:
+        return "an entry hangs on no other order"
+    return _marketable(allowed, order)
+
+
+def _close(allowed: Authorisation, order: OrderRequest) -> str | None:
+    if not (allowed.reduce_only and order.reduce_only):
+        return "a close must be reduce-only in the text and in the order"
+    if order.parent is not None or order.group != allowed.group:
+        return "the close shares other exits than the text says"
+    return _marketable(allowed, order)
+
+
+def _marketable(allowed: Authorisation, order: OrderRequest) -> str | None:
+    if order.side is not allowed.side:
+        return f"the text says {allowed.side}, the order {order.side}"
+    if order.kind is not OrderKind.LIMIT or order.limit_price is None or order.stop_price is not None:
+        return "the order must be a limit"
+    worse = (
+        order.limit_price > allowed.worst_price if allowed.side is Side.BUY else order.limit_price < allowed.worst_price
+    )
+    if worse:
+        return f"the text says {to_text(allowed.worst_price)} or better, the order {to_text(order.limit_price)}"
+    if order.expires_ms is None or order.expires_ms > allowed.valid_until_ms + allowed.time_in_force_ms:
+        return "the order may stay open longer than the text says"
+    return None
+
+
+def _exit(allowed: Authorisation, order: OrderRequest) -> str | None:
+    if allowed.side is not Side.BUY or order.side is not Side.SELL or not order.reduce_only:
+        return "an exit must be a reduce-only sale of what was bought"
+    if order.parent != client_order_id(allowed.trade_id, Role.ENTRY):
+        return "the exit hangs on another entry"
+    if order.group != client_order_id(allowed.trade_id, "exits"):
+        return "the exit is in another group"
+    if order.expires_ms is not None:
+        return "an exit rests until it is done"
+    return None
+
+
+def _stop(allowed: Authorisation, order: OrderRequest) -> str | None:
+    if order.kind is not OrderKind.STOP or order.limit_price is not None or order.stop_price != allowed.stop:
+        return "the stop is not the one in the text"
+    return _exit(allowed, order)
+
+
+def _target(allowed: Authorisation, order: OrderRequest) -> str | None:
+    if order.kind is not OrderKind.LIMIT or order.stop_price is not None or order.limit_price != allowed.target:
+        return "the target is not the one in the text"
+    return _exit(allowed, order)
+
+
+_RULES: Final = {Role.ENTRY: _entry, Role.CLOSE: _close, Role.STOP: _stop, Role.TARGET: _target}

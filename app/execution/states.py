@@ -1,0 +1,128 @@
+"""The three machines of a trade's life (DESIGN section 4): their states, their edges, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Final, TypeVar
+
+from app.errors import IllegalTransition
+from app.venues.base import OrderState
+
+
+class TradeState(StrEnum):
+    """From proposal to fill. Once SUBMITTED it is a pure function of the entry order."""
+
+    PROPOSED = "PROPOSED"
+    RESERVED = "RESERVED"
+    PREPARED = "PREPARED"
+    CONFIRMED = "CONFIRMED"
+    SIGNED = "SIGNED"
+    SUBMITTED = "SUBMITTED"
+    PARTIALLY_FILLED = "PARTIALLY_FILLED"
+    FILLED = "FILLED"
+    DENIED = "DENIED"
+    EXPIRED = "EXPIRED"
+    DECLINED = "DECLINED"
+    REFUSED = "REFUSED"
+    REJECTED = "REJECTED"
+    CANCELLED = "CANCELLED"
+    FAILED = "FAILED"
+
+
+class PayloadState(StrEnum):
+    """One thing signed. DEAD: proven it can never land. DROPPED: proven unsent."""
+
+    BUILT = "BUILT"
+    CONFIRMED = "CONFIRMED"
+    SIGNED = "SIGNED"
+    SENT = "SENT"
+    LANDED = "LANDED"
+    UNKNOWN = "UNKNOWN"
+    DEAD = "DEAD"
+    DROPPED = "DROPPED"
+
+
+T, P, Q = TradeState, PayloadState, OrderState
+
+_ENDS: Final = frozenset({T.EXPIRED, T.CANCELLED, T.FAILED})
+
+TRADE_EDGES: Final[Mapping[TradeState, frozenset[TradeState]]] = {
+    T.PROPOSED: _ENDS | {T.RESERVED, T.DENIED, T.DECLINED},
+    T.RESERVED: _ENDS | {T.PREPARED, T.DENIED, T.DECLINED},
+    T.PREPARED: _ENDS | {T.CONFIRMED, T.DENIED, T.DECLINED},
+    T.CONFIRMED: _ENDS | {T.SIGNED, T.DENIED, T.REFUSED},
+    T.SIGNED: _ENDS | {T.SUBMITTED, T.DENIED, T.DECLINED, T.REJECTED},
+    T.SUBMITTED: _ENDS | {T.PARTIALLY_FILLED, T.FILLED, T.REJECTED},
+    T.PARTIALLY_FILLED: frozenset({T.FILLED, T.CANCELLED, T.EXPIRED}),
+    # the one edge out of FILLED is a reorganisation of a chain; a late fill leaves CANCELLED or EXPIRED
+    T.FILLED: frozenset({T.SUBMITTED}),
+    T.CANCELLED: frozenset({T.PARTIALLY_FILLED, T.FILLED}),
+    T.EXPIRED: frozenset({T.PARTIALLY_FILLED, T.FILLED}),
+    T.DENIED: frozenset(),
+    T.DECLINED: frozenset(),
+    T.REFUSED: frozenset(),
+    T.REJECTED: frozenset(),
+    T.FAILED: frozenset(),
+}
+
+PAYLOAD_EDGES: Final[Mapping[PayloadState, frozenset[PayloadState]]] = {
+    P.BUILT: frozenset({P.CONFIRMED, P.DROPPED}),
+    P.CONFIRMED: frozenset({P.SIGNED, P.DROPPED}),
+    P.SIGNED: frozenset({P.SENT, P.DROPPED}),
+    P.SENT: frozenset({P.LANDED, P.UNKNOWN, P.DEAD}),
+    P.UNKNOWN: frozenset({P.LANDED, P.DEAD, P.DROPPED}),
+    P.LANDED: frozenset({P.UNKNOWN}),
+    P.DEAD: frozenset(),
+    P.DROPPED: frozenset(),
+}
+
+_LIVE: Final = frozenset({Q.PARTIALLY_FILLED, Q.FILLED, Q.CANCELLED, Q.EXPIRED, Q.UNKNOWN})
+
+ORDER_EDGES: Final[Mapping[OrderState, frozenset[OrderState]]] = {
+    Q.PENDING: _LIVE | {Q.OPEN, Q.REJECTED},
+    Q.OPEN: _LIVE,
+    Q.PARTIALLY_FILLED: frozenset({Q.FILLED, Q.CANCELLED, Q.EXPIRED, Q.UNKNOWN}),
+    Q.UNKNOWN: _LIVE - {Q.UNKNOWN} | {Q.OPEN, Q.REJECTED},
+    Q.CANCELLED: frozenset({Q.FILLED, Q.PARTIALLY_FILLED}),
+    Q.EXPIRED: frozenset({Q.FILLED, Q.PARTIALLY_FILLED}),
+    Q.FILLED: frozenset(),
+    Q.REJECTED: frozenset(),
+}
+
+BEFORE_SIGNATURE: Final = frozenset({T.PROPOSED, T.RESERVED, T.PREPARED, T.CONFIRMED})
+IN_FLIGHT: Final = BEFORE_SIGNATURE | {T.SIGNED, T.SUBMITTED, T.PARTIALLY_FILLED}
+"""States in which a trade holds its reservation."""
+
+S = TypeVar("S", bound=StrEnum)
+
+
+def check_edge(edges: Mapping[S, frozenset[S]], subject: str, old: S, new: S) -> None:
+    """Refuse an edge that the machine does not have.
+
+    Raises:
+        IllegalTransition: always a fault of ours; journaled by the caller.
+    """
+    if new not in edges[old]:
+        raise IllegalTransition(
+            "machine.edge",
+            f"{type(old).__name__} {subject} can not go from {old} to {new}.",
+            next_step="New trades stopped. Please report this.",
+        )
+
+
+def trade_state_of(entry: OrderState, filled: bool) -> TradeState:
+    """The trade's state once submitted, from its entry order."""
+    match entry:
+        case Q.FILLED:
+            return T.FILLED
+        case Q.PARTIALLY_FILLED:
+            return T.PARTIALLY_FILLED
+        case Q.CANCELLED:
+            return T.CANCELLED
+        case Q.EXPIRED:
+            return T.EXPIRED
+        case Q.REJECTED:
+            return T.REJECTED
+        case Q.PENDING | Q.OPEN | Q.UNKNOWN:
+            return T.PARTIALLY_FILLED if filled else T.SUBMITTED

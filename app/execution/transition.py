@@ -1,0 +1,271 @@
+"""One atomic step: state changes in memory now, and the same step as one database transaction.
+
+A `Transition` collects what changes, checks every edge, and ends as a `storage.writer.Commit`: the journal body lists
+each change, hashed rows carry the facts, statements bring the projections up to date.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from app.execution.purse import Hold
+from app.execution.records import Order, Payload, Role, Trade, intent_row, terms_of
+from app.execution.states import ORDER_EDGES, PAYLOAD_EDGES, TRADE_EDGES, PayloadState, TradeState, check_edge
+from app.money import to_text
+from app.portfolio.ledger import Posting
+from app.portfolio.positions import Holding
+from app.venues.base import OrderReport, OrderState, VenueFill
+from storage.journal import canonical
+from storage.schema import HASHED
+from storage.writer import Commit
+
+_TRADE: Final = (
+    "INSERT INTO trades VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE "
+    "SET state = excluded.state, reason = excluded.reason, updated_ms = excluded.updated_ms"
+)
+_PAYLOAD: Final = (
+    "INSERT INTO payloads VALUES (?, ?, 'authorisation', ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE "
+    "SET state = excluded.state, updated_ms = excluded.updated_ms"
+)
+_ORDER: Final = (
+    "INSERT INTO orders VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (client_id) DO UPDATE "
+    "SET state = excluded.state, filled = excluded.filled, revision = excluded.revision, "
+    "venue_order_id = excluded.venue_order_id, updated_ms = excluded.updated_ms"
+)
+_HOLD: Final = (
+    "INSERT INTO reservations VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (trade_id) DO UPDATE "
+    "SET remaining = excluded.remaining, state = excluded.state, updated_ms = excluded.updated_ms"
+)
+_POSITION: Final = (
+    "INSERT INTO module_positions VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (module, symbol) DO UPDATE "
+    "SET quantity = excluded.quantity, cost = excluded.cost, realised = excluded.realised, fees = excluded.fees, "
+    "opened_ms = excluded.opened_ms, updated_ms = excluded.updated_ms"
+)
+_ORDER_OF_TABLES: Final = {table: index for index, table in enumerate(HASHED)}
+
+
+class Transition:
+    """Builds one commit. Use once."""
+
+    def __init__(self, ts_ms: int) -> None:
+        self.ts_ms = ts_ms
+        self._set: list[list[Any]] = []
+        self._rows: list[tuple[Any, ...]] = []
+        self._statements: list[tuple[str, tuple[Any, ...]]] = []
+
+    def new_trade(self, trade: Trade) -> None:
+        """A proposal appears, with its intent."""
+        self._rows.append(intent_row(trade.intent))
+        self._save_trade(trade)
+
+    def trade(self, trade: Trade, state: TradeState, reason: str = "") -> None:
+        """Move a trade.
+
+        Raises:
+            IllegalTransition: no such edge.
+        """
+        check_edge(TRADE_EDGES, trade.id, trade.state, state)
+        trade.state = state
+        if reason:
+            trade.reason = reason
+        self._save_trade(trade)
+
+    def new_payload(self, trade: Trade, payload: Payload) -> None:
+        """What will be shown and signed is built."""
+        trade.payload = payload
+        self._save_payload(trade, payload)
+
+    def payload(self, trade: Trade, state: PayloadState) -> None:
+        """Move a trade's payload; a trade without one is left alone.
+
+        Raises:
+            IllegalTransition: no such edge.
+        """
+        payload = trade.payload
+        assert payload is not None
+        check_edge(PAYLOAD_EDGES, payload.id, payload.state, state)
+        payload.state = state
+        self._save_payload(trade, payload)
+
+    def authorisation(self, trade: Trade, signer: str) -> None:
+        """The verified signature of the trade's payload."""
+        payload = trade.payload
+        assert payload is not None
+        assert payload.signed is not None
+        signed = payload.signed
+        self._rows.append(
+            (
+                "authorisations",
+                payload.id,
+                trade.id,
+                signed.text,
+                signed.signature.hex(),
+                signed.address,
+                signer,
+                self.ts_ms,
+            )
+        )
+
+    def new_order(self, trade: Trade, order: Order) -> None:
+        """An order exists, unsent, with its client id and its exact terms."""
+        trade.orders[order.role] = order
+        self._event(order, None, canonical({"role": order.role.value, "terms": terms_of(order.request)}))
+        self._save_order(order)
+
+    def order(self, order: Order, state: OrderState, detail: str = "") -> None:
+        """Move an order without a report (unknown, dropped).
+
+        Raises:
+            IllegalTransition: no such edge.
+        """
+        check_edge(ORDER_EDGES, order.request.client_id, order.state, state)
+        old, order.state = order.state, state
+        self._event(order, old, canonical({"reason": detail}))
+        self._save_order(order)
+
+    def report(self, order: Order, report: OrderReport) -> None:
+        """Take over what the venue says of an order.
+
+        Raises:
+            IllegalTransition: no such edge.
+        """
+        old = order.state
+        if report.state is not old:
+            check_edge(ORDER_EDGES, order.request.client_id, old, report.state)
+        order.state, order.filled, order.revision = report.state, report.filled, report.revision
+        order.venue_order_id = report.venue_order_id
+        self._event(order, old, canonical({"reason": report.reason, "venue_order_id": report.venue_order_id}))
+        self._save_order(order)
+
+    def fill(self, venue: str, trade: Trade, fill: VenueFill, postings: tuple[Posting, ...], holding: Holding) -> None:
+        """A fill, its postings, and the position it leads to."""
+        self._rows.append(
+            (
+                "fills",
+                venue,
+                fill.fill_id,
+                fill.client_id,
+                trade.id,
+                trade.intent.module,
+                fill.symbol,
+                fill.side.value,
+                to_text(fill.price),
+                to_text(fill.quantity),
+                to_text(fill.fee),
+                fill.fee_asset,
+                fill.ts_ms,
+            )
+        )
+        self.post(postings)
+        self._statements.append((_POSITION, position_row(holding, self.ts_ms)))
+
+    def post(self, postings: tuple[Posting, ...]) -> None:
+        """Postings; the writer keeps the balances projection."""
+        self._rows.extend(("postings", p.account, p.asset, to_text(p.amount)) for p in postings)
+
+    def hold(self, trade: Trade, hold: Hold, state: str) -> None:
+        """A reservation made (OPEN), shrunk (OPEN) or ended (RELEASED)."""
+        amounts = (hold.asset, to_text(hold.amount), to_text(hold.remaining), state)
+        self._set.append(["reservation", trade.id, *amounts])
+        self._statements.append((_HOLD, (trade.id, *amounts, self.ts_ms)))
+
+    def config_change(self, version: int, key: str, old: str | None, new: str | None, source: str) -> None:
+        """One setting that changed."""
+        self._rows.append(("config_changes", version, key, old, new, source))
+
+    def change(self, entity: str, *values: Any) -> None:
+        """A journaled fact without a projection of its own here."""
+        self._set.append([entity, *values])
+
+    def record(self, sql: str, parameters: tuple[Any, ...]) -> None:
+        """A statement that belongs to the same transaction."""
+        self._statements.append((sql, parameters))
+
+    def commit(self, kind: str, subject: str, cursor: tuple[str, int, int] | None) -> Commit:
+        """The finished transition."""
+        rows = tuple(sorted(self._rows, key=lambda row: _ORDER_OF_TABLES[row[0]]))
+        return Commit(self.ts_ms, kind, subject, canonical({"set": self._set}), rows, tuple(self._statements), cursor)
+
+    def _save_trade(self, trade: Trade) -> None:
+        intent = trade.intent
+        self._set.append(["trade", trade.id, trade.state.value, trade.reason])
+        self._statements.append(
+            (
+                _TRADE,
+                (
+                    trade.id,
+                    intent.module,
+                    intent.symbol,
+                    intent.side.value,
+                    trade.state.value,
+                    trade.reason,
+                    intent.created_ms,
+                    self.ts_ms,
+                ),
+            )
+        )
+
+    def _save_payload(self, trade: Trade, payload: Payload) -> None:
+        # the text itself is in the journal once, when it is built; later rows carry the state alone
+        text = [payload.text, payload.valid_until_ms] if payload.state is PayloadState.BUILT else []
+        self._set.append(["payload", payload.id, trade.id, payload.state.value, *text])
+        self._statements.append(
+            (
+                _PAYLOAD,
+                (
+                    payload.id,
+                    trade.id,
+                    payload.state.value,
+                    payload.text,
+                    payload.preview,
+                    payload.valid_until_ms,
+                    self.ts_ms,
+                ),
+            )
+        )
+
+    def _event(self, order: Order, old: OrderState | None, detail: str) -> None:
+        self._rows.append(
+            (
+                "order_events",
+                order.request.client_id,
+                None if old is None else old.value,
+                order.state.value,
+                to_text(order.filled),
+                order.revision,
+                self.ts_ms,
+                detail,
+            )
+        )
+
+    def _save_order(self, order: Order) -> None:
+        self._statements.append(
+            (
+                _ORDER,
+                (
+                    order.request.client_id,
+                    order.trade_id,
+                    Role(order.role).value,
+                    canonical(terms_of(order.request)),
+                    order.state.value,
+                    to_text(order.filled),
+                    order.revision,
+                    order.venue_order_id,
+                    self.ts_ms,
+                ),
+            )
+        )
+
+
+def position_row(holding: Holding, ts_ms: int) -> tuple[Any, ...]:
+    """A holding as its projection row."""
+    return (
+        holding.module,
+        holding.symbol,
+        to_text(holding.quantity),
+        to_text(holding.cost),
+        to_text(holding.realised),
+        to_text(holding.fees),
+        holding.opened_ms,
+        ts_ms,
+    )

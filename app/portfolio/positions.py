@@ -1,0 +1,138 @@
+"""Positions by module and instrument: first-in-first-out lots, so that profit is exact (an average price would divide).
+
+Profit and cost are in the instrument's quote asset. `realised` excludes fees; `net` subtracts them.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+from decimal import ROUND_HALF_EVEN, Decimal
+
+from app.money import ZERO, add, div, mul, neg, sub
+from app.venues.base import VenueFill
+from strategies.model import Position, Side
+
+
+@dataclass(frozen=True, slots=True)
+class RoundTrip:
+    """A position that went back to zero: its profit after fees, in the quote asset."""
+
+    module: str
+    symbol: str
+    net: Decimal
+    closed_ms: int
+
+
+@dataclass(slots=True)
+class Holding:
+    """What one module holds of one instrument, and what it has earned there."""
+
+    module: str
+    symbol: str
+    quantity: Decimal = ZERO
+    cost: Decimal = ZERO
+    """Quote paid for the open lots, without fees."""
+    realised: Decimal = ZERO
+    fees: Decimal = ZERO
+    opened_ms: int = 0
+    _lots: deque[tuple[Decimal, Decimal]] = field(default_factory=deque)
+    _trip_start: Decimal = ZERO
+    """`realised - fees` when the present position was opened."""
+
+    @property
+    def net(self) -> Decimal:
+        """Realised profit after fees."""
+        return sub(self.realised, self.fees)
+
+    def unrealised(self, mark: Decimal) -> Decimal:
+        """Profit of the open lots at `mark`."""
+        return sub(mul(self.quantity, mark), self.cost)
+
+    def view(self) -> Position | None:
+        """What a strategy sees; None while flat."""
+        if not self.quantity:
+            return None
+        return Position(self.symbol, self.quantity, div(self.cost, self.quantity, 12, ROUND_HALF_EVEN), self.opened_ms)
+
+    def apply(self, fill: VenueFill) -> RoundTrip | None:
+        """Book one fill.
+
+        Raises:
+            ValueError: a sale of more than is held.
+        """
+        if fill.side is Side.BUY:
+            if not self.quantity:
+                self.opened_ms, self._trip_start = fill.ts_ms, self.net
+            self._lots.append((fill.quantity, fill.price))
+            self.quantity = add(self.quantity, fill.quantity)
+            self.cost = add(self.cost, mul(fill.quantity, fill.price))
+        else:
+            self._sell(fill)
+        self.fees = add(self.fees, fill.fee)
+        if fill.side is Side.SELL and not self.quantity:
+            return RoundTrip(self.module, self.symbol, sub(self.net, self._trip_start), fill.ts_ms)
+        return None
+
+    def _sell(self, fill: VenueFill) -> None:
+        if fill.quantity > self.quantity:
+            raise ValueError(f"{self.module} sells {fill.quantity} {self.symbol} and holds {self.quantity}")
+        left = fill.quantity
+        while left:
+            quantity, price = self._lots[0]
+            taken = min(quantity, left)
+            self.cost = sub(self.cost, mul(taken, price))
+            self.realised = add(self.realised, mul(taken, sub(fill.price, price)))
+            left = sub(left, taken)
+            if taken == quantity:
+                self._lots.popleft()
+            else:
+                self._lots[0] = (sub(quantity, taken), price)
+        self.quantity = add(self.quantity, neg(fill.quantity))
+
+
+@dataclass(slots=True)
+class TripRecord:
+    """A module's closed round trips, for Kelly and the losses-in-a-row rule. Amounts in one quote asset per key."""
+
+    wins: int = 0
+    losses: int = 0
+    gross_win: Decimal = ZERO
+    gross_loss: Decimal = ZERO
+
+
+class PositionBook:
+    """Every holding, and the counters the risk gate derives from fills. Rebuilt by folding all fills in order."""
+
+    def __init__(self) -> None:
+        self.holdings: dict[tuple[str, str], Holding] = {}
+        self.last_fill_ms: dict[str, int] = {}
+        self.losses_in_row = 0
+        self.records: dict[tuple[str, str], TripRecord] = {}
+
+    def holding(self, module: str, symbol: str) -> Holding:
+        """The holding, made when new."""
+        return self.holdings.setdefault((module, symbol), Holding(module, symbol))
+
+    def open_holdings(self) -> list[Holding]:
+        """Holdings that are not flat, by module and symbol."""
+        return [self.holdings[key] for key in sorted(self.holdings) if self.holdings[key].quantity]
+
+    def apply(self, module: str, fill: VenueFill) -> RoundTrip | None:
+        """Book one fill for `module`."""
+        trip = self.holding(module, fill.symbol).apply(fill)
+        self.last_fill_ms[fill.symbol] = max(fill.ts_ms, self.last_fill_ms.get(fill.symbol, 0))
+        if trip is not None:
+            self._count(trip)
+        return trip
+
+    def _count(self, trip: RoundTrip) -> None:
+        record = self.records.setdefault((trip.module, trip.symbol), TripRecord())
+        if trip.net > 0:
+            self.losses_in_row = 0
+            record.wins += 1
+            record.gross_win = add(record.gross_win, trip.net)
+        else:
+            self.losses_in_row += 1
+            record.losses += 1
+            record.gross_loss = sub(record.gross_loss, trip.net)

@@ -1,0 +1,92 @@
+"""One daemon thread and one queue per device. Never a thread pool: a device that waits for a button would hold the
+program's exit. One command is in flight at a time; nothing probes during a review."""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+import threading
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from signers.base import DeviceInfo, DeviceState, OnState, Signer, SignRequest
+from signers.faults import DeviceFault, DeviceTimedOut, SignerFault
+
+R = TypeVar("R")
+
+
+class DeviceSession:
+    """Async front of one signer."""
+
+    def __init__(self, signer: Signer, loop: asyncio.AbstractEventLoop) -> None:
+        self._signer = signer
+        self._loop = loop
+        self._jobs: queue.SimpleQueue[tuple[Callable[[], Any], asyncio.Future[Any]] | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._run, name="device", daemon=True)
+        self._thread.start()
+
+    async def probe(self) -> DeviceInfo:
+        """Probe on the device thread."""
+        return await self._call(self._signer.probe)
+
+    async def address(self, path: str) -> str:
+        """Address of `path`."""
+        return await self._call(lambda: self._signer.address(path))
+
+    async def sign(self, request: SignRequest, on_state: OnState, deadline_s: float) -> bytes:
+        """Sign; `on_state` is called on the loop thread.
+
+        Raises:
+            DeviceTimedOut: no answer within `deadline_s`. What the device answers later is dropped.
+            SignerFault: as the driver says.
+        """
+
+        def tell(state: DeviceState) -> None:
+            self._loop.call_soon_threadsafe(on_state, state)
+
+        try:
+            return await asyncio.wait_for(self._call(lambda: self._signer.sign(request, tell)), deadline_s)
+        except TimeoutError:
+            self._signer.cancel()
+            on_state(DeviceState.TIMED_OUT)
+            raise DeviceTimedOut(
+                f"No answer from the device in {deadline_s:.0f} s.",
+                "Nothing was sent. Refuse on the device, then try again.",
+            ) from None
+
+    def close(self) -> None:
+        """Let the thread end; a blocked device does not hold the program."""
+        self._jobs.put(None)
+
+    async def _call(self, job: Callable[[], R]) -> R:
+        future: asyncio.Future[R] = self._loop.create_future()
+        self._jobs.put((job, future))
+        return await future
+
+    def _run(self) -> None:
+        while (entry := self._jobs.get()) is not None:
+            job, future = entry
+            if future.cancelled():
+                continue  # its asker timed out while it waited in the queue: never start it
+            try:
+                result = job()
+            except SignerFault as fault:
+                self._answer(future, None, fault)
+            except Exception as error:  # noqa: BLE001 -- a driver's bug must not end the device thread
+                self._answer(future, None, DeviceFault(f"The device driver failed: {error!r}.", "Nothing was sent."))
+            else:
+                self._answer(future, result, None)
+
+    def _answer(self, future: asyncio.Future[Any], result: object, fault: SignerFault | None) -> None:
+        def settle() -> None:
+            if future.done():
+                return  # timed out: the answer is dropped
+            if fault is None:
+                future.set_result(result)
+            else:
+                future.set_exception(fault)
+
+        try:
+            self._loop.call_soon_threadsafe(settle)
+        except RuntimeError:
+            pass  # the loop is closed: the program is ending
