@@ -1,4 +1,4 @@
-"""The signer contract: probe, address, sign, cancel. A driver is called by one thread only (`session.DeviceSession`)."""
+"""The signer contract: probe, address, sign, cancel. A driver is called by one thread only (`DeviceSession`)."""
 
 from __future__ import annotations
 

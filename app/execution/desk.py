@@ -1,0 +1,198 @@
+"""What the parts of the pipeline share: account state, writer, venue, signer, market, rules."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from app.engine.activity import Activity
+from app.engine.clock import Clock
+from app.errors import CountersignError, Severity
+from app.execution.state import State
+from app.execution.stop_flag import StopFlag
+from app.execution.transition import Transition
+from app.market.state import MarketState
+from app.money import ZERO, add, mul
+from app.portfolio.equity import DAY_MS, EquityCurve
+from app.portfolio.valuation import Valuation
+from app.risk.model import Limits, RiskState
+from app.venues.base import Venue, VenueInfo
+from signers.session import DeviceSession
+from storage.writer import Commit, Writer
+from strategies.model import Instrument
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """How this session trades.
+
+    Attributes:
+        lockstep: the market waits for us (replay at full speed), so signing and sending happen at one market instant.
+        capital: account currency allocated to modules; the base of equity and drawdown.
+    """
+
+    venue: str
+    slippage_bps: Decimal
+    time_in_force_ms: int
+    proposal_expiry_ms: int
+    authorisation_validity_ms: int
+    signer: str
+    signer_path: str
+    signer_address: str
+    auto_confirm: bool
+    lockstep: bool
+    capital: Decimal
+    config_version: int
+    device_deadline_s: float = 120.0
+
+
+@dataclass(slots=True)
+class Counters:
+    """What happened to proposals in this process."""
+
+    proposed: int = 0
+    denied: int = 0
+    dropped: int = 0
+    submitted: int = 0
+    fills: int = 0
+    by_rule: dict[str, int] = field(default_factory=dict)
+
+
+class Desk:
+    """Shared by pipeline, settlement, recovery and emergency stop; all on the loop thread."""
+
+    def __init__(
+        self,
+        *,
+        clock: Clock,
+        writer: Writer,
+        state: State,
+        venue: Venue,
+        venue_info: VenueInfo,
+        signer: DeviceSession,
+        market: MarketState,
+        instruments: Mapping[str, Instrument],
+        valuation: Valuation,
+        limits: Limits,
+        terms: Terms,
+        stop: StopFlag,
+        equity: EquityCurve,
+    ) -> None:
+        self.clock = clock
+        self.writer = writer
+        self.state = state
+        self.venue = venue
+        self.venue_info = venue_info
+        self.signer = signer
+        self.market = market
+        self.instruments = instruments
+        self.valuation = valuation
+        self.limits = limits
+        self.terms = terms
+        self.stop = stop
+        self.equity = equity
+        self.activity = Activity()
+        self.counters = Counters()
+        self.halted = ""
+        self.cursor: tuple[str, int, int] | None = None
+        self.turn = asyncio.Lock()
+
+    def transition(self) -> Transition:
+        """A new transition at this instant."""
+        return Transition(self.clock.now_ms())
+
+    def commit(self, transition: Transition, kind: str, subject: str) -> asyncio.Future[int]:
+        """Queue a transition for the disk, in the order of its changes in memory."""
+        return self.writer.submit(transition.commit(kind, subject, self.cursor))
+
+    def halt(self, reason: str) -> None:
+        """Take no new trade until the session is restarted; exits stay managed."""
+        if not self.halted:
+            self.halted = reason
+
+    def record_error(self, error: CountersignError, subject: str = "") -> None:
+        """Store an error for `countersign errors`; losing it to a failing disk is accepted, stderr has it."""
+        values = (
+            self.clock.now_ms(),
+            error.error_class.value,
+            error.severity.value,
+            error.code,
+            error.what,
+            error.sent,
+            error.next_step,
+            subject,
+        )
+        sql = (
+            "INSERT INTO errors (ts_ms, class, severity, code, what, sent, next_step, subject) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+        )
+        self.note(sql, values)
+
+    def alert(self, severity: Severity, kind: str, text: str, subject: str = "") -> None:
+        """Store an alert."""
+        sql = "INSERT INTO alerts (ts_ms, severity, kind, text, subject) VALUES (?, ?, ?, ?, ?)"
+        self.note(sql, (self.clock.now_ms(), severity.value, kind, text, subject))
+
+    def note(self, sql: str, parameters: tuple[object, ...]) -> None:
+        """A record without a journal row; nobody waits for it."""
+        future = self.writer.submit(Commit(self.clock.now_ms(), "", statements=((sql, parameters),)))
+        future.add_done_callback(_forget)
+
+    def risk_state(self, symbol: str) -> RiskState:
+        """The situation an intent in `symbol` meets now."""
+        now, state, market = self.clock.now_ms(), self.state, self.market
+        instrument = self.instruments[symbol]
+        exposure, position, symbols, stale = self._exposure(symbol, now)
+        self.sample_equity()
+        return RiskState(
+            now_ms=now,
+            instrument=instrument,
+            quote=market.quote(symbol),
+            bar_ms=market.bar_ms(symbol),
+            rate=self.valuation.rate(instrument.quote),
+            position_value=position,
+            exposure=exposure,
+            open_positions=len(symbols),
+            holds=symbol in symbols,
+            equity=self.equity.equity,
+            equity_peak=self.equity.peak,
+            day_start_equity=self.equity.day_start,
+            trades_today=state.entries_since(now - now % DAY_MS),
+            losses_in_row=state.positions.losses_in_row,
+            last_trade_ms=state.positions.last_fill_ms.get(symbol),
+            stale_marks=stale,
+            unknown_orders=state.unknown_orders(),
+            halted="the emergency stop is in force" if self.stop.raised() else self.halted,
+        )
+
+    def sample_equity(self) -> None:
+        """Bring the equity curve up to now; it keeps its last value while a mark or rate is missing."""
+        profit = self.valuation.trading_profit(self.state.positions, self.instruments)
+        if profit is not None:
+            self.equity.sample(self.clock.now_ms(), add(self.terms.capital, profit))
+
+    def _exposure(self, symbol: str, now: int) -> tuple[Decimal, Decimal, set[str], tuple[str, ...]]:
+        """Value of everything, of `symbol`, the symbols concerned, and those whose mark is stale or missing."""
+        exposure, of_symbol, stale = ZERO, ZERO, []
+        pending = self.state.pending_entries()
+        symbols = set(pending) | {holding.symbol for holding in self.state.positions.open_holdings()}
+        for held in sorted(symbols):
+            mark, rate = self.market.mark(held), self.valuation.rate(self.instruments[held].quote)
+            if mark is None or rate is None or now - mark[1] > self._mark_age_ms(held):
+                stale.append(held)
+                continue
+            value = add(self.state.position_value(held, mark[0]), pending.get(held, ZERO))
+            value = mul(value, rate)
+            exposure = add(exposure, value)
+            if held == symbol:
+                of_symbol = value
+        return exposure, of_symbol, symbols, tuple(stale)
+
+    def _mark_age_ms(self, symbol: str) -> int:
+        return max(self.limits.quote_age_ms, self.market.bar_ms(symbol))
+
+
+def _forget(future: asyncio.Future[int]) -> None:
+    future.exception()  # the pipeline's own commits report a failing disk

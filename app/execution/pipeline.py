@@ -1,0 +1,383 @@
+"""The one door: the only code that can cause a venue to be sent anything that moves money.
+
+propose -> risk -> reserve -> prepare -> confirm -> sign -> verify -> re-check -> submit. `propose` is synchronous up to
+the reservation; each later step is its own durable transition, and nothing goes on before its commit resolved.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from app.errors import CountersignError, SafetyError, SignerError, VenueError, VenueRefused, VenueUnknown
+from app.execution.admission import admit, worse_than_confirmed
+from app.execution.authorisation import Authorisation, parse, refusal, render
+from app.execution.desk import Desk
+from app.execution.orders import orders_of
+from app.execution.preview import Preview, walk
+from app.execution.proposals import Answer, Decision, Proposals
+from app.execution.records import Order, Payload, Trade
+from app.execution.settlement import Settlement, end_unsent, release
+from app.execution.states import PayloadState, TradeState
+from app.execution.transition import Transition
+from app.ids import payload_id
+from app.money import to_text
+from app.venues.base import OrderReport, OrderState, SignedText
+from signers.base import DeviceState, SignRequest
+from signers.faults import RefusedOnDevice, SignerFault
+from signers.verify import verify_text
+from storage.faults import TransitionLost
+from storage.journal import canonical
+from strategies.model import Intent
+
+
+class Pipeline:
+    """One per trader.
+
+    Args:
+        on_lost: called once when a commit failed and memory must be rebuilt from disk.
+        on_progress: told of each trade's state change, for screens and progress lines.
+        on_worse: told when the re-check dropped a signed trade, so that a fresh proposal can say what changed.
+    """
+
+    def __init__(
+        self,
+        desk: Desk,
+        settlement: Settlement,
+        *,
+        resolve_unknown: Callable[[Trade], None],
+        on_lost: Callable[[], None],
+        on_progress: Callable[[Trade], None],
+        on_worse: Callable[[Trade], None],
+    ) -> None:
+        self._desk = desk
+        self._settlement = settlement
+        self._resolve_unknown = resolve_unknown
+        self._on_lost = on_lost
+        self._on_progress = on_progress
+        self._on_worse = on_worse
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.proposals = Proposals(desk)
+
+    # -- 1 to 3: propose, risk, reserve -------------------------------------------------------------------------
+
+    def propose(self, intent: Intent) -> Trade | None:
+        """Admit an intent or turn it away, synchronously. Returns the trade when it was admitted.
+
+        The same module, instrument and side already in flight: the intent is dropped and counted.
+        """
+        desk = self._desk
+        desk.counters.proposed += 1
+        for other in desk.state.in_flight():
+            same = (other.intent.module, other.intent.symbol, other.intent.side)
+            if same == (intent.module, intent.symbol, intent.side):
+                desk.counters.dropped += 1
+                return None
+        trade, transition = Trade(intent), desk.transition()
+        transition.new_trade(trade)
+        denied = admit(desk, trade)  # no await between here and the queued commit
+        if denied is None:
+            transition.trade(trade, TradeState.RESERVED)
+            transition.hold(trade, desk.state.purse.holds[trade.id], "OPEN")
+            desk.state.add(trade)
+        else:
+            desk.counters.denied += 1
+            desk.counters.by_rule[denied.rule] = desk.counters.by_rule.get(denied.rule, 0) + 1
+            transition.trade(trade, TradeState.DENIED, denied.reason)
+            transition.change("denied", trade.id, denied.rule, denied.number, denied.limit)
+        committed = desk.commit(transition, "trade.reserved" if denied is None else "trade.denied", trade.id)
+        self._on_progress(trade)
+        self._start(self._live(trade, committed) if denied is None else self._see(committed))
+        return trade if denied is None else None
+
+    # -- the life of an admitted trade --------------------------------------------------------------------------
+
+    async def _live(self, trade: Trade, committed: asyncio.Future[int]) -> None:
+        await committed
+        async with self._desk.turn:
+            if not _is(trade, TradeState.RESERVED) or not await self._prepare(trade):
+                return
+        decision = await self.proposals.ask(trade)
+        async with self._desk.turn:
+            if not _is(trade, TradeState.PREPARED) or not await self._take(trade, decision):
+                return
+        signature = await self._sign(trade)
+        async with self._desk.turn:
+            if signature is None or not _is(trade, TradeState.CONFIRMED):
+                return
+            if await self._record_signature(trade, signature):
+                await self.submit(trade)
+
+    async def _prepare(self, trade: Trade) -> bool:
+        """Walk the book, build the exact text."""
+        desk, intent = self._desk, trade.intent
+        book = desk.market.book(intent.symbol)
+        quote = desk.market.quote(intent.symbol)
+        if book is None or quote is None:
+            return await self._end(trade, TradeState.DENIED, "There is no market to prepare the trade on.")
+        preview = walk(book, intent.side, intent.quantity, intent.worst_price, desk.venue_info.taker_fee_bps)
+        if preview.fee > intent.max_fee:
+            reason = f"The fee would be {to_text(preview.fee)}; the intent allows {to_text(intent.max_fee)}."
+            return await self._end(trade, TradeState.DENIED, reason)
+        payload = self._payload(trade, preview)
+        transition = desk.transition()
+        transition.new_payload(trade, payload)
+        transition.trade(trade, TradeState.PREPARED)
+        self._record_quote(trade, "prepare")
+        await desk.commit(transition, "trade.prepared", trade.id)
+        self._on_progress(trade)
+        return True
+
+    def _payload(self, trade: Trade, preview: Preview) -> Payload:
+        desk, intent = self._desk, trade.intent
+        groups = desk.state.exit_groups(intent.module, intent.symbol) if intent.reduce_only else []
+        valid_until = desk.clock.now_ms() + desk.terms.authorisation_validity_ms
+        authorisation = Authorisation(
+            trade_id=trade.id,
+            side=intent.side,
+            quantity=intent.quantity,
+            symbol=intent.symbol,
+            quote=desk.instruments[intent.symbol].quote,
+            venue=desk.terms.venue,
+            worst_price=intent.worst_price,
+            max_fee=intent.max_fee,
+            stop=intent.exits.stop if intent.exits else None,
+            target=intent.exits.target if intent.exits else None,
+            reduce_only=intent.reduce_only,
+            group=groups[0][0] if groups else None,
+            time_in_force_ms=desk.terms.time_in_force_ms,
+            valid_until_ms=valid_until - valid_until % 1000,
+        )
+        return Payload(
+            payload_id(trade.id, 1), render(authorisation), canonical(preview.as_json()), authorisation.valid_until_ms
+        )
+
+    async def _take(self, trade: Trade, decision: Decision) -> bool:
+        """Record the trader's answer."""
+        if decision.answer is not Answer.CONFIRMED:
+            state = {
+                Answer.DECLINED: TradeState.DECLINED,
+                Answer.EXPIRED: TradeState.EXPIRED,
+                Answer.STOPPED: TradeState.CANCELLED,
+            }[decision.answer]
+            return await self._end(trade, state, decision.reason)
+        transition = self._desk.transition()
+        transition.payload(trade, PayloadState.CONFIRMED)
+        transition.trade(trade, TradeState.CONFIRMED)
+        await self._desk.commit(transition, "trade.confirmed", trade.id)
+        self._on_progress(trade)
+        return True
+
+    async def _sign(self, trade: Trade) -> bytes | None:
+        """Ask the device; the market goes on meanwhile unless it waits in lockstep."""
+        desk, payload = self._desk, trade.payload
+        assert payload is not None
+        request = SignRequest(payload.text, desk.terms.signer_path)
+        try:
+            desk.stop.check()
+            if desk.terms.lockstep:
+                return await desk.signer.sign(request, self._on_device, desk.terms.device_deadline_s)
+            with desk.activity.parked():
+                return await desk.signer.sign(request, self._on_device, desk.terms.device_deadline_s)
+        except RefusedOnDevice as fault:
+            await self._end_in_turn(trade, TradeState.REFUSED, fault.what)
+        except SignerFault as fault:
+            desk.record_error(SignerError(fault.code, fault.what, next_step=fault.next_step), trade.id)
+            await self._end_in_turn(trade, TradeState.FAILED, fault.what)
+        except SafetyError as error:
+            await self._end_in_turn(trade, TradeState.CANCELLED, error.what)
+        return None
+
+    def _on_device(self, state: DeviceState) -> None:
+        """Device states are for screens; the demo signer's are over before anybody could look."""
+
+    async def _record_signature(self, trade: Trade, signature: bytes) -> bool:
+        """Verify, then make text, signature and client order ids durable before anything is sent."""
+        desk, payload = self._desk, trade.payload
+        assert payload is not None
+        try:
+            verify_text(payload.text, signature, desk.terms.signer_address)
+            orders = _permitted_orders(payload.text, desk.clock.now_ms())
+        except (SignerFault, SafetyError) as error:
+            what = error.what
+            desk.record_error(SignerError("signature.refused", what, next_step="Nothing was sent."), trade.id)
+            return await self._end(trade, TradeState.FAILED, what)
+        payload.signed = SignedText(payload.text, signature, desk.terms.signer_address)
+        transition = desk.transition()
+        transition.payload(trade, PayloadState.SIGNED)
+        transition.authorisation(trade, desk.terms.signer)
+        for order in orders:
+            transition.new_order(trade, order)
+        transition.trade(trade, TradeState.SIGNED)
+        desk.state.add(trade)
+        if not trade.intent.reduce_only:
+            desk.state.count_entry(desk.clock.now_ms())
+        await desk.commit(transition, "trade.signed", trade.id)
+        self._on_progress(trade)
+        return True
+
+    # -- 7 and 8: re-check, submit ------------------------------------------------------------------------------
+
+    async def submit(self, trade: Trade) -> None:
+        """Re-check the situation, then send the signed orders. Also used for bytes that a restart proved unsent."""
+        desk = self._desk
+        worse = worse_than_confirmed(desk, trade)
+        if worse is not None:
+            await self._end(trade, TradeState.DENIED, worse)
+            self._on_worse(trade)
+            return
+        requests = tuple(order.request for order in trade.orders.values())
+        assert trade.payload is not None
+        self._record_quote(trade, "submit")
+        try:
+            desk.stop.check()
+            reports = await desk.venue.submit(requests, trade.payload.signed)
+        except SafetyError as error:
+            await self._end(trade, TradeState.CANCELLED, error.what)
+        except VenueUnknown as error:
+            await self._unknown(trade, error)
+        except VenueRefused as error:
+            await self._rejected(trade, error)
+        except VenueError as error:
+            desk.record_error(error, trade.id)
+            await self._end(trade, TradeState.FAILED, f"{error.what} Nothing was sent.")
+        else:
+            await self._sent(trade, reports)
+
+    async def _sent(self, trade: Trade, reports: tuple[OrderReport, ...]) -> None:
+        desk = self._desk
+        transition = self._submitted(trade)
+        transition.payload(trade, PayloadState.LANDED)
+        for report in reports:
+            order = desk.state.orders[report.client_id]
+            if report.revision > order.revision:
+                self._settlement.book(transition, trade, order, report)
+        self._settlement.follow(transition, trade)
+        desk.state.retire(trade)
+        await desk.commit(transition, "trade.submitted", trade.id)
+        self._on_progress(trade)
+
+    def _submitted(self, trade: Trade) -> Transition:
+        transition = self._desk.transition()
+        transition.payload(trade, PayloadState.SENT)
+        transition.trade(trade, TradeState.SUBMITTED)
+        self._desk.counters.submitted += 1
+        return transition
+
+    async def _unknown(self, trade: Trade, error: VenueUnknown) -> None:
+        """No answer: maybe sent. Nothing is concluded; the look-up by our own ids begins."""
+        desk = self._desk
+        desk.record_error(error, trade.id)
+        transition = self._submitted(trade)
+        transition.payload(trade, PayloadState.UNKNOWN)
+        for order in trade.orders.values():
+            transition.order(order, OrderState.UNKNOWN, error.what)
+        await desk.commit(transition, "trade.unknown", trade.id)
+        self._on_progress(trade)
+        self._resolve_unknown(trade)
+
+    async def _rejected(self, trade: Trade, error: VenueRefused) -> None:
+        desk = self._desk
+        desk.record_error(error, trade.id)
+        transition = self._submitted(trade)
+        transition.payload(trade, PayloadState.DEAD)
+        for order in trade.orders.values():
+            transition.order(order, OrderState.REJECTED, error.what)
+        transition.trade(trade, TradeState.REJECTED, error.what)
+        release(desk, transition, trade)
+        desk.state.retire(trade)
+        await desk.commit(transition, "trade.rejected", trade.id)
+        self._on_progress(trade)
+
+    # -- the trader's side --------------------------------------------------------------------------------------
+
+    def resume_signed(self, trade: Trade) -> None:
+        """Bytes signed before a restart and proven unsent: ask the trader, then send the same bytes."""
+        trade.resumed = True
+        self._start(self._resume(trade))
+
+    async def _resume(self, trade: Trade) -> None:
+        decision = await self.proposals.ask(trade)
+        async with self._desk.turn:
+            if trade.state is not TradeState.SIGNED:
+                return
+            if decision.answer is Answer.CONFIRMED:
+                await self.submit(trade)
+            else:
+                state = TradeState.DECLINED if decision.answer is Answer.DECLINED else TradeState.CANCELLED
+                await self._end(trade, state, decision.reason)
+
+    # -- shared -------------------------------------------------------------------------------------------------
+
+    async def _end(self, trade: Trade, state: TradeState, reason: str) -> bool:
+        """End a trade whose bytes never left. Always False: there is nothing to go on with."""
+        desk = self._desk
+        transition = desk.transition()
+        end_unsent(desk, transition, trade, state, reason)
+        await desk.commit(transition, f"trade.{state.value.lower()}", trade.id)
+        self._on_progress(trade)
+        return False
+
+    async def _end_in_turn(self, trade: Trade, state: TradeState, reason: str) -> None:
+        async with self._desk.turn:
+            if trade.state is TradeState.CONFIRMED:
+                await self._end(trade, state, reason)
+
+    def _record_quote(self, trade: Trade, stage: str) -> None:
+        quote = self._desk.market.quote(trade.intent.symbol)
+        if quote is None:
+            return
+        values = (
+            trade.id,
+            stage,
+            quote.symbol,
+            quote.ts_ms,
+            to_text(quote.bid),
+            to_text(quote.ask),
+            int(quote.synthetic),
+        )
+        sql = "INSERT INTO quotes (trade_id, stage, symbol, ts_ms, bid, ask, synthetic) VALUES (?, ?, ?, ?, ?, ?, ?)"
+        self._desk.note(sql, values)
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run one trade's work; its failure never passes in silence."""
+        task = asyncio.get_running_loop().create_task(self._guard(work))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _guard(self, work: Coroutine[Any, Any, None]) -> None:
+        with self._desk.activity.busy():
+            try:
+                await work
+            except TransitionLost:
+                self._on_lost()
+            except CountersignError as error:
+                self._desk.record_error(error)
+                self._desk.halt(error.what)
+
+    async def _see(self, committed: asyncio.Future[int]) -> None:
+        await committed
+
+    async def abandon(self) -> None:
+        """Cancel all work in memory: the session ends, or disk is about to be read again."""
+        tasks = [task for task in self._tasks if task is not asyncio.current_task()]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _is(trade: Trade, state: TradeState) -> bool:
+    # a function, because a type checker narrows an attribute across awaits, where it may change
+    return trade.state is state
+
+
+def _permitted_orders(text: str, now_ms: int) -> tuple[Order, ...]:
+    """The orders of a signed text, each checked against that text again."""
+    orders = orders_of(parse(text), now_ms)
+    for order in orders:
+        if (why := refusal(text, order.request)) is not None:
+            raise SafetyError(
+                "authorisation.refused", f"The signed text does not permit the {order.role} order: {why}."
+            )
+    return orders

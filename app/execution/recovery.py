@@ -1,0 +1,160 @@
+"""After a restart or a lost commit: conclude from what is on disk and what the venue says, never from a guess.
+
+Nothing signed: expire and release. Signed: look it up; not found and still able to land: the trader is asked, the same
+bytes. Sent or unknown: track. Then reconcile balances and open orders; a difference is shown and stops new trades.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final
+
+from app.errors import Severity, StorageError, VenueError
+from app.execution.desk import Desk
+from app.execution.pipeline import Pipeline
+from app.execution.records import Order, Trade
+from app.execution.settlement import Settlement, end_unsent
+from app.execution.states import BEFORE_SIGNATURE, PayloadState, TradeState
+from app.money import ZERO, sub, to_text
+from app.venues.base import TERMINAL, OrderState
+
+_WAITS_S: Final = (0.0, 0.1, 0.3, 1.0, 2.0, 5.0)
+"""Pauses between look-ups of an unknown order; the last repeats."""
+
+
+class Recovery:
+    """Brings memory, disk and venue into agreement."""
+
+    def __init__(self, desk: Desk, settlement: Settlement) -> None:
+        self._desk = desk
+        self._settlement = settlement
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def resume(self, pipeline: Pipeline) -> None:
+        """Conclude every unfinished trade, then reconcile. Trading may start when this returns."""
+        for trade in list(self._desk.state.trades.values()):
+            if trade.state in BEFORE_SIGNATURE:
+                await self._expire(trade)
+            elif trade.state is TradeState.SIGNED:
+                await self._look_up_signed(trade, pipeline)
+            else:
+                await self._track(trade)
+        await self.reconcile()
+
+    async def _expire(self, trade: Trade) -> None:
+        await self._end(trade, TradeState.EXPIRED, "The trader restarted before it was signed.")
+
+    async def _look_up_signed(self, trade: Trade, pipeline: Pipeline) -> None:
+        """Signed, and nobody knows whether it was sent: `connect` fenced the venue, so the look-up is conclusive."""
+        desk, payload = self._desk, trade.payload
+        assert payload is not None
+        found = [await desk.venue.order(order.request.client_id) for order in trade.orders.values()]
+        if any(report is not None for report in found):
+            transition = desk.transition()
+            transition.payload(trade, PayloadState.SENT)
+            transition.payload(trade, PayloadState.LANDED)
+            transition.trade(trade, TradeState.SUBMITTED)
+            for order, report in zip(list(trade.orders.values()), found, strict=True):
+                if report is not None:
+                    self._settlement.book(transition, trade, order, report)
+            self._settlement.follow(transition, trade)
+            desk.state.retire(trade)
+            await desk.commit(transition, "trade.found", trade.id)
+        elif desk.stop.raised():
+            await self._end(trade, TradeState.CANCELLED, "The emergency stop is in force; the bytes were never sent.")
+        elif desk.clock.now_ms() > payload.valid_until_ms:
+            await self._end(trade, TradeState.EXPIRED, "The trader restarted after the authorisation had ended.")
+        else:
+            pipeline.resume_signed(trade)
+
+    async def _track(self, trade: Trade) -> None:
+        for order in list(trade.orders.values()):
+            if order.state in TERMINAL:
+                continue
+            report = await self._desk.venue.order(order.request.client_id)
+            if report is not None:
+                committed = self._settlement.on_report(report)
+                if committed is not None:
+                    await committed
+            else:
+                await self._missing(trade, order)
+        self._confirm_landed(trade)
+
+    async def _missing(self, trade: Trade, order: Order) -> None:
+        """A clean look-up after the landing horizon does not find it."""
+        desk = self._desk
+        if (
+            order.state is OrderState.UNKNOWN
+            and trade.payload is not None
+            and trade.payload.state is PayloadState.UNKNOWN
+        ):
+            await self._end(trade, TradeState.CANCELLED, "The venue proves that it never arrived.")
+            return
+        if order.state in TERMINAL:
+            return
+        error = StorageError(
+            "venue.order_missing",
+            f"Order {order.request.client_id} ({trade.intent.symbol}) was accepted and the venue no longer knows it.",
+            next_step="New trades stopped. Compare with the venue's own record.",
+        )
+        desk.record_error(error, trade.id)
+        desk.halt("an accepted order is missing at the venue")
+
+    def _confirm_landed(self, trade: Trade) -> None:
+        payload = trade.payload
+        if payload is not None and payload.state is PayloadState.UNKNOWN:
+            transition = self._desk.transition()
+            transition.payload(trade, PayloadState.LANDED)
+            self._desk.commit(transition, "trade.found", trade.id)
+
+    def resolve_unknown(self, trade: Trade) -> None:
+        """Start looking for orders whose answer was lost, until there is evidence."""
+        task = asyncio.get_running_loop().create_task(self._resolve(trade))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _resolve(self, trade: Trade) -> None:
+        desk, attempt = self._desk, 0
+        with desk.activity.busy():
+            while any(order.state is OrderState.UNKNOWN for order in trade.orders.values()):
+                await asyncio.sleep(_WAITS_S[min(attempt, len(_WAITS_S) - 1)])
+                attempt += 1
+                try:
+                    await desk.venue.connect()
+                    await self._track(trade)
+                except VenueError as error:
+                    if attempt == len(_WAITS_S):
+                        desk.record_error(error, trade.id)
+                        desk.alert(
+                            Severity.CRITICAL,
+                            "order.unknown",
+                            f"{trade.intent.symbol}: maybe sent; the venue does not answer.",
+                            trade.id,
+                        )
+
+    async def reconcile(self) -> list[str]:
+        """Compare balances and open orders with the venue. Differences are alerts and stop new trades; nothing is
+        posted by itself."""
+        desk = self._desk
+        theirs, ours = await desk.venue.balances(), desk.state.purse.balances()
+        differences = [
+            f"{asset}: the venue holds {to_text(theirs.get(asset, ZERO))}, the ledger {to_text(ours.get(asset, ZERO))} "
+            f"(difference {to_text(sub(theirs.get(asset, ZERO), ours.get(asset, ZERO)))})"
+            for asset in sorted(theirs.keys() | ours.keys())
+            if theirs.get(asset, ZERO) != ours.get(asset, ZERO)
+        ]
+        differences += [
+            f"order {report.client_id} rests at the venue and is not in this database"
+            for report in await desk.venue.open_orders()
+            if desk.state.find_order(report.client_id) is None
+        ]
+        for difference in differences:
+            desk.alert(Severity.CRITICAL, "reconcile", difference)
+        if differences:
+            desk.halt("the venue and the ledger differ: " + "; ".join(differences))
+        return differences
+
+    async def _end(self, trade: Trade, state: TradeState, reason: str) -> None:
+        transition = self._desk.transition()
+        end_unsent(self._desk, transition, trade, state, reason)
+        await self._desk.commit(transition, f"trade.{state.value.lower()}", trade.id)

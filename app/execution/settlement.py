@@ -1,0 +1,130 @@
+"""Reports of a venue become order events, fills, postings and positions, in one transition each.
+
+Reports are cumulative and carry a revision, so a lost, repeated or late report does no harm: what is already booked is
+recognised by the venue's fill id and skipped.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+from app.errors import Severity, StorageError
+from app.execution.desk import Desk
+from app.execution.records import Order, Role, Trade
+from app.execution.states import IN_FLIGHT, PayloadState, TradeState, trade_state_of
+from app.execution.transition import Transition
+from app.money import ZERO, add, mul, sub, to_text, total
+from app.portfolio.ledger import of_fill, venue_account
+from app.venues.base import TERMINAL, OrderReport, OrderState, VenueFill
+from strategies.model import Side
+
+
+class Settlement:
+    """Books what venues report."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    def on_report(self, report: OrderReport) -> asyncio.Future[int] | None:
+        """Book one report; None when it says nothing new. An order that is not ours raises an alert and a halt."""
+        desk = self._desk
+        found = desk.state.find_order(report.client_id)
+        if found is None:
+            self._foreign(report)
+            return None
+        trade, order = found
+        if report.revision <= order.revision and order.state is not OrderState.UNKNOWN:
+            return None
+        desk.state.add(trade)
+        transition = desk.transition()
+        self.book(transition, trade, order, report)
+        self.follow(transition, trade)
+        desk.state.retire(trade)
+        return desk.commit(transition, f"order.{order.state.value.lower()}", trade.id)
+
+    def book(self, transition: Transition, trade: Trade, order: Order, report: OrderReport) -> None:
+        """Put a report into a transition: new fills with their postings, the order's new state."""
+        late = order.state in TERMINAL and order.state is not report.state
+        for fill in report.fills:
+            if fill.fill_id not in order.fills:
+                self._book_fill(transition, trade, order, fill)
+        if total([fill.quantity for fill in report.fills]) != report.filled:
+            self._disagree(trade, order, report)
+        transition.report(order, report)
+        if late:
+            text = f"{trade.intent.symbol}: a fill arrived after its order had ended as {order.state.value}."
+            self._desk.alert(Severity.HIGH, "order.late_fill", text, trade.id)
+
+    def follow(self, transition: Transition, trade: Trade) -> None:
+        """Bring trade and reservation in line with the entry order."""
+        entry = trade.entry
+        if entry is None or trade.state in {TradeState.SIGNED, TradeState.CONFIRMED}:
+            return
+        state = trade_state_of(entry.state, entry.filled > 0)
+        if state is not trade.state:
+            transition.trade(trade, state)
+        self._shrink(transition, trade, entry)
+
+    def _shrink(self, transition: Transition, trade: Trade, entry: Order) -> None:
+        desk, hold = self._desk, self._desk.state.purse.holds.get(trade.id)
+        if hold is None:
+            return
+        if trade.state not in IN_FLIGHT:
+            desk.state.purse.release(trade.id)
+            transition.hold(trade, replace(hold, remaining=ZERO), "RELEASED")
+            return
+        left = sub(entry.request.quantity, entry.filled)
+        if trade.intent.side is Side.BUY:
+            left = min(hold.remaining, add(mul(left, trade.intent.worst_price), trade.intent.max_fee))
+        if left < hold.remaining:
+            transition.hold(trade, desk.state.purse.shrink(trade.id, left), "OPEN")
+
+    def _book_fill(self, transition: Transition, trade: Trade, order: Order, fill: VenueFill) -> None:
+        desk, state = self._desk, self._desk.state
+        instrument = desk.instruments[fill.symbol]
+        postings = of_fill(state.venue, trade.intent.module, instrument, fill)
+        account = venue_account(state.venue)
+        for posting in postings:
+            if posting.account == account:
+                state.purse.move(posting.asset, posting.amount)
+        trip = state.positions.apply(trade.intent.module, fill)
+        order.fills.add(fill.fill_id)
+        holding = state.positions.holding(trade.intent.module, fill.symbol)
+        transition.fill(state.venue, trade, fill, postings, holding)
+        desk.counters.fills += 1
+        if trip is not None:
+            transition.change("round_trip", trip.module, trip.symbol, to_text(trip.net), trip.closed_ms)
+
+    def _disagree(self, trade: Trade, order: Order, report: OrderReport) -> None:
+        error = StorageError(
+            "venue.fills_disagree",
+            f"The venue reports {to_text(report.filled)} filled of {order.request.client_id}; its fills sum to another.",
+            next_step="New trades stopped. Compare with the venue's own record.",
+        )
+        self._desk.record_error(error, trade.id)
+        self._desk.halt("the venue's fills do not add up")
+
+    def _foreign(self, report: OrderReport) -> None:
+        text = f"The venue reports order {report.client_id}, which this database does not know."
+        self._desk.alert(Severity.CRITICAL, "order.foreign", text, report.client_id)
+        self._desk.halt("an order at the venue is not ours")
+
+
+def end_unsent(desk: Desk, transition: Transition, trade: Trade, state: TradeState, reason: str) -> None:
+    """End a trade whose bytes never left: payload DROPPED, orders CANCELLED, reservation released."""
+    if trade.payload is not None and trade.payload.state not in {PayloadState.DROPPED, PayloadState.DEAD}:
+        transition.payload(trade, PayloadState.DROPPED)
+    for order in trade.orders.values():
+        if order.role is not Role.FLATTEN and order.state in {OrderState.PENDING, OrderState.UNKNOWN}:
+            transition.order(order, OrderState.CANCELLED, reason)
+    transition.trade(trade, state, reason)
+    release(desk, transition, trade)
+    desk.state.retire(trade)
+
+
+def release(desk: Desk, transition: Transition, trade: Trade) -> None:
+    """End a trade's reservation, if it has one."""
+    hold = desk.state.purse.release(trade.id)
+    if hold is not None:
+        transition.hold(trade, hold, "RELEASED")

@@ -1,0 +1,209 @@
+"""Everything in memory that disk is the truth of: trades in flight, live orders, the purse, positions. Built by `load`,
+at start and again after a failed commit; nothing else makes it."""
+
+from __future__ import annotations
+
+import json
+from collections import OrderedDict, deque
+from decimal import Decimal
+from typing import Any, Final
+
+from app.execution.purse import Hold, Purse
+from app.execution.records import Order, Payload, Role, Trade, intent_of, request_of
+from app.execution.states import IN_FLIGHT, PayloadState, TradeState
+from app.money import ZERO, add, from_text, mul, sub
+from app.portfolio.ledger import venue_account
+from app.portfolio.positions import PositionBook
+from app.venues.base import TERMINAL, OrderState, SignedText, VenueFill
+from storage.database import Reader
+from strategies.model import Side
+
+_REMEMBERED: Final = 256
+"""Ended trades kept in memory for late reports; older ones are read back from disk."""
+
+
+class State:
+    """The account as it stands."""
+
+    def __init__(self, venue: str, reader: Reader) -> None:
+        self.venue = venue
+        self.reader = reader
+        self.trades: dict[str, Trade] = {}
+        self.orders: dict[str, Order] = {}
+        self.purse = Purse()
+        self.positions = PositionBook()
+        self._ended: OrderedDict[str, Trade] = OrderedDict()
+        self._entries: deque[int] = deque(maxlen=100_000)
+
+    def count_entry(self, ts_ms: int) -> None:
+        """An entry was signed at `ts_ms`."""
+        self._entries.append(ts_ms)
+
+    def entries_since(self, ts_ms: int) -> int:
+        """Entries signed at or after `ts_ms`."""
+        count = 0
+        for signed_ms in reversed(self._entries):
+            if signed_ms < ts_ms:
+                break
+            count += 1
+        return count
+
+    def add(self, trade: Trade) -> None:
+        """Track a trade and its orders."""
+        self.trades[trade.id] = trade
+        for order in trade.orders.values():
+            self.orders[order.request.client_id] = order
+
+    def retire(self, trade: Trade) -> None:
+        """Forget a trade that has ended with all its orders, in time."""
+        if trade.state in IN_FLIGHT or any(order.live for order in trade.orders.values()):
+            return
+        self.trades.pop(trade.id, None)
+        for order in trade.orders.values():
+            self.orders.pop(order.request.client_id, None)
+        self._ended[trade.id] = trade
+        while len(self._ended) > _REMEMBERED:
+            self._ended.popitem(last=False)
+
+    def find_order(self, client_id: str) -> tuple[Trade, Order] | None:
+        """The trade and order of a client id, from memory or from disk; None when it is not ours."""
+        order = self.orders.get(client_id)
+        if order is not None:
+            return self.trades[order.trade_id], order
+        for trade in self._ended.values():
+            for order in trade.orders.values():
+                if order.request.client_id == client_id:
+                    return trade, order
+        row = self.reader.one("SELECT trade_id FROM orders WHERE client_id = ?", (client_id,))
+        if row is None:
+            return None
+        trade = load_trade(self.reader, row["trade_id"])
+        return trade, next(o for o in trade.orders.values() if o.request.client_id == client_id)
+
+    def in_flight(self) -> list[Trade]:
+        """Trades that hold a reservation."""
+        return [trade for trade in self.trades.values() if trade.state in IN_FLIGHT]
+
+    def exit_groups(self, module: str, symbol: str) -> list[tuple[str, Decimal]]:
+        """Resting exits of a module's position: group and the quantity it still covers, oldest first."""
+        groups: dict[str, Decimal] = {}
+        for trade in self.trades.values():
+            if trade.intent.module != module or trade.intent.symbol != symbol:
+                continue
+            entry, stop = trade.orders.get(Role.ENTRY), trade.orders.get(Role.STOP)
+            if entry is None or stop is None or not stop.live or stop.request.group is None:
+                continue
+            left = sub(entry.filled, self._sold(stop.request.group))
+            if left > 0:
+                groups[stop.request.group] = left
+        return list(groups.items())
+
+    def _sold(self, group: str) -> Decimal:
+        sold = ZERO
+        for order in self.orders.values():
+            if order.request.group == group:
+                sold = add(sold, order.filled)
+        return sold
+
+    def pending_entries(self) -> dict[str, Decimal]:
+        """Quote reserved by entries in flight, by symbol: what their positions may still cost."""
+        pending: dict[str, Decimal] = {}
+        for trade in self.in_flight():
+            hold = self.purse.holds.get(trade.id)
+            if hold is not None and trade.intent.side is Side.BUY:
+                symbol = trade.intent.symbol
+                pending[symbol] = add(pending.get(symbol, ZERO), hold.remaining)
+        return pending
+
+    def position_value(self, symbol: str, mark: Decimal) -> Decimal:
+        """All modules' holdings of `symbol` at `mark`, in the quote asset."""
+        quantity = ZERO
+        for (_, held), holding in self.positions.holdings.items():
+            if held == symbol:
+                quantity = add(quantity, holding.quantity)
+        return mul(quantity, mark)
+
+    def unknown_orders(self) -> int:
+        """Orders whose fate is not known."""
+        return sum(1 for order in self.orders.values() if order.state is OrderState.UNKNOWN)
+
+
+def load(venue: str, reader: Reader) -> State:
+    """Build the state from disk."""
+    state = State(venue, reader)
+    for row in reader.rows("SELECT asset, amount FROM balances WHERE account = ?", (venue_account(venue),)):
+        state.purse.move(row["asset"], from_text(row["amount"]))
+    for row in reader.rows("SELECT * FROM reservations WHERE state = 'OPEN' ORDER BY trade_id"):
+        hold = Hold(row["asset"], from_text(row["amount"]), from_text(row["remaining"]))
+        state.purse.restore(row["trade_id"], hold)
+    for row in reader.rows("SELECT * FROM fills ORDER BY seq, rowid"):
+        state.positions.apply(row["module"], fill_of(row))
+    signed = "SELECT a.signed_ms FROM authorisations a JOIN orders o ON o.trade_id = a.trade_id WHERE o.role = 'entry' "
+    for row in reader.rows(signed + "ORDER BY a.seq"):
+        state.count_entry(row["signed_ms"])
+    live = ", ".join(f"'{s.value}'" for s in sorted(IN_FLIGHT))
+    ended = ", ".join(f"'{s.value}'" for s in sorted(TERMINAL))
+    query = (
+        f"SELECT id FROM trades WHERE state IN ({live}) "  # noqa: S608 -- our own state names
+        f"UNION SELECT trade_id FROM orders WHERE state NOT IN ({ended}) "
+        f"ORDER BY 1"
+    )
+    ids = [row["id"] for row in reader.rows(query)]
+    trades = sorted((load_trade(reader, trade_id) for trade_id in ids), key=lambda t: (t.intent.created_ms, t.id))
+    for trade in trades:
+        state.add(trade)
+    return state
+
+
+def load_trade(reader: Reader, trade_id: str) -> Trade:
+    """One trade with its payload and orders."""
+    row = reader.one("SELECT * FROM trades WHERE id = ?", (trade_id,))
+    intent = reader.one("SELECT * FROM intents WHERE id = ?", (trade_id,))
+    assert row is not None
+    assert intent is not None
+    trade = Trade(intent_of(intent), TradeState(row["state"]), row["reason"])
+    trade.payload = _payload(reader, trade_id)
+    for order_row in reader.rows("SELECT * FROM orders WHERE trade_id = ? ORDER BY rowid", (trade_id,)):
+        order = _order(reader, order_row)
+        trade.orders[order.role] = order
+    return trade
+
+
+def _payload(reader: Reader, trade_id: str) -> Payload | None:
+    row = reader.one("SELECT * FROM payloads WHERE trade_id = ? ORDER BY rowid DESC LIMIT 1", (trade_id,))
+    if row is None:
+        return None
+    payload = Payload(row["id"], row["text"], row["preview"], row["valid_until_ms"], PayloadState(row["state"]))
+    signed = reader.one("SELECT * FROM authorisations WHERE payload_id = ?", (payload.id,))
+    if signed is not None:
+        payload.signed = SignedText(signed["text"], bytes.fromhex(signed["signature"]), signed["address"])
+    return payload
+
+
+def _order(reader: Reader, row: dict[str, Any]) -> Order:
+    fills = reader.rows("SELECT fill_id FROM fills WHERE client_id = ?", (row["client_id"],))
+    return Order(
+        request=request_of(json.loads(row["terms"])),
+        trade_id=row["trade_id"],
+        role=Role(row["role"]),
+        state=OrderState(row["state"]),
+        filled=from_text(row["filled"]),
+        revision=row["revision"],
+        venue_order_id=row["venue_order_id"],
+        fills={fill["fill_id"] for fill in fills},
+    )
+
+
+def fill_of(row: dict[str, Any]) -> VenueFill:
+    """A fill from its database row."""
+    return VenueFill(
+        fill_id=row["fill_id"],
+        client_id=row["client_id"],
+        symbol=row["symbol"],
+        side=Side(row["side"]),
+        price=from_text(row["price"]),
+        quantity=from_text(row["quantity"]),
+        fee=from_text(row["fee"]),
+        fee_asset=row["fee_asset"],
+        ts_ms=row["ts_ms"],
+    )
