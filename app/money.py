@@ -14,7 +14,9 @@ from storage.decimals import CONTEXT, from_text, to_text
 
 __all__ = [
     "BPS",
+    "CEILING",
     "DOWN",
+    "FLOOR",
     "UP",
     "ZERO",
     "add",

@@ -12,24 +12,21 @@ from typing import Any
 
 from app.errors import CountersignError, SafetyError, SignerError, VenueError, VenueRefused, VenueUnknown
 from app.execution.admission import admit, worse_than_confirmed
-from app.execution.authorisation import Authorisation, parse, refusal, render
 from app.execution.desk import Desk
-from app.execution.orders import orders_of
-from app.execution.preview import Preview, walk
+from app.execution.prepare import build_payload, permitted_orders
+from app.execution.preview import walk
 from app.execution.proposals import Answer, Decision, Proposals
-from app.execution.records import Order, Payload, Trade
+from app.execution.records import Order, Trade
 from app.execution.settlement import Settlement, end_unsent, release
 from app.execution.states import PayloadState, TradeState
 from app.execution.transition import Transition
-from app.ids import payload_id
 from app.money import to_text
 from app.venues.base import OrderReport, OrderState, SignedText
 from signers.base import DeviceState, SignRequest
 from signers.faults import RefusedOnDevice, SignerFault
 from signers.verify import verify_text
 from storage.faults import TransitionLost
-from storage.journal import canonical
-from strategies.model import Intent
+from strategies.model import Intent, Side
 
 
 class Pipeline:
@@ -120,7 +117,7 @@ class Pipeline:
         if preview.fee > intent.max_fee:
             reason = f"The fee would be {to_text(preview.fee)}; the intent allows {to_text(intent.max_fee)}."
             return await self._end(trade, TradeState.DENIED, reason)
-        payload = self._payload(trade, preview)
+        payload = build_payload(desk, trade, preview)
         transition = desk.transition()
         transition.new_payload(trade, payload)
         transition.trade(trade, TradeState.PREPARED)
@@ -128,30 +125,6 @@ class Pipeline:
         await desk.commit(transition, "trade.prepared", trade.id)
         self._on_progress(trade)
         return True
-
-    def _payload(self, trade: Trade, preview: Preview) -> Payload:
-        desk, intent = self._desk, trade.intent
-        groups = desk.state.exit_groups(intent.module, intent.symbol) if intent.reduce_only else []
-        valid_until = desk.clock.now_ms() + desk.terms.authorisation_validity_ms
-        authorisation = Authorisation(
-            trade_id=trade.id,
-            side=intent.side,
-            quantity=intent.quantity,
-            symbol=intent.symbol,
-            quote=desk.instruments[intent.symbol].quote,
-            venue=desk.terms.venue,
-            worst_price=intent.worst_price,
-            max_fee=intent.max_fee,
-            stop=intent.exits.stop if intent.exits else None,
-            target=intent.exits.target if intent.exits else None,
-            reduce_only=intent.reduce_only,
-            group=groups[0][0] if groups else None,
-            time_in_force_ms=desk.terms.time_in_force_ms,
-            valid_until_ms=valid_until - valid_until % 1000,
-        )
-        return Payload(
-            payload_id(trade.id, 1), render(authorisation), canonical(preview.as_json()), authorisation.valid_until_ms
-        )
 
     async def _take(self, trade: Trade, decision: Decision) -> bool:
         """Record the trader's answer."""
@@ -198,7 +171,7 @@ class Pipeline:
         assert payload is not None
         try:
             verify_text(payload.text, signature, desk.terms.signer_address)
-            orders = _permitted_orders(payload.text, desk.clock.now_ms())
+            orders = permitted_orders(payload.text, desk.clock.now_ms())
         except (SignerFault, SafetyError) as error:
             what = error.what
             desk.record_error(SignerError("signature.refused", what, next_step="Nothing was sent."), trade.id)
@@ -308,6 +281,48 @@ class Pipeline:
                 state = TradeState.DECLINED if decision.answer is Answer.DECLINED else TradeState.CANCELLED
                 await self._end(trade, state, decision.reason)
 
+    async def cancel_order(self, order: Order) -> None:
+        """Cancel what is unfilled. Needs no authorisation and no lifted stop: it can only reduce risk.
+
+        Raises:
+            VenueError: refused or not answered; nothing is concluded.
+        """
+        report = await self._desk.venue.cancel(order.request.client_id)
+        committed = self._settlement.on_report(report)
+        if committed is not None:
+            await committed
+
+    async def flatten(self, trade: Trade, order: Order) -> None:
+        """Send a reduce-only market sale after an emergency stop; it needs no authorisation, and is journaled as such.
+
+        Raises:
+            SafetyError: the order is not such a sale, or no stop is in force.
+            VenueError: refused (the order is REJECTED) or not answered (it is UNKNOWN).
+        """
+        desk, request = self._desk, order.request
+        if not (desk.stop.raised() and request.reduce_only and request.side is Side.SELL):
+            raise SafetyError(
+                "flatten.refused", "Only a reduce-only sale after an emergency stop needs no authorisation."
+            )
+        transition = desk.transition()
+        transition.new_order(trade, order)
+        desk.state.add(trade)
+        await desk.commit(transition, "order.flatten", trade.id)
+        try:
+            reports = await desk.venue.submit((request,), None)
+        except VenueError as error:
+            transition = desk.transition()
+            unknown = isinstance(error, VenueUnknown)
+            transition.order(order, OrderState.UNKNOWN if unknown else OrderState.REJECTED, error.what)
+            await desk.commit(transition, "order.unanswered" if unknown else "order.rejected", trade.id)
+            if unknown:
+                self._resolve_unknown(trade)
+            raise
+        for report in reports:
+            committed = self._settlement.on_report(report)
+            if committed is not None:
+                await committed
+
     # -- shared -------------------------------------------------------------------------------------------------
 
     async def _end(self, trade: Trade, state: TradeState, reason: str) -> bool:
@@ -370,14 +385,3 @@ class Pipeline:
 def _is(trade: Trade, state: TradeState) -> bool:
     # a function, because a type checker narrows an attribute across awaits, where it may change
     return trade.state is state
-
-
-def _permitted_orders(text: str, now_ms: int) -> tuple[Order, ...]:
-    """The orders of a signed text, each checked against that text again."""
-    orders = orders_of(parse(text), now_ms)
-    for order in orders:
-        if (why := refusal(text, order.request)) is not None:
-            raise SafetyError(
-                "authorisation.refused", f"The signed text does not permit the {order.role} order: {why}."
-            )
-    return orders

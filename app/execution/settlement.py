@@ -99,7 +99,7 @@ class Settlement:
     def _disagree(self, trade: Trade, order: Order, report: OrderReport) -> None:
         error = StorageError(
             "venue.fills_disagree",
-            f"The venue reports {to_text(report.filled)} filled of {order.request.client_id}; its fills sum to another.",
+            f"The venue reports {to_text(report.filled)} for {order.request.client_id}; its fills do not sum to it.",
             next_step="New trades stopped. Compare with the venue's own record.",
         )
         self._desk.record_error(error, trade.id)

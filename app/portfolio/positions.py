@@ -132,7 +132,7 @@ class PositionBook:
             self.losses_in_row = 0
             record.wins += 1
             record.gross_win = add(record.gross_win, trip.net)
-        else:
+        elif trip.net < 0:
             self.losses_in_row += 1
             record.losses += 1
             record.gross_loss = sub(record.gross_loss, trip.net)

@@ -1,5 +1,5 @@
 """What a unit of an asset is worth in the account currency (US dollars): a dollar coin is 1, a fresh mark against
-something that has a value is next, a reference rate from the config is last. For limits and sizes, never for a posting."""
+something that has a value is next, a reference rate of the config last. For limits and sizes, never for a posting."""
 
 from __future__ import annotations
 

@@ -1,0 +1,146 @@
+"""From a strategy's opinion to an intent with exact bounds. Statistics become amounts here and nowhere else."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from app.execution.desk import Desk
+from app.execution.preview import fee_bound
+from app.money import CEILING, DOWN, FLOOR, ZERO, add, apply_bps, from_float, mul, neg, round_to_step, sub
+from app.portfolio.positions import TripRecord
+from app.risk.model import Sizing
+from app.risk.sizing import ModuleRecord, quantity
+from strategies.model import Direction, Exits, Instrument, Intent, Side, Signal
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """Why a signal became no intent."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class IntentMaker:
+    """Makes the intents of one module."""
+
+    desk: Desk
+    module: str
+    sizing: Sizing
+    allocation: Decimal
+
+    def from_signal(self, signal: Signal, intent_id: str, volatility: float | None) -> Intent | Skipped:
+        """The intent of a signal, or why there is none."""
+        if signal.direction is Direction.LONG:
+            return self._entry(signal, intent_id, volatility)
+        return self._close(signal, intent_id)
+
+    def _entry(self, signal: Signal, intent_id: str, volatility: float | None) -> Intent | Skipped:
+        desk, instrument = self.desk, self.desk.instruments[signal.symbol]
+        quote, rate = desk.market.quote(signal.symbol), desk.valuation.rate(instrument.quote)
+        if quote is None:
+            return Skipped("no quote")
+        if rate is None:
+            return Skipped(f"no value for {instrument.quote}")
+        if signal.stop is None:
+            return Skipped("no stop")
+        worst = round_to_step(add(quote.ask, apply_bps(quote.ask, desk.terms.slippage_bps)), instrument.tick, DOWN)
+        amount = self._size(instrument, worst, rate, volatility)
+        if not amount:
+            return Skipped("no room for one lot")
+        target = None if signal.target is None else round_to_step(from_float(signal.target), instrument.tick, CEILING)
+        exits = Exits(round_to_step(from_float(signal.stop), instrument.tick, FLOOR), target)
+        return self._intent(signal, intent_id, Side.BUY, amount, worst, exits)
+
+    def _close(self, signal: Signal, intent_id: str) -> Intent | Skipped:
+        desk, instrument = self.desk, self.desk.instruments[signal.symbol]
+        quote = desk.market.quote(signal.symbol)
+        if quote is None:
+            return Skipped("no quote")
+        groups = desk.state.exit_groups(self.module, signal.symbol)
+        held = desk.state.positions.holding(self.module, signal.symbol).quantity
+        amount = groups[0][1] if groups else held
+        if not amount:
+            return Skipped("nothing to close")
+        worst = round_to_step(sub(quote.bid, apply_bps(quote.bid, desk.terms.slippage_bps)), instrument.tick, CEILING)
+        if worst <= 0:
+            return Skipped("the bid is too low to bound a sale")
+        return self._intent(signal, intent_id, Side.SELL, amount, worst, None)
+
+    def again(self, old: Intent, intent_id: str, why: str) -> Intent | Skipped:
+        """A fresh proposal for a trade whose confirmed price no longer holds; it says what changed."""
+        desk, instrument = self.desk, self.desk.instruments[old.symbol]
+        quote = desk.market.quote(old.symbol)
+        if quote is None:
+            return Skipped("no quote")
+        buys = old.side is Side.BUY
+        touch = quote.ask if buys else quote.bid
+        slip = apply_bps(touch, desk.terms.slippage_bps)
+        worst = round_to_step(add(touch, slip if buys else neg(slip)), instrument.tick, DOWN if buys else CEILING)
+        signal = Signal(
+            old.symbol,
+            Direction.LONG if buys else Direction.FLAT,
+            old.strength,
+            old.confidence,
+            f"{old.reason} [{why}]",
+        )
+        return self._intent(signal, intent_id, old.side, old.quantity, worst, old.exits)
+
+    def _size(self, instrument: Instrument, worst: Decimal, rate: Decimal, volatility: float | None) -> Decimal:
+        desk = self.desk
+        risk = desk.risk_state(instrument.symbol)
+        return quantity(
+            self.sizing,
+            price=worst,
+            rate=rate,
+            instrument=instrument,
+            equity=risk.equity,
+            allocation_left=max(ZERO, sub(self.allocation, self.committed())),
+            position_room=max(ZERO, sub(desk.limits.position, risk.position_value)),
+            exposure_room=max(ZERO, sub(desk.limits.exposure, risk.exposure)),
+            volatility=volatility,
+            record=self._record(instrument, rate),
+        )
+
+    def committed(self) -> Decimal:
+        """What this module has at work: cost of its open lots and its pending entries, in account currency."""
+        desk, result = self.desk, ZERO
+        for holding in desk.state.positions.open_holdings():
+            if holding.module == self.module:
+                result = add(result, self._value(holding.symbol, holding.cost))
+        for trade in desk.state.in_flight():
+            hold = desk.state.purse.holds.get(trade.id)
+            if hold is not None and trade.intent.module == self.module and trade.intent.side is Side.BUY:
+                result = add(result, self._value(trade.intent.symbol, hold.remaining))
+        return result
+
+    def _value(self, symbol: str, amount: Decimal) -> Decimal:
+        rate = self.desk.valuation.rate(self.desk.instruments[symbol].quote)
+        return ZERO if rate is None else mul(amount, rate)
+
+    def _record(self, instrument: Instrument, rate: Decimal) -> ModuleRecord:
+        trips = self.desk.state.positions.records.get((self.module, instrument.symbol), TripRecord())
+        return ModuleRecord(trips.wins, trips.losses, mul(trips.gross_win, rate), mul(trips.gross_loss, rate))
+
+    def _intent(
+        self, signal: Signal, intent_id: str, side: Side, amount: Decimal, worst: Decimal, exits: Exits | None
+    ) -> Intent:
+        desk, now = self.desk, self.desk.clock.now_ms()
+        return Intent(
+            id=intent_id,
+            module=self.module,
+            symbol=signal.symbol,
+            side=side,
+            quantity=amount,
+            worst_price=worst,
+            max_fee=fee_bound(amount, worst, desk.venue_info.taker_fee_bps),
+            exits=exits,
+            reason=signal.reason,
+            created_ms=now,
+            expires_ms=now + desk.terms.proposal_expiry_ms,
+            config_version=desk.terms.config_version,
+            reduce_only=side is Side.SELL,
+            strength=signal.strength,
+            confidence=signal.confidence,
+        )
