@@ -222,8 +222,8 @@ class HyperliquidReader:
         for trade in trades:
             check_venue_symbol(file, row, trade["coin"], self._coin)
             # On subscription the venue sends the last 30 trades, up to 50 s old: they were not made now.
-            if int(trade["time"]) < self._first_ms:
-                self._findings.warnings.add(file, "before_recording", f"row {row}: made at {trade['time']}")
+            if (made_ms := int(trade["time"])) < self._first_ms:
+                self._findings.warnings.add(file, "before_recording", f"row {row}: made at {made_ms}")
                 continue
             taker = {"B": Side.BUY, "A": Side.SELL}[trade["side"]]
             try:

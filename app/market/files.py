@@ -50,7 +50,7 @@ from pathlib import Path
 from typing import Any, Final, NoReturn
 
 from app.errors import DataError
-from app.market.naming import SUFFIXES, NameParts, parse_name
+from app.market.naming import SUFFIXES, NameParts, folder_timeframe, parse_name
 from app.market.rows import BadValue, Row, open_bytes, read_rows, time_ms, unreadable
 
 CANDLE_COLUMNS: Final = ("timestamp_ms", "open", "high", "low", "close", "volume")
@@ -154,7 +154,7 @@ def stamp_of(path: Path, label: str) -> tuple[int, int]:
 
 
 def identify(path: Path, label: str) -> Recording:
-    """Recognise one file. A timeframe its name does not give is taken from its folder (``quotes_1m/...``).
+    """Recognise one file. A timeframe its name does not give is taken from its folder (``1m`` or ``quotes_1m``).
 
     Raises:
         DataError: unreadable, empty, or none of the formats.
@@ -162,7 +162,7 @@ def identify(path: Path, label: str) -> Recording:
     stamp = stamp_of(path, label)
     parts = parse_name(path.name)
     if parts.timeframe_ms is None:
-        parts = NameParts(parts.venue, parts.symbol, parse_name(path.absolute().parent.name).timeframe_ms)
+        parts = NameParts(parts.venue, parts.symbol, folder_timeframe(path.absolute().parent.name))
     with open_bytes(path, label) as stream:
         magic = stream.read(6)
     if magic[:4] in (b"PAR1", b"FEA1") or magic == b"ARROW1":

@@ -99,6 +99,12 @@ def parse_name(name: str) -> NameParts:
     return NameParts("_".join(words) or None, symbol, parse_timeframe(frames[0]) if frames else None)
 
 
+def folder_timeframe(name: str) -> int | None:
+    """The timeframe of a folder named ``1m`` or ``quotes_1m``; ``backup_1d`` gives none."""
+    text = name.removeprefix("quotes_")
+    return parse_timeframe(text) if _TIMEFRAME.fullmatch(text) else None
+
+
 def make_instrument(symbol: str, tick: Decimal, lot: Decimal) -> Instrument:
     """The instrument of a valid symbol.
 

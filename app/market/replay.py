@@ -72,10 +72,10 @@ class ReplaySource:
             for label in skipped:
                 self._warnings.add(label, "skipped_file", "no data suffix")
             recordings = [identify(file, label) for file, label in files]
-            self._source_id = _digest(recordings, symbol, frame)
+            self._series = _group(recordings, symbol, frame)
+            self._source_id = _digest(self._series)
         except OSError as error:
             raise unreadable(str(path), error) from error
-        self._series = _group(recordings, symbol, frame)
         self._total = 0
         self._instruments = tuple(self._scan(series, ticks or {}) for series in self._series)
 
@@ -148,15 +148,17 @@ class ReplaySource:
         return make_instrument(series.symbol, tick, lot)
 
 
-def _digest(recordings: list[Recording], symbol: str | None, frame: int | None) -> str:
-    total = hashlib.sha256(f"replay {_RULES_VERSION} {symbol} {frame}\n".encode())
-    for recording in recordings:
-        content = hashlib.sha256()
-        # The bytes as they lie on the disk: unpacking is the reader's business.
-        with recording.path.open("rb") as stream:
-            while chunk := stream.read(1 << 20):
-                content.update(chunk)
-        total.update(f"{recording.label}\0{content.hexdigest()}\n".encode("utf-8", "surrogateescape"))
+def _digest(all_series: tuple[Series, ...]) -> str:
+    total = hashlib.sha256(f"replay {_RULES_VERSION}\n".encode())
+    for series in all_series:
+        total.update(f"{series.symbol} {series.timeframe_ms}\n".encode())
+        for recording in series.recordings:
+            content = hashlib.sha256()
+            # The bytes as they lie on the disk: unpacking is the reader's business.
+            with recording.path.open("rb") as stream:
+                while chunk := stream.read(1 << 20):
+                    content.update(chunk)
+            total.update(f"{recording.label}\0{content.hexdigest()}\n".encode("utf-8", "surrogateescape"))
     return f"sha256:{total.hexdigest()}"
 
 
@@ -164,7 +166,7 @@ def _group(recordings: list[Recording], symbol: str | None, frame: int | None) -
     """One series for each instrument, sorted by symbol."""
     by_symbol: dict[str, list[tuple[Recording, int]]] = {}
     for recording in recordings:
-        name = _symbol_of(recording, symbol)
+        name = _symbol_of(recording, symbol, alone=len(recordings) == 1)
         by_symbol.setdefault(name, []).append((recording, _frame_of(recording, frame)))
     for name, members in by_symbol.items():
         first, first_frame = members[0]
@@ -186,9 +188,10 @@ def _kind(recording: Recording, frame: int) -> str:
     return f"{recording.format}, {timeframe_text(frame)}, venue {recording.parts.venue or 'not named'}"
 
 
-def _symbol_of(recording: Recording, symbol: str | None) -> str:
+def _symbol_of(recording: Recording, symbol: str | None, *, alone: bool) -> str:
+    """The name's instrument; the caller's fills in for a name without one, and contradicts only a single file's."""
     named = recording.parts.symbol
-    if named is not None and symbol is not None and named != symbol:
+    if alone and named is not None and symbol is not None and named != symbol:
         raise DataError(
             "data.instrument",
             f"The name of {recording.label} says {named}, the caller {symbol}.",
@@ -212,7 +215,8 @@ def _frame_of(recording: Recording, frame: int | None) -> int:
     if named is not None and frame is not None and named != frame:
         raise DataError(
             "data.timeframe",
-            f"The name of {recording.label} says {timeframe_text(named)}, the caller {timeframe_text(frame)}.",
+            f"The name of {recording.label} or its folder says {timeframe_text(named)}, "
+            f"the caller {timeframe_text(frame)}.",
             next_step="Leave --timeframe out, or rename the file: bars are replayed as they were recorded.",
         )
     result = named or frame

@@ -112,7 +112,7 @@ def number(text: str) -> Decimal | None:
     """
     if _PLAIN.fullmatch(text):
         return Decimal(text)
-    if text.strip().lower() in _NO_NUMBER:
+    if len(text) <= 20 and text.strip().lower() in _NO_NUMBER:
         return None
     if _SCIENTIFIC.fullmatch(text):
         value = Decimal(text)

@@ -57,7 +57,7 @@ class TradeReader:
                 known = self._ids.setdefault(trade_id, trade)
                 if known is not trade:
                     rule = "duplicate" if known == trade else "conflicting_duplicate"
-                    warnings.add(label, rule, f"row {row}: id {trade_id[:40]}")
+                    warnings.add(label, rule, f"row {row}: id {trade_id[:40]!r}")
                     continue
             yield PublicTrade(self._symbol, ts_ms, price, amount, taker)
 
