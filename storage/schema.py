@@ -134,6 +134,7 @@ CREATE TABLE equity (
     open_positions INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX equity_ts ON equity (ts_ms);
+CREATE TABLE marks (symbol TEXT PRIMARY KEY, price TEXT NOT NULL, ts_ms INTEGER NOT NULL) STRICT;
 CREATE TABLE alerts (
     id INTEGER PRIMARY KEY, ts_ms INTEGER NOT NULL, severity TEXT NOT NULL, kind TEXT NOT NULL, text TEXT NOT NULL,
     subject TEXT NOT NULL, acknowledged_ms INTEGER

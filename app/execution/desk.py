@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 
@@ -107,6 +107,18 @@ class Desk:
         """Queue a transition for the disk, in the order of its changes in memory."""
         return self.writer.submit(transition.commit(kind, subject, self.cursor))
 
+    def watch(self, committed: asyncio.Future[int], on_lost: Callable[[], None]) -> None:
+        """Nobody awaits this commit, but the market waits for it, and its loss must be heard."""
+        token = self.activity.busy()
+        token.__enter__()
+
+        def done(future: asyncio.Future[int]) -> None:
+            token.__exit__(None, None, None)
+            if not future.cancelled() and future.exception() is not None:
+                on_lost()
+
+        committed.add_done_callback(done)
+
     def halt(self, reason: str) -> None:
         """Take no new trade until the session is restarted; exits stay managed."""
         if not self.halted:
@@ -137,8 +149,12 @@ class Desk:
 
     def note(self, sql: str, parameters: tuple[object, ...]) -> None:
         """A record without a journal row; nobody waits for it."""
-        future = self.writer.submit(Commit(self.clock.now_ms(), "", statements=((sql, parameters),)))
-        future.add_done_callback(_forget)
+        self.record(((sql, parameters),))
+
+    def record(self, statements: tuple[tuple[str, tuple[object, ...]], ...]) -> None:
+        """Several records at once, with the market cursor."""
+        commit = Commit(self.clock.now_ms(), "", statements=statements, cursor=self.cursor)
+        self.writer.submit(commit).add_done_callback(_forget)
 
     def risk_state(self, symbol: str) -> RiskState:
         """The situation an intent in `symbol` meets now."""

@@ -78,6 +78,11 @@ class Proposals:
         for trade_id in list(self._waiting):
             self._answer(trade_id, Decision(Answer.STOPPED, reason))
 
+    def expire_all(self, reason: str) -> None:
+        """End everything that waits: the session ends."""
+        for trade_id in list(self._waiting):
+            self._answer(trade_id, Decision(Answer.EXPIRED, reason))
+
     def _answer(self, trade_id: str, decision: Decision) -> None:
         waiting = self._waiting.get(trade_id)
         if waiting is None or waiting.done():

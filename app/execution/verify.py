@@ -26,7 +26,7 @@ _UNCOVERED: Final = frozenset({Role.FLATTEN.value})
 
 
 def verify(reader: Reader, mirror: Head | None) -> Iterator[Finding]:
-    """Every finding; none means: nothing was changed, inserted or removed, and all projections follow from the journal."""
+    """Every finding; none means: nothing was changed, inserted or removed, and every projection follows."""
     yield from verify_chain(reader.connection, mirror)
     yield from _ledger(reader)
     yield from _journal_states(reader)

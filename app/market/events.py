@@ -89,3 +89,7 @@ class MarketSource(Protocol):
             DataError: a file can not be read as what it claims to be.
         """
         ...
+
+    def bars_before(self, position: int, count: int) -> dict[str, list[Bar]]:
+        """The last `count` bars of each symbol among the events before `position`, oldest first."""
+        ...

@@ -1,0 +1,62 @@
+"""``countersign config``: show each value with its source, set one, or check everything."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from app.cli import context
+from app.errors import SafetyError, UsageError
+
+WORD = "LOOSEN"
+
+
+def config(options: argparse.Namespace) -> int:
+    """One of show, set, check."""
+    if options.action == "set":
+        return _set(options)
+    loaded = context.settings(options)
+    if options.action == "check":
+        lines = [
+            f"The settings are valid. File: {loaded.path}{'' if loaded.path.exists() else ' (not there; defaults)'}"
+        ]
+        context.emit(options, "config-check", {"valid": True, "path": str(loaded.path)}, lines)
+        return 0
+    from app.config.tree import flatten  # noqa: PLC0415 -- after the settings loaded it anyway
+
+    flat = {k: v for k, v in flatten(loaded.settings).items() if options.key is None or k.startswith(options.key)}
+    if not flat:
+        raise UsageError(
+            "config.key", f"There is no setting {options.key}.", next_step="See all: countersign config show"
+        )
+    lines = [f"{key} = {value}    ({loaded.sources[key]})" for key, value in flat.items()]
+    values = {key: {"value": value, "source": loaded.sources[key]} for key, value in flat.items()}
+    context.emit(options, "config", {"path": str(loaded.path), "settings": values}, lines)
+    return 0
+
+
+def _set(options: argparse.Namespace) -> int:
+    from app.config.edit import set_value  # noqa: PLC0415 -- only here
+    from app.config.load import load  # noqa: PLC0415 -- same
+    from app.config.tree import flatten, is_tightening  # noqa: PLC0415 -- same
+
+    if options.key is None or options.value is None:
+        raise UsageError(
+            "config.set", "Which setting, and which value? For example: countersign config set risk.position 20"
+        )
+    loaded = context.settings(options)
+    new = load(loaded.path if loaded.path.exists() else None, {}, {options.key: options.value})
+    old_value, new_value = flatten(loaded.settings).get(options.key), flatten(new.settings).get(options.key)
+    if is_tightening(str(old_value), str(new_value), options.key) is False:
+        print(
+            f"{options.key}: {old_value} -> {new_value} loosens a limit. Type {WORD} and Enter: ",
+            end="",
+            file=sys.stderr,
+            flush=True,
+        )
+        if sys.stdin.readline().strip() != WORD:
+            raise SafetyError("config.kept", "Nothing was changed.")
+    old, value = set_value(loaded.path, options.key, options.value)
+    lines = [f"{options.key}: {old} -> {value} in {loaded.path}. It holds from the next start and is journaled there."]
+    context.emit(options, "config-set", {"key": options.key, "old": old, "new": value, "path": str(loaded.path)}, lines)
+    return 0

@@ -1,0 +1,111 @@
+"""``countersign doctor``: what this machine has and lacks, before a trader meets it. Changes nothing."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import sqlite3
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from app import paths
+from app.cli import context
+from app.errors import CountersignError
+from storage.database import reader
+from storage.faults import StorageFault
+
+_LEAST_FREE_MB = 200
+
+
+def doctor(options: argparse.Namespace) -> int:
+    """One line per check, exit 1 when one fails; warnings do not fail."""
+    checks = [_python(), _sqlite(), _folders(), _disk(), _sync(), _settings(options), _database(options), _keyring()]
+    failed = [name for name, state, _ in checks if state == "FAIL"]
+    document = {"ok": not failed, "checks": [{"name": n, "state": s, "detail": d} for n, s, d in checks]}
+    context.emit(options, "doctor", document, [f"{s:<4}  {n:<10} {d}" for n, s, d in checks])
+    return 1 if failed else 0
+
+
+_Check = tuple[str, str, str]
+
+
+def _python() -> _Check:
+    version = ".".join(map(str, sys.version_info[:3]))
+    return "Python", "ok" if sys.version_info >= (3, 11) else "FAIL", f"{version} (3.11 or newer is needed)"
+
+
+def _sqlite() -> _Check:
+    return (
+        "SQLite",
+        "ok" if sqlite3.sqlite_version_info >= (3, 37) else "FAIL",
+        f"{sqlite3.sqlite_version} (3.37 for STRICT)",
+    )
+
+
+def _folders() -> _Check:
+    try:
+        for folder in (paths.data_dir(), paths.log_dir()):
+            paths.private_dir(folder)
+    except CountersignError as error:
+        return "folders", "FAIL", error.what
+    loose = [str(f) for f in (paths.data_dir(), paths.config_dir()) if f.exists() and f.stat().st_mode & 0o077]
+    if loose:
+        return "folders", "warn", f"readable by others: {', '.join(loose)}; chmod 700 them"
+    return "folders", "ok", f"data in {paths.data_dir()}, logs in {paths.log_dir()}"
+
+
+def _disk() -> _Check:
+    free = shutil.disk_usage(_existing(paths.data_dir())).free // 1_000_000
+    return "disk", "ok" if free >= _LEAST_FREE_MB else "FAIL", f"{free} MB free ({_LEAST_FREE_MB} MB are needed)"
+
+
+def _sync() -> _Check:
+    """What one durable write costs here: each trade makes about six."""
+    with tempfile.TemporaryFile(dir=_existing(paths.data_dir())) as file:
+        times = []
+        for _ in range(20):
+            start = time.monotonic_ns()
+            os.write(file.fileno(), b"x" * 4096)
+            os.fdatasync(file.fileno())
+            times.append(time.monotonic_ns() - start)
+    micros = sorted(times)[len(times) // 2] // 1000
+    return "fdatasync", "ok" if micros < 50_000 else "warn", f"{micros} us for 4 KiB (median of 20)"
+
+
+def _settings(options: argparse.Namespace) -> _Check:
+    try:
+        loaded = context.settings(options)
+    except CountersignError as error:
+        return "settings", "FAIL", error.what.splitlines()[0]
+    return "settings", "ok", str(loaded.path) if loaded.path.exists() else "defaults (no file)"
+
+
+def _database(options: argparse.Namespace) -> _Check:
+    db = context.database(options)
+    if not db.exists():
+        return "database", "ok", f"none yet; the first session makes {db}"
+    try:
+        with reader(db) as data:
+            result = data.value("PRAGMA quick_check")
+    except StorageFault as fault:
+        return "database", "FAIL", f"{fault.what} {fault.next_step}"
+    return "database", "ok" if result == "ok" else "FAIL", f"{db}: quick check says {result}"
+
+
+def _keyring() -> _Check:
+    from storage.secrets import SecretsError, SecretStore  # noqa: PLC0415 -- keyring loads its backends
+
+    try:
+        backend = SecretStore().backend_name()
+    except SecretsError as error:
+        return "keyring", "warn", f"{error.what} Paper trading needs none."
+    return "keyring", "ok", backend
+
+
+def _existing(folder: Path) -> Path:
+    while not folder.exists():
+        folder = folder.parent
+    return folder

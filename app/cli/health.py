@@ -1,0 +1,50 @@
+"""``countersign health``: one line per check, exit 1 when one fails. For a person, a cron job, a supervisor."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from app.cli import context
+from app.errors import CountersignError
+from storage.database import reader, trader_pid
+
+
+def health(options: argparse.Namespace) -> int:
+    """``--live``: the process answers. ``--ready``: it also takes new trades. Neither: everything, running or not."""
+    db = context.database(options)
+    pid = trader_pid(db)
+    checks: list[tuple[str, bool, str]] = [("trader runs", pid is not None, f"pid {pid}" if pid else "not running")]
+    live: dict[str, Any] | None = None
+    if pid is not None:
+        try:
+            live = context.ask_trader(db, {"op": "status"}, timeout_s=2.0)
+            checks.append(("trader answers", True, f"market event {live['position']}"))
+        except CountersignError as error:
+            checks.append(("trader answers", False, error.what))
+    if live is not None and not options.live:
+        checks += _readiness(live)
+    if not options.live and not options.ready:
+        with reader(db) as data:
+            open_errors = data.value(
+                "SELECT count(*) FROM errors WHERE acknowledged_ms IS NULL AND severity IN ('HIGH', 'CRITICAL')"
+            )
+        checks.append(("no serious errors", open_errors == 0, f"{open_errors} not acknowledged"))
+    healthy = all(passed for _, passed, _ in checks)
+    document = {"healthy": healthy, "checks": [{"name": n, "passed": p, "detail": d} for n, p, d in checks]}
+    context.emit(options, "health", document, [f"{'ok  ' if p else 'FAIL'}  {n:<20} {d}" for n, p, d in checks])
+    return 0 if healthy else 1
+
+
+def _readiness(live: dict[str, Any]) -> list[tuple[str, bool, str]]:
+    failed = [m["name"] for m in live["modules"] if m["state"] == "failed"]
+    return [
+        ("database writes", not live["writer_failed"], live["writer_failed"] or f"{live['writer_queue']} queued"),
+        ("takes new trades", not live["halted"] and not live["stop_in_force"], live["halted"] or _stop(live)),
+        ("orders all known", live["unknown_orders"] == 0, f"{live['unknown_orders']} unknown"),
+        ("modules run", not failed, ", ".join(failed) or f"{len(live['modules'])} running"),
+    ]
+
+
+def _stop(live: dict[str, Any]) -> str:
+    return "the emergency stop is in force" if live["stop_in_force"] else "yes"

@@ -1,0 +1,46 @@
+"""Backup and restore."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+
+from app import paths
+from app.cli import context
+from app.errors import DatabaseInUse, UsageError
+from storage.backup import backup_connection
+from storage.backup import restore as restore_file
+from storage.database import reader, trader_pid
+from storage.journal import head_of
+
+
+def backup(options: argparse.Namespace) -> int:
+    """A consistent copy, also beside a running trader; the paper venue's own record is copied with it."""
+    db, target = context.database(options), Path(os.path.realpath(options.file))
+    with reader(db) as data:
+        head = head_of(data.connection).seq
+        backup_connection(data.connection, target)
+    document = {"database": str(db), "backup": str(target), "journal_rows": head}
+    context.emit(options, "backup", document, [f"Backed up {db} ({head} journal rows) to {target}."])
+    return 0
+
+
+def restore(options: argparse.Namespace) -> int:
+    """Put a backup in place. The next session reconciles with the venue before it trades."""
+    db, source = context.database(options), Path(os.path.realpath(options.file))
+    if source == db:
+        raise UsageError("restore.same", f"{source} is the database itself.", next_step="Nothing was changed.")
+    pid = trader_pid(db)
+    if pid is not None:
+        raise DatabaseInUse(
+            "storage.in_use", f"A trader (pid {pid}) runs on {db}.", next_step="Nothing was changed. Stop it first."
+        )
+    paths.private_dir(db.parent)
+    kept = restore_file(source, db)
+    lines = [f"Restored {db} from {source}."]
+    if kept is not None:
+        lines.append(f"The former database is {kept}.")
+    lines.append("The next session compares it with the venue before it trades.")
+    context.emit(options, "restore", {"database": str(db), "former": None if kept is None else str(kept)}, lines)
+    return 0

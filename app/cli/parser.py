@@ -1,0 +1,123 @@
+"""The command line's words. Only argparse here; the handlers live in the other files of this package."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Sequence
+
+_Command = Callable[[str, str], argparse.ArgumentParser]
+
+
+def parse(arguments: Sequence[str]) -> argparse.Namespace:
+    """Read the arguments; wrong use prints a message and exits 2."""
+    return build().parse_args(list(arguments))
+
+
+def build() -> argparse.ArgumentParser:
+    """The parser. Global options are accepted before and after the command."""
+    parser = argparse.ArgumentParser(
+        prog="countersign",
+        description="A trading terminal whose every trade is read on screen and countersigned by a hardware wallet.",
+        epilog="Exit codes: 0 done, 2 wrong use or bad input, 3 refused by a safety rule, 1 anything else.",
+        allow_abbrev=False,
+    )
+    _globals(parser, default=None)
+    parser.add_argument("--version", action="store_true", help="print the version and exit")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
+    shared = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    _globals(shared, default=argparse.SUPPRESS)
+
+    def command(name: str, text: str) -> argparse.ArgumentParser:
+        return commands.add_parser(name, help=text, description=text, parents=[shared], allow_abbrev=False)
+
+    _run(command("run", "trade: a headless session on the practice market or on recorded data"))
+    _watching(command)
+    _answering(command)
+    _keeping(command)
+    return parser
+
+
+def _globals(parser: argparse.ArgumentParser, default: object) -> None:
+    group = parser.add_argument_group("global options")
+    group.add_argument("--db", metavar="FILE", default=default, help="database (COUNTERSIGN_DB)")
+    group.add_argument("--config", metavar="FILE", default=default, help="settings file (COUNTERSIGN_CONFIG)")
+    group.add_argument("--profile", metavar="NAME", default=default, help="paper (COUNTERSIGN_PROFILE)")
+    flag = False if default is None else default
+    group.add_argument("--json", action="store_true", default=flag, help="one JSON document on standard output")
+
+
+def _run(run: argparse.ArgumentParser) -> None:
+    run.add_argument("--headless", action="store_true", help="no screen; needed until the terminal is built")
+    run.add_argument("--for", dest="seconds", metavar="SECONDS", help="stop after this many seconds")
+    run.add_argument("--signer", choices=["demo"], help="what countersigns")
+    run.add_argument("--market", choices=["practice"], help="where prices come from")
+    run.add_argument("--replay", metavar="FILE|DIR", help="recorded data instead of the practice market")
+    run.add_argument("--speed", metavar="N|max", help="market seconds per second; a replay runs at max unless told")
+    run.add_argument("--instrument", metavar="BASE-QUOTE", help="instrument of files whose name does not say it")
+    run.add_argument("--timeframe", metavar="1m", help="bar length of files whose name does not say it")
+    run.add_argument("--seed", metavar="N", help="seed of the practice market")
+    run.add_argument("--auto-confirm", action="store_true", help="confirm by itself: paper only")
+    run.add_argument(
+        "--set", dest="overrides", metavar="KEY=VALUE", action="append", default=[], help="a setting, for this run"
+    )
+
+
+def _watching(command: _Command) -> None:
+    command("status", "what the trader is doing")
+    health = command("health", "whether everything works; exit 1 when not")
+    health.add_argument("--ready", action="store_true", help="ready to take trades")
+    health.add_argument("--live", action="store_true", help="the trader process answers")
+    command("positions", "open positions and their exits")
+    _paged(command("orders", "orders, newest first"))
+    command("pnl", "profit and loss, exact")
+    errors = command("errors", "stored errors, newest first; ack ID marks one as seen")
+    errors.add_argument("action", nargs="?", choices=["list", "ack"], default="list")
+    errors.add_argument("id", nargs="?", metavar="ID")
+    _paged(errors)
+    _paged(command("alerts", "stored alerts, newest first"))
+    journal = command("journal", "show the journal, or verify that nothing in it was changed")
+    journal.add_argument("action", nargs="?", choices=["show", "verify"], default="show")
+    _paged(journal)
+
+
+def _answering(command: _Command) -> None:
+    command("proposals", "trades that wait for your answer")
+    for name, text in (
+        ("confirm", "read a waiting trade and confirm it"),
+        ("decline", "decline a waiting trade"),
+    ):
+        command(name, text).add_argument("id", metavar="ID", help="the trade's id, or its beginning")
+    stop = command("stop", "end the trader; --emergency stops all trading, --reset lifts that")
+    which = stop.add_mutually_exclusive_group()
+    which.add_argument("--emergency", action="store_true", help="cancel entries, keep exits, refuse new trades")
+    which.add_argument("--reset", action="store_true", help="lift the emergency stop; asks for a typed word")
+    stop.add_argument("--flatten", action="store_true", help="with --emergency: also sell what is held")
+
+
+def _keeping(command: _Command) -> None:
+    config = command("config", "show the settings and where each comes from, set one, or check them")
+    config.add_argument("action", nargs="?", choices=["show", "set", "check"], default="show")
+    config.add_argument("key", nargs="?", metavar="KEY")
+    config.add_argument("value", nargs="?", metavar="VALUE")
+    command("modules", "trading modules: what is installed, enabled, and how it fares")
+    secrets = command("secrets", "keys in the operating system's keyring: set, list, rm, rotate")
+    secrets.add_argument("action", choices=["set", "list", "rm", "rotate"])
+    secrets.add_argument("name", nargs="?", metavar="NAME")
+    for name, text in (
+        ("backup", "copy the database, consistently, beside a running trader"),
+        ("restore", "put a backup in place of the database; the old one is kept"),
+    ):
+        command(name, text).add_argument("file", metavar="FILE")
+    command("doctor", "check this machine: Python, disk, folders, clock, keyring, database")
+
+
+def _paged(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--limit", type=_count, default=50, metavar="N", help="rows (50)")
+    parser.add_argument("--offset", type=_count, default=0, metavar="N", help="rows to skip (0)")
+
+
+def _count(text: str) -> int:
+    number = int(text)
+    if not 0 <= number <= 1_000_000:
+        raise argparse.ArgumentTypeError(f"{text} is not within 0 to 1000000")
+    return number

@@ -1,0 +1,178 @@
+"""``countersign run``: choose market and database, then trade until the data, the clock or a signal ends it."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import sys
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from app import logs, paths, reports
+from app.cli import context
+from app.engine.clock import WallClock
+from app.errors import SafetyError, UsageError
+from app.money import from_text
+from storage.database import reader
+
+if TYPE_CHECKING:
+    from app.config.load import Loaded
+    from app.market.events import MarketSource
+    from app.session import SessionPlan
+
+
+def run(options: argparse.Namespace) -> int:
+    """Trade. Exit 0 when the data or the time ends, or on Ctrl-C."""
+    if not options.headless:
+        raise UsageError(
+            "run.headless",
+            "The terminal is not built yet.",
+            next_step="Trade without a screen: countersign run --headless",
+        )
+    loaded = context.settings(options, _flags(options))
+    if options.auto_confirm and loaded.settings.profile != "paper":
+        raise SafetyError("run.auto_confirm", "Only the paper profile may confirm by itself.")
+    logs.configure(paths.private_dir(paths.log_dir()), loaded.settings.log.level)
+    try:
+        speed, seconds = _speed(options, loaded), _seconds(options)
+        source, db = _market(options, loaded)
+        context.remember_database(db)
+        outcome, document = asyncio.run(_trade(options, loaded, source, db, (speed, seconds)))
+    finally:
+        logs.close()
+    lines = _lines(document, outcome, db)
+    context.emit(options, "run", document, lines)
+    return 0
+
+
+def _flags(options: argparse.Namespace) -> dict[str, str]:
+    """Settings given as flags; a flag wins over everything."""
+    given = context.overrides(options)
+    for key, value in (
+        ("market.seed", options.seed),
+        ("signer.kind", options.signer),
+        ("market.source", options.market),
+    ):
+        if value is not None:
+            given[key] = value
+    return given
+
+
+def _speed(options: argparse.Namespace, loaded: Loaded) -> Decimal | None:
+    text = options.speed or ("max" if options.replay else loaded.settings.market.speed)
+    if text == "max":
+        return None
+    try:
+        speed = from_text(text)
+    except (ValueError, ArithmeticError):
+        speed = Decimal(0)
+    if speed <= 0:
+        raise UsageError("run.speed", f"--speed {text}: expected a number above 0 or max, for example --speed 60.")
+    return speed
+
+
+def _seconds(options: argparse.Namespace) -> float | None:
+    if options.seconds is None:
+        return None
+    try:
+        seconds = float(options.seconds)
+    except ValueError:
+        seconds = -1.0
+    if not 0 < seconds <= 31_536_000:
+        raise UsageError("run.for", f"--for {options.seconds}: expected seconds above 0, at most a year.")
+    return seconds
+
+
+def _market(options: argparse.Namespace, loaded: Loaded) -> tuple[MarketSource, Path]:
+    """The market source, and the database of its session."""
+    settings, named = loaded.settings, context.database_named(options)
+    if options.replay is not None:
+        from app.market.replay import ReplaySource  # noqa: PLC0415 -- only a replay needs the readers
+
+        ticks = {s: (i.tick, i.lot) for s, i in settings.market.instruments.items() if i.tick and i.lot}
+        replay = ReplaySource(
+            Path(options.replay), instrument=options.instrument, timeframe=options.timeframe, ticks=ticks
+        )
+        # A replay without --db has a database of its own, so that it never mixes with another market's past.
+        short = replay.source_id.removeprefix("sha256:")[:12]
+        return replay, named or Path(os.path.realpath(paths.data_dir() / f"replay-{short}.db"))
+    return _practice(loaded, named or Path(os.path.realpath(paths.database(settings.profile))))
+
+
+def _practice(loaded: Loaded, db: Path) -> tuple[MarketSource, Path]:
+    """The practice market; its time line begins when its database does, and goes on where it stopped."""
+    from app.market.naming import parse_timeframe  # noqa: PLC0415 -- as above
+    from app.market.practice import PracticeSource  # noqa: PLC0415 -- as above
+    from app.session import remembered  # noqa: PLC0415 -- web of imports, 0.3 s
+
+    started = remembered(db, "start_ms")
+    start_ms = int(started) if started is not None else WallClock().now_ms()
+    market = loaded.settings.market
+    return PracticeSource(market.seed, start_ms=start_ms, timeframe_ms=parse_timeframe(market.timeframe)), db
+
+
+def _plan(
+    options: argparse.Namespace, loaded: Loaded, source: MarketSource, db: Path, speed: Decimal | None
+) -> SessionPlan:
+    from app.market.events import event_time  # noqa: PLC0415 -- as above
+    from app.session import SessionPlan  # noqa: PLC0415 -- as above
+
+    first = next(iter(source.events()), None)
+    return SessionPlan(
+        db=db,
+        loaded=loaded,
+        source_id=source.source_id,
+        instruments=source.instruments,
+        start_ms=event_time(first) if first is not None else 0,
+        auto_confirm=options.auto_confirm,
+        lockstep=speed is None,
+    )
+
+
+async def _trade(
+    options: argparse.Namespace,
+    loaded: Loaded,
+    source: MarketSource,
+    db: Path,
+    pace: tuple[Decimal | None, float | None],
+) -> tuple[str, dict[str, Any]]:
+    from app.trader import RunLimits, Trader  # noqa: PLC0415 -- as above
+
+    plan = _plan(options, loaded, source, db, pace[0])
+    progress = None if options.json else _progress
+    trader = Trader(plan, source, RunLimits(*pace), progress)
+    if progress is not None:
+        names = ", ".join(i.symbol for i in plan.instruments[:8]) + (" ..." if len(plan.instruments) > 8 else "")
+        progress(f"PAPER {'replay ' + options.replay if options.replay else 'practice market'}: {names}; database {db}")
+    outcome = await trader.run()
+    with reader(db) as data:
+        document = reports.summary(data)
+    warnings = {"counts": source.warnings.counts, "examples": source.warnings.examples}
+    return outcome, {
+        "outcome": outcome,
+        "database": str(db),
+        **document,
+        "data_warnings": warnings,
+        "position": trader.position,
+    }
+
+
+def _progress(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+def _lines(document: dict[str, Any], outcome: str, db: Path) -> list[str]:
+    trades = ", ".join(f"{n} {state.lower()}" for state, n in document["trades"].items()) or "none"
+    lines = [f"Ended: {outcome}.", f"trades      {trades}", f"fills       {document['fills']}"]
+    lines += [f"{asset:<11} net {totals['net']}, fees {totals['fees']}" for asset, totals in document["pnl"].items()]
+    lines += [f"denied by   {json.dumps(document['denied_by_rule'])}"] if document["denied_by_rule"] else []
+    lines += (
+        [f"data        {json.dumps(document['data_warnings']['counts'])}"]
+        if document["data_warnings"]["counts"]
+        else []
+    )
+    lines.append(f"journal     {document['journal_head']['seq']} rows in {db}")
+    return lines

@@ -1,0 +1,54 @@
+"""``countersign secrets``: values go into the operating system's keyring and are never shown again."""
+
+from __future__ import annotations
+
+import argparse
+import getpass
+import sys
+
+from storage.secrets import SecretsError, SecretStore
+
+from app.cli import context
+from app.errors import CountersignError, ErrorClass, UsageError
+
+
+class KeyringError(CountersignError):
+    """The keyring refused or is not one we trust."""
+
+    error_class = ErrorClass.SYSTEM
+    exit_code = 3
+
+
+def secrets(options: argparse.Namespace) -> int:
+    """One of set, list, rm, rotate."""
+    if options.action != "list" and options.name is None:
+        raise UsageError("secrets.name", f"Which secret? For example: countersign secrets {options.action} kraken.api")
+    try:
+        return _act(options, SecretStore())
+    except SecretsError as error:
+        raise KeyringError(error.code, error.what, next_step=error.next_step) from None
+
+
+def _act(options: argparse.Namespace, store: SecretStore) -> int:
+    if options.action == "list":
+        names = list(store.names())
+        context.emit(options, "secrets", {"names": names}, names or ["No secrets stored."])
+        return 0
+    if options.action == "rm":
+        store.delete(options.name)
+    elif options.action == "rotate":
+        store.rotate(options.name, _value(options.name))
+    else:
+        store.set(options.name, _value(options.name))
+    done = {"set": "stored", "rm": "removed", "rotate": "replaced"}[options.action]
+    context.emit(options, "secret", {"name": options.name, "done": done}, [f"{options.name}: {done}."])
+    return 0
+
+
+def _value(name: str) -> str:
+    value = (
+        getpass.getpass(f"Value of {name} (not shown): ") if sys.stdin.isatty() else sys.stdin.readline().rstrip("\n")
+    )
+    if not value:
+        raise UsageError("secrets.empty", "An empty value is not stored.", next_step="Nothing was changed.")
+    return value

@@ -1,0 +1,143 @@
+"""``countersign stop``: end the trader; ``--emergency`` stops all trading; ``--reset`` lifts that."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+from pathlib import Path
+from typing import Any
+
+from app.cli import context
+from app.errors import CountersignError, SafetyError, StorageError
+from app.execution.stop_flag import StopFlag
+from storage.database import trader_pid
+
+WORD = "TRADE"
+_PATIENCE_S = 2.0
+
+
+def stop(options: argparse.Namespace) -> int:
+    """One of the three."""
+    db = context.database(options)
+    if options.emergency:
+        return _emergency(options, db)
+    if options.reset:
+        return _reset(options, db)
+    answer = context.ask_trader(db, {"op": "stop"})
+    context.emit(options, "stop", answer, ["The trader ends. Exits stay at the venue."])
+    return 0
+
+
+def _emergency(options: argparse.Namespace, db: Path) -> int:
+    """Flag first, durable; then the running trader acts, or this process does."""
+    flag = StopFlag(db)
+    try:
+        flag.create("stop --emergency")
+    except OSError as error:
+        raise StorageError(
+            "stop.flag",
+            f"{flag.path} can not be written: {error.strerror}.",
+            next_step="Kill the trader process instead.",
+        ) from error
+    context.note(f"the stop is in force: {flag.path}")
+    pid = trader_pid(db)
+    if pid is None:
+        report = asyncio.run(_act_alone(options, db)) if db.exists() else _nothing()
+    else:
+        try:
+            report = context.ask_trader(db, {"op": "emergency", "flatten": options.flatten}, timeout_s=_PATIENCE_S)
+        except CountersignError as error:
+            raise StorageError(
+                "stop.silent",
+                f"The trader (pid {pid}) did not answer within {_PATIENCE_S:.0f} s: {error.what} "
+                f"The stop is in force, so it sends nothing new; orders may still be open at the venue.",
+                next_step=f"End it with: kill -9 {pid}; then repeat: countersign stop --emergency",
+            ) from error
+    lines = [
+        (
+            f"Stopped. {len(report['cancelled'])} entries cancelled, {report['kept_exits']} exits kept, "
+            f"{len(report['flattened'])} positions sold."
+        ),
+        *(f"NOT ANSWERED by the venue, may still be open: {client_id}" for client_id in report["unknown"]),
+        "New trades are refused until: countersign stop --reset",
+    ]
+    context.emit(options, "stop-emergency", report, lines)
+    return 1 if report["unknown"] else 0
+
+
+def _nothing() -> dict[str, Any]:
+    return {"cancelled": [], "kept_exits": 0, "flattened": [], "unknown": []}
+
+
+async def _act_alone(options: argparse.Namespace, db: Path) -> dict[str, Any]:
+    """No trader runs: open the session on the remembered instruments, and act through the same pipeline."""
+    from app.session import Session, SessionPlan, instruments_from_text, remembered  # noqa: PLC0415 -- 0.3 s
+
+    source, instruments = remembered(db, "source"), remembered(db, "instruments")
+    if source is None or instruments is None:
+        return _nothing()
+    plan = SessionPlan(
+        db=db,
+        loaded=context.settings(options),
+        source_id=source,
+        instruments=instruments_from_text(instruments),
+        start_ms=0,
+        auto_confirm=False,
+        lockstep=True,
+    )
+    session = Session(plan, lambda _: None, lambda _: None)
+    await session.open()
+    try:
+        report = await session.emergency.act(flatten=options.flatten)
+        await session.desk.activity.settle()
+    finally:
+        await session.close("emergency stop")
+    return {
+        "cancelled": report.cancelled,
+        "kept_exits": report.kept_exits,
+        "flattened": report.flattened,
+        "unknown": report.unknown,
+    }
+
+
+def _reset(options: argparse.Namespace, db: Path) -> int:
+    flag = StopFlag(db)
+    if not flag.raised():
+        context.emit(options, "stop-reset", {"lifted": False}, ["No emergency stop is in force."])
+        return 0
+    print(f"Type {WORD} and Enter to lift the emergency stop: ", end="", file=sys.stderr, flush=True)
+    if sys.stdin.readline().strip() != WORD:
+        raise SafetyError("stop.kept", "The emergency stop stays in force.")
+    _journal_reset(db)
+    flag.lift()
+    context.emit(options, "stop-reset", {"lifted": True}, ["The emergency stop is lifted."])
+    return 0
+
+
+def _journal_reset(db: Path) -> None:
+    """The lifting is journaled: by the running trader, or here under the trader's lock."""
+    if not db.exists():
+        return
+    if trader_pid(db) is not None:
+        context.ask_trader(db, {"op": "lift"})
+        return
+    asyncio.run(_journal_alone(db))
+
+
+async def _journal_alone(db: Path) -> None:
+    from app.engine.clock import WallClock  # noqa: PLC0415 -- as above
+    from app.session import remembered  # noqa: PLC0415 -- as above
+    from storage.database import open_for_trading  # noqa: PLC0415 -- as above
+    from storage.writer import Commit, Writer  # noqa: PLC0415 -- as above
+
+    database = open_for_trading(db, remembered(db, "profile") or "paper")
+    try:
+        writer = Writer(database.connection, db)
+        writer.start(asyncio.get_running_loop())
+        try:
+            await writer.submit(Commit(WallClock().now_ms(), "stop.lifted", body='{"set":[["stop","lifted"]]}'))
+        finally:
+            writer.stop()
+    finally:
+        database.close()

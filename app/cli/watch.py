@@ -1,0 +1,185 @@
+"""Commands that only look: status, positions, orders, pnl, errors, alerts, modules."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+from app import reports
+from app.cli import context
+from app.errors import CountersignError, UsageError
+from storage.database import Reader, reader, trader_pid
+from storage.journal import head_of
+
+
+def when(ts_ms: int | None) -> str:
+    """Market time for reading."""
+    return "-" if ts_ms is None else f"{datetime.fromtimestamp(ts_ms / 1000, UTC):%Y-%m-%d %H:%M:%S}"
+
+
+def status(options: argparse.Namespace) -> int:
+    """What the trader is doing, running or not."""
+    db = context.database(options)
+    pid = trader_pid(db)
+    live: dict[str, Any] | None = None
+    if pid is not None:
+        try:
+            live = context.ask_trader(db, {"op": "status"})
+        except CountersignError as error:
+            context.note(str(error))
+    with reader(db) as data:
+        document = {
+            "database": str(db),
+            "profile": data.value("SELECT value FROM meta WHERE key = 'profile'"),
+            "source": data.value("SELECT value FROM meta WHERE key = 'source'"),
+            "running": pid is not None,
+            "pid": pid,
+            "stop_in_force": db.with_name(db.name + ".stop").exists(),
+            "market_ms": data.value("SELECT ts_ms FROM cursor"),
+            "open_positions": len(reports.positions(data)),
+            "trades": _counts(data, "trades"),
+            "orders": _counts(data, "orders"),
+            "errors_unacknowledged": data.value("SELECT count(*) FROM errors WHERE acknowledged_ms IS NULL"),
+            "journal_head": head_of(data.connection).seq,
+            "trader": live,
+        }
+    lines = [
+        f"database    {db}",
+        f"profile     {document['profile']}, source {document['source']}",
+        f"trader      {'runs, pid ' + str(pid) if pid else 'not running'}",
+        f"market      {when(document['market_ms'])} UTC",
+        f"stop        {'IN FORCE: countersign stop --reset lifts it' if document['stop_in_force'] else 'not in force'}",
+        f"positions   {document['open_positions']} open",
+        f"trades      {_words(document['trades'])}",
+        f"orders      {_words(document['orders'])}",
+        f"errors      {document['errors_unacknowledged']} not acknowledged",
+        f"journal     {document['journal_head']} rows",
+    ]
+    if live is not None:
+        lines.append(f"waiting     {live['waiting']} proposals for your answer")
+        if live["halted"]:
+            lines.append(f"HALTED      {live['halted']}")
+    context.emit(options, "status", document, lines)
+    return 0
+
+
+def _counts(data: Reader, table: str) -> dict[str, int]:
+    rows = data.rows(f"SELECT state, count(*) AS n FROM {table} GROUP BY state ORDER BY state")  # noqa: S608 -- our own table names
+    return {row["state"]: row["n"] for row in rows}
+
+
+def _words(counts: dict[str, int]) -> str:
+    return ", ".join(f"{n} {state.lower()}" for state, n in counts.items()) or "none"
+
+
+def positions(options: argparse.Namespace) -> int:
+    """Open positions."""
+    with reader(context.database(options)) as data:
+        rows = reports.positions(data)
+    lines = [
+        f"{r['symbol']:<12} {r['quantity']:>16} at {r['average_entry']:<16} unrealised {_signed(r['unrealised'])}  "
+        f"exits {', '.join(e['role'] + ' ' + e['price'] for e in r['exits']) or 'UNCOVERED'}  [{r['module']}]"
+        for r in rows
+    ]
+    context.emit(options, "positions", {"positions": rows}, lines or ["No open positions."])
+    return 0
+
+
+def _signed(amount: str | None) -> str:
+    if amount is None:
+        return "unknown"
+    return amount if amount.startswith("-") or amount == "0" else f"+{amount}"
+
+
+def orders(options: argparse.Namespace) -> int:
+    """Orders, newest first."""
+    with reader(context.database(options)) as data:
+        rows = reports.orders(data, limit=options.limit, offset=options.offset)
+    lines = [
+        f"{when(r['updated_ms'])}  {r['state']:<16} {r['role']:<7} {r['side']:<4} {r['quantity']:>16} "
+        f"{r['symbol']:<12} {r['stop_price'] or r['limit_price'] or 'market':<14} filled {r['filled']}  "
+        f"{r['client_id'][:8]}"
+        for r in rows
+    ]
+    context.emit(options, "orders", {"orders": rows}, lines or ["No orders."])
+    return 0
+
+
+def pnl(options: argparse.Namespace) -> int:
+    """Profit and loss."""
+    with reader(context.database(options)) as data:
+        document = reports.profit(data)
+    lines = [
+        f"{asset:<6} realised {_signed(t['realised'])}  fees -{t['fees']}  unrealised {_signed(t['unrealised'])}  "
+        f"net {_signed(t['net'])}"
+        for asset, t in document["by_asset"].items()
+    ]
+    trips = document["round_trips"]
+    lines.append(f"{document['fills']} fills; round trips {trips['won']} won, {trips['lost']} lost")
+    lines += [f"balance {asset:<6} {amount}" for asset, amount in document["balances"].items()]
+    context.emit(options, "pnl", document, lines)
+    return 0
+
+
+def errors(options: argparse.Namespace) -> int:
+    """Stored errors, or acknowledge one."""
+    db = context.database(options)
+    if options.action == "ack":
+        if options.id is None or not options.id.isdigit():
+            raise UsageError("errors.id", "Which error? Give its number: countersign errors ack 3")
+        answer = context.ask_trader(db, {"op": "acknowledge", "id": int(options.id)})
+        context.emit(options, "acknowledged", answer, [f"Error {answer['id']} acknowledged."])
+        return 0
+    rows = _stored(options, "errors")
+    lines = [
+        f"{r['id']:>4} {when(r['ts_ms'])} {r['severity']:<8} {r['code']:<22} {r['what']} {r['next_step']}"
+        f"{'' if r['acknowledged_ms'] is None else ' (acknowledged)'}"
+        for r in rows
+    ]
+    context.emit(options, "errors", {"errors": rows}, lines or ["No errors."])
+    return 0
+
+
+def alerts(options: argparse.Namespace) -> int:
+    """Stored alerts."""
+    rows = _stored(options, "alerts")
+    lines = [f"{r['id']:>4} {when(r['ts_ms'])} {r['severity']:<8} {r['kind']:<16} {r['text']}" for r in rows]
+    context.emit(options, "alerts", {"alerts": rows}, lines or ["No alerts."])
+    return 0
+
+
+def _stored(options: argparse.Namespace, table: str) -> list[dict[str, Any]]:
+    with reader(context.database(options)) as data:
+        return data.rows(
+            f"SELECT * FROM {table} ORDER BY id DESC LIMIT ? OFFSET ?",  # noqa: S608 -- our own table names
+            (options.limit, options.offset),
+        )
+
+
+def modules(options: argparse.Namespace) -> int:
+    """What is installed, enabled, and how it fares."""
+    from app.engine.registry import available  # noqa: PLC0415 -- imports the strategies
+
+    loaded = context.settings(options)
+    rows = []
+    for each in available():
+        mine = loaded.settings.modules.get(each.name)
+        rows.append(
+            {
+                "name": each.name,
+                "version": each.spec.version if each.spec else None,
+                "summary": each.spec.summary if each.spec else "",
+                "unavailable": each.unavailable,
+                "enabled": mine is not None and mine.enabled,
+                "allocation": str(mine.allocation) if mine else "0",
+            }
+        )
+    lines = [
+        f"{r['name']:<16} {r['version'] or '-':<8} {'enabled' if r['enabled'] else 'off':<8} "
+        f"allocation {r['allocation']}  {'unavailable: ' + str(r['unavailable']) if r['unavailable'] else r['summary']}"
+        for r in rows
+    ]
+    context.emit(options, "modules", {"modules": json.loads(json.dumps(rows))}, lines or ["No modules installed."])
+    return 0

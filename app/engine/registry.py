@@ -1,0 +1,94 @@
+"""Which modules there are: entry points of group ``countersign.modules``. Ours are enabled by the settings' defaults;
+a third party's is listed and stays off until its name is enabled, because it runs with full rights."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from decimal import Decimal
+from importlib.metadata import EntryPoint, entry_points
+from typing import TYPE_CHECKING
+
+from app.config.params import module_params
+from app.engine.intents import IntentMaker
+from app.engine.modules import Module
+from app.errors import ConfigError
+from app.execution.records import Trade
+from strategies.base import API_VERSION, ModuleSpec
+from strategies.model import Intent
+
+if TYPE_CHECKING:
+    from app.session import Session
+
+GROUP = "countersign.modules"
+
+
+@dataclass(frozen=True, slots=True)
+class Available:
+    """One installed module: its spec, or why it can not be used."""
+
+    name: str
+    spec: ModuleSpec | None
+    unavailable: str = ""
+
+
+def available() -> list[Available]:
+    """Every installed module, by name."""
+    return [_load(point) for point in sorted(entry_points(group=GROUP), key=lambda point: point.name)]
+
+
+def _load(point: EntryPoint) -> Available:
+    try:
+        spec = point.load()
+    except (ImportError, AttributeError, SyntaxError) as error:
+        return Available(point.name, None, f"can not be imported: {error}")
+    if not isinstance(spec, ModuleSpec):
+        return Available(point.name, None, "its entry point is no ModuleSpec")
+    if spec.api != API_VERSION:
+        return Available(point.name, None, f"it speaks module API {spec.api}, this version speaks {API_VERSION}")
+    if spec.name != point.name:
+        return Available(point.name, None, f"its entry point says {point.name}, its spec {spec.name}")
+    return Available(point.name, spec)
+
+
+def load_modules(
+    session: Session,
+    maker: Callable[[str, Decimal], IntentMaker],
+    propose: Callable[[Intent], Trade | None],
+) -> list[Module]:
+    """The enabled modules, ready to be fed.
+
+    Raises:
+        ConfigError: an enabled module is not installed or not available, or a parameter is wrong.
+    """
+    installed = {each.name: each for each in available()}
+    modules = []
+    for name, settings in session.settings.modules.items():
+        if not settings.enabled:
+            continue
+        found = installed.get(name)
+        if found is None or found.spec is None:
+            why = (
+                found.unavailable if found else f"it is not installed; installed are: {', '.join(installed) or 'none'}"
+            )
+            raise ConfigError(
+                "config.module",
+                f"modules.{name} is enabled and unavailable: {why}.",
+                next_step="Disable it or install it.",
+            )
+        key = f"modules.{name}.params"
+        params = module_params(found.spec.params, settings.params, key=key, sources=session.plan.loaded.sources)
+        symbols = set(settings.instruments)
+        modules.append(
+            Module(
+                spec=found.spec,
+                params=params,
+                allocation=settings.allocation,
+                sizing=session.settings.sizing.sizing(),
+                maker=maker(name, settings.allocation),
+                run=session.run,
+                trades=lambda symbol, symbols=symbols: "*" in symbols or symbol in symbols,  # type: ignore[misc]  # binds now, not at the loop's end
+                propose=propose,
+            )
+        )
+    return modules

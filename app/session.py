@@ -1,0 +1,382 @@
+"""One trading session on one database: everything wired, nothing running yet. The trader runs it; `stop --emergency`
+uses it without a trader, through the same pipeline."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from app import __version__, paths
+from app.config.load import Loaded
+from app.config.tree import flatten, version_digest
+from app.engine.clock import MarketClock, WallClock
+from app.errors import ClockError, SafetyError, SignerError
+from app.execution.desk import Desk, Terms
+from app.execution.emergency import Emergency
+from app.execution.pipeline import Pipeline
+from app.execution.records import Trade
+from app.execution.recovery import Recovery
+from app.execution.settlement import Settlement
+from app.execution.state import State, load
+from app.execution.stop_flag import StopFlag
+from app.ids import run_id
+from app.market.state import MarketState
+from app.market.synthetic import SyntheticSettings
+from app.money import ZERO, add, from_text, to_text
+from app.portfolio.equity import EquityCurve
+from app.portfolio.ledger import OPENING, opening
+from app.portfolio.valuation import Valuation
+from app.venues.paper import PaperSettings, PaperVenue
+from app.venues.paper_process import PaperProcess
+from signers.demo import DemoSigner
+from signers.session import DeviceSession
+from storage.database import Reader, TraderDatabase, connect, open_for_trading
+from storage.writer import Writer
+from strategies.model import Instrument, InstrumentKind
+
+VENUE = "paper"
+DEMO_PATH = "m/44'/60'/0'/0/0"
+
+
+@dataclass(frozen=True, slots=True)
+class SessionPlan:
+    """What a session is for.
+
+    Attributes:
+        source_id: identity of the market source; the database remembers it and refuses another.
+        instruments: what the source quotes.
+        start_ms: market time before the first event, when the database has none of its own.
+    """
+
+    db: Path
+    loaded: Loaded
+    source_id: str
+    instruments: tuple[Instrument, ...]
+    start_ms: int
+    auto_confirm: bool
+    lockstep: bool
+
+
+def remembered(db: Path, key: str) -> str | None:
+    """A fact the database remembers (its market source, its instruments), or None."""
+    if not db.exists():
+        return None
+    connection = connect(db, read_only=True)
+    try:
+        if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'meta'").fetchone() is None:
+            return None
+        row = connection.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
+        return None if row is None else str(row[0])
+    finally:
+        connection.close()
+
+
+def instruments_to_text(instruments: tuple[Instrument, ...]) -> str:
+    """Instruments as remembered in the database."""
+    rows = [[i.symbol, i.base, i.quote, to_text(i.tick), to_text(i.lot), i.kind.value] for i in instruments]
+    return json.dumps(rows)
+
+
+def instruments_from_text(text: str) -> tuple[Instrument, ...]:
+    """The inverse."""
+    return tuple(
+        Instrument(symbol, base, quote, from_text(tick), from_text(lot), InstrumentKind(kind))
+        for symbol, base, quote, tick, lot, kind in json.loads(text)
+    )
+
+
+class Session:
+    """Open with `open`, close with `close`; between them `desk`, `pipeline`, `recovery` and `emergency` are live."""
+
+    def __init__(
+        self, plan: SessionPlan, on_progress: Callable[[Trade], None], on_worse: Callable[[Trade], None]
+    ) -> None:
+        self.plan = plan
+        self.settings = plan.loaded.settings
+        self.wall = WallClock()
+        self.synthetic = SyntheticSettings(
+            self.settings.market.spread_bps, self.settings.market.depth_share, self.settings.market.levels
+        )
+        self._on_progress = on_progress
+        self._on_worse = on_worse
+        self.fatal: asyncio.Future[BaseException] | None = None
+
+    async def open(self) -> None:
+        """Lock, load, connect, conclude what a former run left. Trading may start when this returns.
+
+        Raises:
+            StorageFault, SafetyError, VenueError, SignerError: nothing was traded; everything opened is closed again.
+        """
+        plan, loop = self.plan, asyncio.get_running_loop()
+        self.fatal = loop.create_future()
+        paths.private_dir(plan.db.parent)
+        self.database: TraderDatabase = open_for_trading(plan.db, self.settings.profile)
+        self._closers: list[Callable[[], Any]] = [self.database.close]
+        try:
+            await self._open(loop)
+        except BaseException:
+            await self.close("failed to start")
+            raise
+
+    async def _open(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._check_source()
+        self.reader = Reader(connect(self.plan.db, read_only=True))
+        self._closers.append(self.reader.connection.close)
+        self.clock = MarketClock(self._market_now())
+        self.config_version, changes = self._config_changes()
+        self.run = self._begin_run()
+        self.writer = Writer(self.database.connection, self.plan.db)
+        self.writer.start(loop)
+        self._closers.append(self.writer.stop)
+        self.process = PaperProcess(paths.venue_db(self.plan.db), paths.venue_socket_path(self.plan.db))
+        self._closers.append(self.process.stop)
+        self.venue = PaperVenue(self.process, self._paper_settings())
+        self._closers.append(self.venue.close)
+        info = await self.venue.connect()
+        self.device = DeviceSession(DemoSigner(), loop)
+        self._closers.append(self.device.close)
+        address = await self._signer_address()
+        self.desk = self._desk(info, address)
+        self.settlement = Settlement(self.desk)
+        self.recovery = Recovery(self.desk, self.settlement)
+        self.pipeline = Pipeline(
+            self.desk,
+            self.settlement,
+            resolve_unknown=self.recovery.resolve_unknown,
+            on_lost=self._on_lost,
+            on_progress=self._on_progress,
+            on_worse=self._on_worse,
+        )
+        self.emergency = Emergency(self.desk, self.pipeline)
+        self.venue.subscribe(self._on_report)
+        await self._journal_config(changes)
+        await self._post_opening()
+        await self.recovery.resume(self.pipeline)
+        if self.desk.stop.raised():
+            await self.emergency.act(flatten=False)
+
+    async def close(self, outcome: str) -> None:
+        """Close everything in reverse order. Resting exits stay at the venue."""
+        if hasattr(self, "pipeline"):
+            await self.pipeline.abandon()
+        if hasattr(self, "run"):
+            self._end_run(outcome)
+        for closer in reversed(self._closers):
+            result = closer()
+            if asyncio.iscoroutine(result):
+                await result
+        self._closers.clear()
+
+    # -- pieces -------------------------------------------------------------------------------------------------
+
+    def _check_source(self) -> None:
+        """One database, one market: another file would mix two pasts."""
+        row = self.database.connection.execute("SELECT value FROM meta WHERE key = 'source'").fetchone()
+        if row is not None and row[0] != self.plan.source_id:
+            raise SafetyError(
+                "run.source",
+                f"{self.plan.db} holds a session on another market source ({row[0][:40]}...).",
+                next_step="Nothing was changed. Choose another database with --db.",
+            )
+
+    def _market_now(self) -> int:
+        """Where market time stands: at the newest thing on record."""
+        connection = self.database.connection
+        cursor = connection.execute("SELECT ts_ms FROM cursor").fetchone()
+        journal = connection.execute("SELECT max(ts_ms) FROM journal").fetchone()
+        wall = connection.execute("SELECT max(wall_start_ms) FROM runs").fetchone()[0]
+        if wall is not None and wall - self.wall.now_ms() > 60_000:
+            seconds = (wall - self.wall.now_ms()) // 1000
+            raise ClockError(
+                "clock.system_backwards",
+                f"The system clock stands {seconds} s before the last session's start.",
+                next_step="Nothing was changed. Set the clock, then start again.",
+            )
+        known: list[int] = [row[0] for row in (cursor, journal) if row is not None and row[0] is not None]
+        return max([self.plan.start_ms, *known])
+
+    def _config_changes(self) -> tuple[int, list[tuple[str, str | None, str | None, str]]]:
+        """This start's config version, and what changed since the last."""
+        new = flatten(self.settings)
+        row = self.database.connection.execute("SELECT value FROM meta WHERE key = 'config'").fetchone()
+        number = self.database.connection.execute("SELECT value FROM meta WHERE key = 'config_version'").fetchone()
+        old: dict[str, str] = json.loads(row[0]) if row else {}
+        changed = [
+            (key, old.get(key), new.get(key), self.plan.loaded.sources.get(key, "default"))
+            for key in sorted(old.keys() | new.keys())
+            if old.get(key) != new.get(key)
+        ]
+        version = int(number[0]) if number else 0
+        return (version + 1 if changed else version), changed
+
+    async def _journal_config(self, changes: list[tuple[str, str | None, str | None, str]]) -> None:
+        if not changes:
+            return
+        transition = self.desk.transition()
+        for key, old, new, source in changes:
+            transition.config_change(self.config_version, key, old, new, source)
+        for key, value in (
+            ("config", json.dumps(flatten(self.settings))),
+            ("config_version", str(self.config_version)),
+            ("source", self.plan.source_id),
+            ("instruments", instruments_to_text(self.plan.instruments)),
+            ("start_ms", str(self.plan.start_ms)),
+        ):
+            transition.record("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))
+        await self.desk.commit(transition, "config.changed", str(self.config_version))
+
+    def _begin_run(self) -> str:
+        connection = self.database.connection
+        number = connection.execute("SELECT count(*) FROM runs").fetchone()[0] + 1
+        digest = version_digest(self.settings)
+        run = run_id(self.plan.source_id, digest, number)
+        connection.execute(
+            "INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, NULL, NULL)",
+            (
+                run,
+                os.getpid(),
+                __version__,
+                self.plan.source_id,
+                self.config_version,
+                self.clock.now_ms(),
+                self.wall.now_ms(),
+            ),
+        )
+        return run
+
+    def _end_run(self, outcome: str) -> None:
+        if self.writer.failed is None:
+            self.desk.note(
+                "UPDATE runs SET wall_end_ms = ?, outcome = ? WHERE id = ?", (self.wall.now_ms(), outcome, self.run)
+            )
+
+    def _cash(self) -> Mapping[str, Decimal]:
+        paper = self.settings.paper
+        quotes = sorted({instrument.quote for instrument in self.plan.instruments})
+        return {asset: paper.cash.get(asset, paper.cash_per_quote) for asset in quotes}
+
+    def _paper_settings(self) -> PaperSettings:
+        paper = self.settings.paper
+        return PaperSettings(
+            instruments=self.plan.instruments,
+            cash=dict(self._cash()),
+            taker_fee_bps=paper.taker_fee_bps,
+            maker_fee_bps=paper.maker_fee_bps,
+            spread_bps=self.settings.market.spread_bps,
+            depth_share=self.settings.market.depth_share,
+            levels=self.settings.market.levels,
+        )
+
+    async def _signer_address(self) -> str:
+        """The signer's address; the database remembers the first and refuses another."""
+        address = await self.device.address(DEMO_PATH)
+        connection = self.database.connection
+        key = f"signer:demo:{DEMO_PATH}"
+        row = connection.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
+        if row is not None and row[0] != address:
+            raise SignerError(
+                "signer.wrong_device",
+                f"The signer answers {address}; registered for this database is {row[0]}.",
+                next_step="Nothing was sent. Use the registered device or another database.",
+            )
+        if row is None:
+            connection.execute("INSERT INTO meta VALUES (?, ?)", (key, address))
+        return address
+
+    def _desk(self, info: Any, address: str) -> Desk:
+        settings, plan = self.settings, self.plan
+        market = MarketState(plan.instruments)
+        valuation = Valuation(plan.instruments, settings.risk.rates, market.mark)
+        capital = ZERO
+        for module in settings.modules.values():
+            if module.enabled:
+                capital = add(capital, module.allocation)
+        terms = Terms(
+            venue=VENUE,
+            slippage_bps=settings.slippage_bps,
+            time_in_force_ms=settings.trade.time_in_force_ms,
+            proposal_expiry_ms=settings.trade.proposal_expiry_ms,
+            authorisation_validity_ms=settings.trade.authorisation_validity_ms,
+            signer="demo",
+            signer_path=DEMO_PATH,
+            signer_address=address,
+            auto_confirm=plan.auto_confirm,
+            lockstep=plan.lockstep,
+            capital=capital,
+            config_version=self.config_version,
+        )
+        return Desk(
+            clock=self.clock,
+            writer=self.writer,
+            state=load(VENUE, self.reader),
+            venue=self.venue,
+            venue_info=info,
+            signer=self.device,
+            market=market,
+            instruments={instrument.symbol: instrument for instrument in plan.instruments},
+            valuation=valuation,
+            limits=settings.risk.limits(),
+            terms=terms,
+            stop=StopFlag(plan.db),
+            equity=self._equity(capital),
+        )
+
+    def _equity(self, capital: Decimal) -> EquityCurve:
+        curve = EquityCurve.starting(capital)
+        for row in self.reader.rows("SELECT ts_ms, equity FROM equity ORDER BY id"):
+            curve.sample(row["ts_ms"], from_text(row["equity"]))
+        return curve
+
+    async def _post_opening(self) -> None:
+        """Opening balances, once per asset."""
+        posted = {row["asset"] for row in self.reader.rows("SELECT asset FROM postings WHERE account = ?", (OPENING,))}
+        transition, new = self.desk.transition(), []
+        for asset, amount in self._cash().items():
+            if asset not in posted and amount:
+                transition.post(opening(VENUE, asset, amount))
+                self.desk.state.purse.move(asset, amount)
+                new.append(asset)
+        if new:
+            await self.desk.commit(transition, "ledger.opening", " ".join(new))
+
+    # -- what happens underneath --------------------------------------------------------------------------------
+
+    def _on_report(self, report: Any) -> None:
+        committed = self.settlement.on_report(report)
+        if committed is not None:
+            self.desk.watch(committed, self._on_lost)
+            found = self.desk.state.find_order(report.client_id)
+            if found is not None:
+                self._on_progress(found[0])
+
+    def _on_lost(self) -> None:
+        """A commit failed: memory is ahead of disk. Stop new trades and rebuild from disk, once."""
+        if self.desk.halted.startswith("the database failed") or self.fatal is None or self.fatal.done():
+            return
+        fault = self.writer.failed
+        self.desk.halt(f"the database failed: {fault.what if fault else 'a commit was lost'}")
+        self._rebuilding = asyncio.get_running_loop().create_task(self._rebuild())
+
+    async def _rebuild(self) -> None:
+        from app.errors import CountersignError  # noqa: PLC0415 -- only here
+        from storage.faults import StorageFault  # noqa: PLC0415 -- only here
+
+        with self.desk.activity.busy():
+            try:
+                await self.pipeline.abandon()
+                await self.writer.reset()
+                self.desk.state = self._reload()
+                await self.recovery.resume(self.pipeline)
+            except (StorageFault, CountersignError) as error:
+                assert self.fatal is not None
+                if not self.fatal.done():
+                    self.fatal.set_result(error)
+
+    def _reload(self) -> State:
+        return load(VENUE, self.reader)

@@ -1,0 +1,265 @@
+"""The running trader: session, market source, modules and control socket, until the data or the trader ends it."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Callable
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from app import paths
+from app.engine.bus import Bus
+from app.engine.intents import IntentMaker
+from app.engine.modules import Module, ModuleState
+from app.engine.registry import load_modules
+from app.errors import CountersignError, Severity, VenueError
+from app.execution.control import ControlServer
+from app.execution.records import Trade
+from app.market.events import MarketEvent, MarketSource, event_time
+from app.market.pace import pace
+from app.money import ZERO, add, mul, to_text
+from app.session import Session, SessionPlan
+from app.trader_commands import handlers
+from storage.faults import StorageFault
+from strategies.model import Bar
+
+_RECONNECTS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class RunLimits:
+    """How fast and how long. `speed` None is as fast as it goes; `seconds` None is until the data ends or a signal."""
+
+    speed: Decimal | None
+    seconds: float | None
+
+
+class Trader:
+    """Run once.
+
+    Args:
+        progress: receives readable lines; None keeps quiet.
+    """
+
+    def __init__(
+        self, plan: SessionPlan, source: MarketSource, limits: RunLimits, progress: Callable[[str], None] | None
+    ) -> None:
+        self.source = source
+        self.session = Session(plan, self._on_trade, self._on_worse)
+        self.modules: list[Module] = []
+        self.position = 0
+        self._limits = limits
+        self._progress = progress
+        self._stopping = False
+        self._outcome = "data ended"
+        self._loops: list[asyncio.Task[None]] = []
+
+    async def run(self) -> str:
+        """Trade until the end. Returns the outcome in words.
+
+        Raises:
+            CountersignError, StorageFault: what ended it; everything is closed.
+        """
+        session = self.session
+        await session.open()
+        control = ControlServer(paths.socket_path(session.plan.db), handlers(self))
+        try:
+            self._start_modules()
+            await control.start()
+            self._install_signals()
+            self._loops = [asyncio.create_task(self._metrics()), asyncio.create_task(self._deadline())]
+            await self._trade()
+            await self._wind_down()
+        except BaseException:
+            self._outcome = "failed"
+            raise
+        finally:
+            for loop in self._loops:
+                loop.cancel()
+            await asyncio.gather(*self._loops, return_exceptions=True)
+            await control.close()
+            await session.close(self._outcome)
+        return self._outcome
+
+    def stop(self, outcome: str) -> None:
+        """End the run after the present event."""
+        if not self._stopping:
+            self._stopping, self._outcome = True, outcome
+
+    # -- the market ---------------------------------------------------------------------------------------------
+
+    async def _trade(self) -> None:
+        session = self.session
+        pacing = asyncio.create_task(
+            pace(
+                self.source,
+                session.clock,
+                self.position,
+                self._limits.speed,
+                self._deliver,
+                session.desk.activity.settle,
+                lambda: self._stopping,
+            )
+        )
+        assert session.fatal is not None
+        watched: set[asyncio.Future[Any]] = {pacing, session.fatal}
+        await asyncio.wait(watched, return_when=asyncio.FIRST_COMPLETED)
+        if session.fatal.done():
+            pacing.cancel()
+            await asyncio.gather(pacing, return_exceptions=True)
+            raise session.fatal.result()
+        await pacing
+
+    async def _deliver(self, event: MarketEvent, position: int) -> None:
+        """One event: what is known, what the venue makes of it, then what the modules think."""
+        session, now = self.session, event_time(event)
+        self.position = position
+        session.desk.cursor = (session.plan.source_id, position, now)
+        session.desk.market.apply(event, session.synthetic)
+        await self._feed_venue(event, position)
+        if type(event) is Bar:
+            await session.desk.activity.settle()
+            self._bus.publish(event)
+
+    async def _feed_venue(self, event: MarketEvent, position: int) -> None:
+        """The paper venue sees the market before the modules do. A venue that died is restarted and looked up."""
+        for attempt in range(_RECONNECTS):
+            try:
+                await self.session.venue.market(event, position)
+            except VenueError as error:
+                self.session.desk.record_error(error)
+                if attempt == _RECONNECTS - 1:
+                    raise
+                await asyncio.sleep(0.1 * attempt)
+                await self.session.venue.connect()
+                await self.session.recovery.resume(self.session.pipeline)
+            else:
+                return
+
+    # -- modules ------------------------------------------------------------------------------------------------
+
+    def _start_modules(self) -> None:
+        session = self.session
+        self._bus = Bus(self._on_module_failure)
+        self.modules = load_modules(session, self._maker, session.pipeline.propose)
+        self.position = self._resume_position()
+        longest = max((m.spec.warmup_bars(m.params) for m in self.modules), default=0)
+        warm = self.source.bars_before(self.position, longest) if self.position and longest else {}
+        for module in self.modules:
+            for bars in warm.values():
+                module.warm_up(bars)
+            self._bus.subscribe(Bar, module.name, module.on_bar)
+        for bars in warm.values():
+            for bar in bars[-1:]:
+                session.desk.market.apply(bar, session.synthetic)
+
+    def _maker(self, name: str, allocation: Decimal) -> IntentMaker:
+        return IntentMaker(self.session.desk, name, self.session.settings.sizing.sizing(), allocation)
+
+    def _resume_position(self) -> int:
+        """What was delivered before, by us or to the venue, is past."""
+        row = self.session.reader.one("SELECT position FROM cursor")
+        delivered = int(row["position"]) if row else 0
+        seen: int = self.session.venue.position
+        return max(delivered, seen)
+
+    def _on_module_failure(self, name: str, error: Exception) -> None:
+        """A module raised: it stops, the others go on; its exits rest at the venue."""
+        desk = self.session.desk
+        for module in self.modules:
+            if module.name == name and module.state is ModuleState.RUNNING:
+                module.fail(repr(error))
+        desk.alert(
+            Severity.HIGH, "module.failed", f"Module {name} stopped: {error!r}. Its exits stay at the venue.", name
+        )
+        self._say(f"module {name} stopped: {error!r}")
+
+    def _on_worse(self, trade: Trade) -> None:
+        for module in self.modules:
+            if module.name == trade.intent.module:
+                module.propose_again(trade)
+
+    # -- periodic -----------------------------------------------------------------------------------------------
+
+    async def _metrics(self) -> None:
+        """Equity and module metrics each interval of market time, with the cursor, in one record."""
+        session, interval = self.session, self.session.settings.metrics.interval_s * 1000
+        while True:
+            now = session.clock.now_ms()
+            await session.clock.sleep_until(now - now % interval + interval)
+            self._record_metrics()
+
+    def _record_metrics(self) -> None:
+        desk = self.session.desk
+        now = desk.clock.now_ms()
+        desk.sample_equity()
+        exposure, holdings = ZERO, desk.state.positions.open_holdings()
+        marks: list[tuple[str, str, int]] = []
+        for holding in holdings:
+            mark, rate = desk.market.mark(holding.symbol), desk.valuation.rate(desk.instruments[holding.symbol].quote)
+            if mark is not None:
+                marks.append((holding.symbol, to_text(mark[0]), mark[1]))
+            if mark is not None and rate is not None:
+                exposure = add(exposure, mul(mul(holding.quantity, mark[0]), rate))
+        row = (now, to_text(desk.equity.equity), to_text(exposure), len(holdings))
+        statements: list[tuple[str, tuple[Any, ...]]] = [
+            ("INSERT INTO equity (ts_ms, equity, exposure, open_positions) VALUES (?, ?, ?, ?)", row),
+            *(self._module_row(module, now) for module in self.modules),
+            *(("INSERT OR REPLACE INTO marks VALUES (?, ?, ?)", mark) for mark in marks),
+        ]
+        desk.record(tuple(statements))
+
+    def _module_row(self, module: Module, now: int) -> tuple[str, tuple[Any, ...]]:
+        counters, total = module.counters, self.session.desk.counters
+        sql = (
+            "INSERT INTO module_metrics (ts_ms, module, bars, signals, intents, denied, dropped, submitted, fills) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        )
+        values = (
+            now,
+            module.name,
+            counters.bars,
+            counters.signals,
+            counters.intents,
+            total.denied,
+            total.dropped,
+            total.submitted,
+            total.fills,
+        )
+        return sql, values
+
+    async def _deadline(self) -> None:
+        if self._limits.seconds is not None:
+            await asyncio.sleep(self._limits.seconds)
+            self.stop("time is up")
+
+    async def _wind_down(self) -> None:
+        """What waits for an answer gets none any more; what was sent is settled; the last metrics are written."""
+        session = self.session
+        session.pipeline.proposals.expire_all("The session ended.")
+        await session.desk.activity.settle()
+        self._record_metrics()
+
+    def _install_signals(self) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, self.stop, f"stopped by {number.name}")
+
+    # -- words --------------------------------------------------------------------------------------------------
+
+    def _on_trade(self, trade: Trade) -> None:
+        intent = trade.intent
+        reason = f": {trade.reason}" if trade.reason else ""
+        self._say(
+            f"{trade.state.value.lower():<16} {intent.side.value} {to_text(intent.quantity)} {intent.symbol} "
+            f"at {to_text(intent.worst_price)} or better  [{intent.module} {trade.id[:8]}]{reason}"
+        )
+
+    def _say(self, line: str) -> None:
+        if self._progress is not None:
+            self._progress(line)
+
+
+FATAL = (CountersignError, StorageFault)
