@@ -8,8 +8,8 @@ What happens to a bad row, in every format (counted per file in `DataWarnings`, 
 ======================== ====================================================================== ==============
 rule                     finding                                                                done
 ======================== ====================================================================== ==============
-duplicate                same time (trades: same id) and same content as the row before         dropped
-conflicting_duplicate    same time (trades: same id), other content                             first kept
+duplicate                same time (trades: time and id) and content as a row before            dropped
+conflicting_duplicate    same time (trades: time and id), other content                         first kept
 backward                 older than what was released: that can not be taken back               dropped
 overlap                  a bar that opens before the one before it closes                       dropped
 not_a_number             NaN, infinite or empty number                                          dropped

@@ -36,7 +36,7 @@ _PULL: Final = 0.0001
 """Of the distance from the first price, taken back each minute: a price stays within some tens of percent for ever."""
 _LEVELS: Final = 10
 _SIZES: Final = 64
-_REMEMBERED: Final = 50_000
+_REMEMBERED: Final = 4_096
 _Draw = Callable[[], float]
 
 

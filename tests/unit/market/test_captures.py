@@ -129,6 +129,14 @@ def test_without_a_snapshot_there_is_no_book_and_still_quotes(tmp_path: Path) ->
     assert warnings == {"no_snapshot": 2}
 
 
+def test_a_number_without_quotes_does_not_pass_through_a_float(tmp_path: Path) -> None:
+    text = line(0, ticker("BID", "ASK")).replace('"BID"', "0.10000000000000000001").replace('"ASK"', "0.20")
+    source = ReplaySource(write(tmp_path / NAME, [text]))
+    (quote,) = source.events()
+    assert isinstance(quote, Quote)
+    assert (str(quote.bid), str(quote.ask)) == ("0.10000000000000000001", "0.20")
+
+
 def test_trades_name_the_taker_and_leave_out_insurance_fills(tmp_path: Path) -> None:
     events, warnings = load(
         tmp_path,

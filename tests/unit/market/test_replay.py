@@ -32,10 +32,9 @@ def fill(folder: Path, minutes: dict[str, list[int]], ticks: list[int]) -> None:
         trades(folder / "c_SOL-USDT_1.csv", [f"{T0 + tick},,5,1,buy" for tick in ticks])
 
 
+MINUTES = st.lists(st.integers(0, 12), min_size=1, max_size=12)
 MARKETS = st.tuples(
-    st.fixed_dictionaries(
-        {}, optional={n: st.lists(st.integers(0, 12), min_size=1, max_size=12) for n in CANDLE_NAMES}
-    ),
+    st.fixed_dictionaries({}, optional={n: st.one_of(MINUTES.map(sorted), MINUTES) for n in CANDLE_NAMES}),
     st.lists(st.integers(0, 600_000), max_size=15).map(sorted),
 ).filter(lambda found: bool(found[0] or found[1]))
 
@@ -73,6 +72,15 @@ def test_a_folder_is_one_ordered_market_and_resuming_gives_its_tail(
             for each in source.instruments
         }
         assert source.bars_before(start, count) == {s: (b[-count:] if count else []) for s, b in bars.items()}
+
+
+def test_bars_before_a_position_are_those_released_before_it(tmp_path: Path) -> None:
+    source = ReplaySource(candles(tmp_path / "a_ETH-BTC_1m_1.csv", [candle(n) for n in range(4)]))
+    events = list(source.events())
+    for position in range(9):
+        released = [event for event in events[:position] if isinstance(event, Bar)]
+        assert source.bars_before(position, 2) == {"ETH-BTC": released[-2:]}
+    assert source.bars_before(8, 0) == {"ETH-BTC": []}
 
 
 def test_closes_come_before_opens_then_trades_then_by_symbol(tmp_path: Path) -> None:

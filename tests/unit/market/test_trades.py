@@ -48,7 +48,7 @@ def test_rules_for_trades(tmp_path: Path) -> None:
         f"{T0 + 1},6,10,0,buy",
         f"{T0 + 2},7,10,-1,buy",
         f"{T0 + 3},8,nan,1,buy",
-        f"{T0 + 4},9,10,1,sell",
+        f"{T0 + 4},1,10,1,sell",  # an old id at a new time: ids are compared within one instant only
     ]
     source = ReplaySource(trades(tmp_path / NAME, rows))
     assert len(list(source.events())) == 4
