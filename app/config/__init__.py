@@ -1,1 +1,1 @@
-"""One validated source of settings."""
+"""One validated source of settings: `app.config.load`. Importing it loads no pydantic."""

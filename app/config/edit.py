@@ -1,0 +1,134 @@
+"""Changing one setting in the file: comments and order stay, the whole result is validated first, and a power cut
+leaves the old file or the new one."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import tempfile
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from app import paths
+from app.errors import ConfigError
+from app.text import escape_untrusted
+
+
+def set_value(path: Path, key: str, text: str) -> tuple[str, str]:
+    """Set `key` to `text` (its canonical or any accepted form, without quotes) in the file at `path`.
+
+    The file is made where absent. A link is followed, so a file kept elsewhere stays there; the result is 0600. Two
+    changes at once wait for one another.
+
+    Returns:
+        The canonical text before (of file and defaults) and after.
+
+    Raises:
+        ConfigError: the key, the value, or the file as it is or would become; nothing was changed then.
+    """
+    from app.config import load, problems, sources, tree  # noqa: PLC0415 -- the schema loads pydantic
+    from app.config.values import from_argument  # noqa: PLC0415 -- with it
+
+    change = sources.read_overrides({key: text})
+    parts = tuple(key.split("."))
+    leaf = tree.find(parts)
+    if change.problems or leaf is None:
+        raise problems.refuse(change.problems)
+    real = Path(os.path.realpath(path))
+    with _locked(paths.private_dir(real.parent)):
+        content, unread = sources.read_file(real) if os.path.lexists(real) else (b"", [])
+        if unread:
+            raise problems.refuse(unread)
+        before = load.combine(path, sources.parse(path, content))
+        # Judged as the command line first, so that the message names what was typed and not the file.
+        after = load.combine(path, sources.parse(path, content), change)
+        new_text = tree.flatten(after.settings)[key]
+        edited = _edit(content.decode("utf-8"), parts, from_argument(leaf.kind, new_text))
+        written = load.combine(path, sources.parse(path, edited))
+        if written.settings != after.settings:
+            raise _by_hand(path, key)
+        _replace(real, edited)
+    return tree.flatten(before.settings).get(key, ""), new_text
+
+
+def _edit(document: str, parts: tuple[str, ...], value: object) -> bytes:
+    """`document` with one value changed, everything else byte for byte."""
+    import tomlkit  # noqa: PLC0415 -- 30 ms, and only `config set` needs it
+    from tomlkit.exceptions import TOMLKitError  # noqa: PLC0415 -- with it
+    from tomlkit.items import InlineTable  # noqa: PLC0415 -- with it
+
+    try:
+        parsed = tomlkit.parse(document)
+        table: Any = parsed
+        for part in parts[:-1]:
+            if part not in table:
+                table[part] = tomlkit.inline_table() if isinstance(table, InlineTable) else tomlkit.table()
+            table = table[part]
+        table[parts[-1]] = value
+        edited = tomlkit.dumps(parsed)
+        # tomlkit has known faults with dotted keys and tables out of order: believe the standard library instead.
+        if _without(tomllib.loads(edited), parts) != _without(tomllib.loads(document), parts):
+            raise _by_hand(None, ".".join(parts))
+    except (TOMLKitError, ValueError, TypeError, KeyError) as error:
+        raise _by_hand(None, ".".join(parts)) from error
+    return edited.encode("utf-8")
+
+
+def _without(tree: dict[str, Any], parts: tuple[str, ...]) -> dict[str, Any]:
+    """`tree` without the value at `parts` and without tables that are empty then."""
+    rest = {name: value for name, value in tree.items() if name != parts[0]}
+    below = tree.get(parts[0])
+    if len(parts) > 1 and isinstance(below, dict) and (kept := _without(below, parts[1:])):
+        rest[parts[0]] = kept
+    return rest
+
+
+def _by_hand(path: Path | None, key: str) -> ConfigError:
+    where = escape_untrusted(str(path)) if path else "The settings file"
+    return ConfigError(
+        "config.edit",
+        f"{where} is laid out in a way that `config set` can not change {key} in without touching other settings.",
+        next_step="Nothing was changed. Edit the file by hand and run `countersign config check`.",
+    )
+
+
+@contextlib.contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """One writer at a time. The folder is locked, not the file, which is about to be replaced."""
+    number = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(number, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(number)
+
+
+def _replace(path: Path, content: bytes) -> None:
+    """Write beside, sync, rename, sync the folder: the recipe of rename(2) for a change that is whole or not at all."""
+    temporary = None
+    try:
+        number, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)  # 0600 by contract
+        with os.fdopen(number, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(number)
+        os.replace(temporary, path)
+        temporary = None
+        folder = os.open(path.parent, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+    except OSError as error:
+        raise ConfigError(
+            "config.write",
+            f"{escape_untrusted(str(path))} can not be written: {error.strerror}.",
+            next_step="The old settings are untouched.",
+        ) from error
+    finally:
+        if temporary is not None:
+            with contextlib.suppress(OSError):
+                os.unlink(temporary)

@@ -1,0 +1,279 @@
+"""The one tree of settings. Each field says what it is, its default and its bounds; nothing else holds a default.
+
+Only what this version can do is here: a setting that nothing reads would be a promise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from decimal import Decimal
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    StringConstraints,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
+
+from app.config.values import read_amount, read_param, read_speed
+from app.risk.model import Limits, Sizing, SizingMethod
+
+V = TypeVar("V")
+
+MAX_AMOUNT = Decimal(1_000_000_000)
+DAY_MS = 86_400_000
+
+Amount = Annotated[Decimal, BeforeValidator(read_amount)]
+"""An exact decimal, written as quoted text so that no digit is lost on the way."""
+
+Step = Annotated[Decimal | None, BeforeValidator(lambda value: value if value is None else read_amount(value))]
+"""An amount that may be absent: then the data's own decimals count."""
+
+AssetName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9]{1,20}$")]
+Symbol = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9]{1,20}(-[A-Za-z0-9]{1,20}){1,2}$")]
+SymbolOrAll = Annotated[str, StringConstraints(pattern=r"^(\*|[A-Za-z0-9]{1,20}(-[A-Za-z0-9]{1,20}){1,2})$")]
+ModuleName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,31}$")]
+ParamName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
+ParamValue = Annotated[
+    Any, PlainValidator(read_param), "a finite number, true or false, quoted text, or a list of these"
+]
+
+
+def _read_list(value: object) -> object:
+    return tuple(value) if isinstance(value, list) else value
+
+
+class Names(Mapping[str, V]):
+    """A read-only dict, which unlike MappingProxyType can be copied and sent to another process."""
+
+    __slots__ = ("_items",)
+
+    def __init__(self, items: Mapping[str, V]) -> None:
+        self._items = dict(items)
+
+    def __getitem__(self, name: str) -> V:
+        return self._items[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._items)
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def __repr__(self) -> str:
+        return repr(self._items)
+
+
+class Section(BaseModel):
+    """A table of the settings file: no unknown key, no silent conversion, no change after loading."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, validate_default=True)
+
+
+class InstrumentSettings(Section):
+    """What the data can not say about an instrument."""
+
+    tick: Step = Field(default=None, gt=0, le=MAX_AMOUNT, description="smallest price step, quote units")
+    lot: Step = Field(default=None, gt=0, le=MAX_AMOUNT, description="smallest quantity step, base units")
+
+
+class Market(Section):
+    """Where prices come from. A recorded market is chosen per run with --replay."""
+
+    source: Literal["practice"] = Field(default="practice", description="market source")
+    seed: int = Field(default=7, ge=0, le=2**63 - 1, description="seed of the practice market")
+    speed: Annotated[str, BeforeValidator(read_speed), '"max" or a quoted amount above 0 to 1000000'] = Field(
+        default="1", description="market seconds per second, or max"
+    )
+    timeframe: Annotated[
+        str, StringConstraints(pattern=r"^[1-9][0-9]{0,3}[smhd]$"), 'a number and s, m, h or d, such as "1m"'
+    ] = Field(default="1m", description="bar length")
+    spread_bps: Amount = Field(
+        default=Decimal(5), ge=0, le=1000, description="spread of the synthetic book, basis points"
+    )
+    depth_share: Amount = Field(
+        default=Decimal("0.10"), gt=0, le=1, description="share of a bar's volume shown as depth"
+    )
+    levels: int = Field(default=10, ge=1, le=100, description="price levels per side of the synthetic book")
+    instruments: Annotated[Mapping[Symbol, InstrumentSettings], AfterValidator(Names)] = Field(
+        default_factory=dict, description="tick and lot of an instrument"
+    )
+
+
+class Paper(Section):
+    """The paper venue's account."""
+
+    cash_per_quote: Amount = Field(
+        default=Decimal(10_000), ge=0, le=MAX_AMOUNT, description="opening balance of each quote asset, in that asset"
+    )
+    cash: Annotated[Mapping[AssetName, Annotated[Amount, Field(ge=0, le=MAX_AMOUNT)]], AfterValidator(Names)] = Field(
+        default_factory=dict, description="opening balance of one asset"
+    )
+    taker_fee_bps: Amount = Field(
+        default=Decimal(10), ge=0, le=1000, description="fee of an order that takes, basis points"
+    )
+    maker_fee_bps: Amount = Field(
+        default=Decimal(10), ge=0, le=1000, description="fee of an order that rests, basis points"
+    )
+
+
+class Trade(Section):
+    """The bounds put into each trade."""
+
+    slippage_bps: Amount = Field(default=Decimal(50), ge=0, le=100, description="worst price's distance from the touch")
+    quote_age_ms: int = Field(default=10_000, ge=100, le=3_600_000, description="oldest quote a trade is prepared on")
+    time_in_force_ms: int = Field(
+        default=60_000, ge=1_000, le=DAY_MS, description="life of an order, from its submission"
+    )
+    proposal_expiry_ms: int = Field(default=600_000, ge=1_000, le=DAY_MS, description="life of an unconfirmed proposal")
+    authorisation_validity_ms: int = Field(
+        default=900_000, ge=1_000, le=DAY_MS, description="life of a signed authorisation"
+    )
+
+
+def _rates() -> dict[str, Decimal]:
+    stable = {name: Decimal(1) for name in ("USD", "USDT", "USDC", "DAI", "BUSD")}
+    return stable | {"BTC": Decimal(50_000), "ETH": Decimal(2_500)}
+
+
+class Risk(Section):
+    """The gate's limits; amounts in account currency (US dollars)."""
+
+    position: Amount = Field(default=Decimal(10), ge=0, le=MAX_AMOUNT, description="largest value of one position")
+    exposure: Amount = Field(
+        default=Decimal(50), ge=0, le=MAX_AMOUNT, description="largest value of all positions together"
+    )
+    open_positions: int = Field(default=5, ge=0, le=1000, description="most instruments held at once")
+    daily_loss: Amount = Field(default=Decimal(50), ge=0, le=MAX_AMOUNT, description="largest loss since 00:00 UTC")
+    drawdown_pct: Amount = Field(
+        default=Decimal(20), gt=0, le=100, description="largest fall of equity from its peak, percent"
+    )
+    trades_per_day: int = Field(default=50, ge=0, le=100_000, description="most trades since 00:00 UTC")
+    losses_in_row: int = Field(default=5, ge=1, le=1000, description="losing trades in a row that stop new ones")
+    spread_bps: Amount = Field(default=Decimal(100), gt=0, le=10_000, description="widest spread traded, basis points")
+    quote_age_ms: int = Field(default=10_000, ge=100, le=3_600_000, description="oldest quote the gate accepts")
+    cool_down_min: int = Field(default=60, ge=0, le=525_600, description="pause per instrument after an entry or exit")
+    slippage_bps: Amount = Field(default=Decimal(50), ge=0, le=100, description="largest worst-price distance admitted")
+    rates: Annotated[Mapping[AssetName, Annotated[Amount, Field(gt=0, le=MAX_AMOUNT)]], AfterValidator(Names)] = Field(
+        default_factory=_rates, description="account currency per unit, where no market values the asset"
+    )
+
+    def limits(self) -> Limits:
+        """As the gate reads them."""
+        return Limits(
+            position=self.position,
+            exposure=self.exposure,
+            open_positions=self.open_positions,
+            daily_loss=self.daily_loss,
+            drawdown_pct=self.drawdown_pct,
+            trades_per_day=self.trades_per_day,
+            losses_in_row=self.losses_in_row,
+            spread_bps=self.spread_bps,
+            quote_age_ms=self.quote_age_ms,
+            cool_down_ms=self.cool_down_min * 60_000,
+            slippage_bps=self.slippage_bps,
+        )
+
+
+class SizingSettings(Section):
+    """How large an entry is before the limits cut it."""
+
+    method: Annotated[SizingMethod, Field(strict=False)] = Field(
+        default=SizingMethod.FIXED, description="sizing method"
+    )
+    fixed: Amount = Field(default=Decimal(10), gt=0, le=MAX_AMOUNT, description="entry value, account currency")
+    equity_pct: Amount = Field(default=Decimal(1), gt=0, le=100, description="entry value, percent of equity")
+    volatility_pct: Amount = Field(
+        default=Decimal(20), gt=0, le=1000, description="target annualised volatility, percent"
+    )
+    kelly_fraction: Amount = Field(default=Decimal("0.25"), gt=0, le=1, description="share of the full Kelly size")
+    kelly_min_trades: int = Field(
+        default=30, ge=1, le=100_000, description="closed trades before Kelly replaces `fixed`"
+    )
+
+    def sizing(self) -> Sizing:
+        """As the sizer reads it."""
+        return Sizing(
+            method=self.method,
+            fixed=self.fixed,
+            equity_pct=self.equity_pct,
+            volatility_pct=self.volatility_pct,
+            kelly_fraction=self.kelly_fraction,
+            kelly_min_trades=self.kelly_min_trades,
+        )
+
+
+class ModuleSettings(Section):
+    """One trading module. A module that is installed but not named here is listed and stays off."""
+
+    enabled: bool = Field(default=False, description="whether it trades")
+    allocation: Amount = Field(default=Decimal(0), ge=0, le=MAX_AMOUNT, description="its capital, account currency")
+    instruments: Annotated[
+        tuple[SymbolOrAll, ...],
+        BeforeValidator(_read_list),
+        Field(min_length=1),
+        'a list such as ["ETH-BTC"], or ["*"] for all',
+    ] = Field(default=("*",), description="what it may trade")
+    params: Annotated[Mapping[ParamName, ParamValue], AfterValidator(Names)] = Field(
+        default_factory=dict, description="the module's own parameters, checked when it starts"
+    )
+
+    @model_validator(mode="after")
+    def _enabled_needs_capital(self) -> ModuleSettings:
+        if self.enabled and not self.allocation:
+            # `key`: the setting to change, below the table that is refused.
+            raise PydanticCustomError("setting", "an enabled module needs capital", {"key": "allocation"})
+        return self
+
+
+class Signer(Section):
+    """What countersigns."""
+
+    kind: Literal["demo"] = Field(default="demo", description="signer")
+
+
+class Metrics(Section):
+    """How often the program looks at itself, seconds of its clock."""
+
+    interval_s: int = Field(default=60, ge=1, le=86_400, description="seconds between two metrics rows")
+    health_s: int = Field(default=30, ge=1, le=86_400, description="seconds between two health checks")
+
+
+class LogSettings(Section):
+    """The log files."""
+
+    level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="least severe record written"
+    )
+
+
+def _modules() -> dict[str, ModuleSettings]:
+    return {"momentum": ModuleSettings(enabled=True, allocation=Decimal(1000))}
+
+
+class Settings(Section):
+    """Everything a trader can set."""
+
+    profile: Literal["paper"] = Field(default="paper", description="where orders go")
+    market: Market = Field(default_factory=Market)
+    paper: Paper = Field(default_factory=Paper)
+    trade: Trade = Field(default_factory=Trade)
+    risk: Risk = Field(default_factory=Risk)
+    sizing: SizingSettings = Field(default_factory=SizingSettings)
+    modules: Annotated[Mapping[ModuleName, ModuleSettings], AfterValidator(Names)] = Field(
+        default_factory=_modules, description="trading modules by name"
+    )
+    signer: Signer = Field(default_factory=Signer)
+    metrics: Metrics = Field(default_factory=Metrics)
+    log: LogSettings = Field(default_factory=LogSettings)
+
+    @property
+    def slippage_bps(self) -> Decimal:
+        """What an intent's worst price may use: the gate would deny anything beyond its own limit."""
+        return min(self.trade.slippage_bps, self.risk.slippage_bps)
