@@ -1,0 +1,235 @@
+"""The paper venue's wire: newline-delimited JSON over a Unix socket, amounts as canonical texts. Shared by both sides.
+
+Requests ``{"id": n, "op": name, ...}``; replies ``{"id": n, "ok": value}`` or ``{"id": n, "error": {"code", "what"}}``
+(an error means: definitely not done). Pushes ``{"report": {...}}`` are written before the reply of the operation that
+caused them. Operations: hello, submit, cancel, order, open_orders, balances, market, bye.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, Final
+
+from app.market.events import BarOpened, MarketEvent
+from app.money import from_text, to_text
+from app.venues.base import OrderKind, OrderReport, OrderRequest, OrderState, VenueFill
+from strategies.model import Bar, Book, Instrument, InstrumentKind, PublicTrade, Quote, Side
+
+MOST_LINE_BYTES: Final = 1_000_000
+FEE_PLACES: Final = 8
+
+
+@dataclass(frozen=True, slots=True)
+class PaperSettings:
+    """What the venue is told at hello. Fees and book are those of this session; cash is paid in once per asset."""
+
+    instruments: tuple[Instrument, ...]
+    cash: dict[str, Decimal]
+    taker_fee_bps: Decimal
+    maker_fee_bps: Decimal
+    spread_bps: Decimal
+    depth_share: Decimal
+    levels: int
+
+
+def settings_out(settings: PaperSettings) -> dict[str, Any]:
+    """Settings as JSON."""
+    return {
+        "instruments": [
+            [i.symbol, i.base, i.quote, to_text(i.tick), to_text(i.lot), i.kind.value] for i in settings.instruments
+        ],
+        "cash": {asset: to_text(amount) for asset, amount in sorted(settings.cash.items())},
+        "taker_fee_bps": to_text(settings.taker_fee_bps),
+        "maker_fee_bps": to_text(settings.maker_fee_bps),
+        "spread_bps": to_text(settings.spread_bps),
+        "depth_share": to_text(settings.depth_share),
+        "levels": settings.levels,
+    }
+
+
+def settings_in(data: dict[str, Any]) -> PaperSettings:
+    """Settings from JSON.
+
+    Raises:
+        ValueError, KeyError, TypeError: malformed.
+    """
+    return PaperSettings(
+        instruments=tuple(
+            Instrument(symbol, base, quote, from_text(tick), from_text(lot), InstrumentKind(kind))
+            for symbol, base, quote, tick, lot, kind in data["instruments"]
+        ),
+        cash={asset: from_text(amount) for asset, amount in data["cash"].items()},
+        taker_fee_bps=from_text(data["taker_fee_bps"]),
+        maker_fee_bps=from_text(data["maker_fee_bps"]),
+        spread_bps=from_text(data["spread_bps"]),
+        depth_share=from_text(data["depth_share"]),
+        levels=int(data["levels"]),
+    )
+
+
+def request_out(request: OrderRequest) -> list[Any]:
+    """An order as JSON: a list in field order."""
+    return [
+        request.client_id,
+        request.symbol,
+        request.side.value,
+        request.kind.value,
+        to_text(request.quantity),
+        request.valid_until_ms,
+        _out(request.limit_price),
+        _out(request.stop_price),
+        request.expires_ms,
+        request.parent,
+        request.group,
+        request.reduce_only,
+    ]
+
+
+def request_in(data: list[Any]) -> OrderRequest:
+    """An order from JSON.
+
+    Raises:
+        ValueError, TypeError: malformed.
+    """
+    client_id, symbol, side, kind, quantity, valid_until, limit, stop, expires, parent, group, reduce_only = data
+    return OrderRequest(
+        client_id=_text(client_id),
+        symbol=_text(symbol),
+        side=Side(side),
+        kind=OrderKind(kind),
+        quantity=from_text(quantity),
+        valid_until_ms=_int(valid_until),
+        limit_price=_in(limit),
+        stop_price=_in(stop),
+        expires_ms=None if expires is None else _int(expires),
+        parent=None if parent is None else _text(parent),
+        group=None if group is None else _text(group),
+        reduce_only=bool(reduce_only),
+    )
+
+
+def fill_out(fill: VenueFill) -> list[Any]:
+    """A fill as JSON: a list in field order."""
+    return [
+        fill.fill_id,
+        fill.client_id,
+        fill.symbol,
+        fill.side.value,
+        to_text(fill.price),
+        to_text(fill.quantity),
+        to_text(fill.fee),
+        fill.fee_asset,
+        fill.ts_ms,
+    ]
+
+
+def fill_in(data: list[Any]) -> VenueFill:
+    """A fill from JSON."""
+    fill_id, client_id, symbol, side, price, quantity, fee, fee_asset, ts_ms = data
+    return VenueFill(
+        fill_id, client_id, symbol, Side(side), from_text(price), from_text(quantity), from_text(fee), fee_asset, ts_ms
+    )
+
+
+def report_out(report: OrderReport) -> list[Any]:
+    """A report as JSON: a list in field order."""
+    return [
+        report.client_id,
+        report.venue_order_id,
+        report.state.value,
+        to_text(report.quantity),
+        to_text(report.filled),
+        [fill_out(fill) for fill in report.fills],
+        report.revision,
+        report.ts_ms,
+        report.reason,
+    ]
+
+
+def report_in(data: list[Any]) -> OrderReport:
+    """A report from JSON."""
+    client_id, venue_order_id, state, quantity, filled, fills, revision, ts_ms, reason = data
+    return OrderReport(
+        client_id,
+        venue_order_id,
+        OrderState(state),
+        from_text(quantity),
+        from_text(filled),
+        tuple(fill_in(fill) for fill in fills),
+        revision,
+        ts_ms,
+        reason,
+    )
+
+
+def event_out(event: MarketEvent) -> list[Any]:
+    """A market event as JSON: its kind, then its fields."""
+    match event:
+        case Bar():
+            prices = [to_text(p) for p in (event.open, event.high, event.low, event.close, event.volume)]
+            return ["bar", event.symbol, event.open_ms, event.timeframe_ms, *prices]
+        case BarOpened():
+            return ["open", event.symbol, event.ts_ms, event.timeframe_ms, to_text(event.price), to_text(event.volume)]
+        case Book():
+            return ["book", event.symbol, event.ts_ms, _levels_out(event.bids), _levels_out(event.asks)]
+        case Quote():
+            sides = [to_text(v) for v in (event.bid, event.ask, event.bid_size, event.ask_size)]
+            return ["quote", event.symbol, event.ts_ms, *sides]
+        case PublicTrade():
+            return ["trade", event.symbol, event.ts_ms, to_text(event.price), to_text(event.quantity)]
+
+
+def event_in(data: list[Any]) -> MarketEvent:
+    """A market event from JSON.
+
+    Raises:
+        ValueError, TypeError: malformed.
+    """
+    kind, symbol, ts_ms, *rest = data
+    match kind:
+        case "bar":
+            timeframe, *prices = rest
+            low_to_volume = [from_text(price) for price in prices]
+            return Bar(_text(symbol), _int(ts_ms), _int(timeframe), *low_to_volume)
+        case "open":
+            timeframe, price, volume = rest
+            return BarOpened(_text(symbol), _int(ts_ms), _int(timeframe), from_text(price), from_text(volume))
+        case "book":
+            bids, asks = rest
+            return Book(_text(symbol), _int(ts_ms), _levels_in(bids), _levels_in(asks))
+        case "quote":
+            bid, ask, bid_size, ask_size = (from_text(value) for value in rest)
+            return Quote(_text(symbol), _int(ts_ms), bid, ask, bid_size, ask_size)
+        case "trade":
+            price, quantity = rest
+            return PublicTrade(_text(symbol), _int(ts_ms), from_text(price), from_text(quantity))
+    raise ValueError(f"unknown market event {kind!r}")
+
+
+def _levels_out(levels: tuple[tuple[Decimal, Decimal], ...]) -> list[list[str]]:
+    return [[to_text(price), to_text(size)] for price, size in levels]
+
+
+def _levels_in(levels: list[list[str]]) -> tuple[tuple[Decimal, Decimal], ...]:
+    return tuple((from_text(price), from_text(size)) for price, size in levels)
+
+
+def _out(amount: Decimal | None) -> str | None:
+    return None if amount is None else to_text(amount)
+
+
+def _in(text: str | None) -> Decimal | None:
+    return None if text is None else from_text(text)
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str) or len(value) > 100:
+        raise TypeError(f"expected a short text, not {value!r}")
+    return value
+
+
+def _int(value: object) -> int:
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise TypeError(f"expected a whole number, not {value!r}")
+    return value
