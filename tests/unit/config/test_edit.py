@@ -53,6 +53,7 @@ def test_only_the_value_changes_in_the_file(path: Path) -> None:
         ("modules.momentum.instruments", "ETH-BTC, LTC-BTC", "*", "ETH-BTC,LTC-BTC"),
         ("modules.momentum.params.lookback", "20", "", "20"),
         ("modules.momentum.params.name", 'a "b" \\', "", '"a \\"b\\" \\\\"'),
+        ("modules.momentum.params.name", "a\x7fb\n\U0001f600", "", '"a\\u007fb\\n\U0001f600"'),
         ("market.instruments.ETH-BTC.tick", "0.000001", "", "0.000001"),
         ("risk.rates.LTC", "90", "100", "90"),
         ("market.speed", "max", "1", "max"),
