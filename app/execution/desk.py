@@ -162,6 +162,7 @@ class Desk:
         instrument = self.instruments[symbol]
         exposure, position, symbols, stale = self._exposure(symbol, now)
         self.sample_equity()
+        today = now - now % DAY_MS
         return RiskState(
             now_ms=now,
             instrument=instrument,
@@ -175,8 +176,8 @@ class Desk:
             equity=self.equity.equity,
             equity_peak=self.equity.peak,
             day_start_equity=self.equity.day_start,
-            trades_today=state.entries_since(now - now % DAY_MS),
-            losses_in_row=state.positions.losses_in_row,
+            trades_today=state.entries_since(today),
+            losses_in_row=state.positions.losses_since(today),
             last_trade_ms=state.positions.last_fill_ms.get(symbol),
             stale_marks=stale,
             unknown_orders=state.unknown_orders(),

@@ -107,8 +107,13 @@ class PositionBook:
     def __init__(self) -> None:
         self.holdings: dict[tuple[str, str], Holding] = {}
         self.last_fill_ms: dict[str, int] = {}
-        self.losses_in_row = 0
+        self._losses: list[int] = []
         self.records: dict[tuple[str, str], TripRecord] = {}
+
+    def losses_since(self, ts_ms: int) -> int:
+        """Losing round trips in a row, of those closed at or after `ts_ms`: a new day starts with a clean slate, or five
+        losses would stop trading for ever."""
+        return sum(1 for closed_ms in self._losses if closed_ms >= ts_ms)
 
     def holding(self, module: str, symbol: str) -> Holding:
         """The holding, made when new."""
@@ -129,10 +134,10 @@ class PositionBook:
     def _count(self, trip: RoundTrip) -> None:
         record = self.records.setdefault((trip.module, trip.symbol), TripRecord())
         if trip.net > 0:
-            self.losses_in_row = 0
+            self._losses.clear()
             record.wins += 1
             record.gross_win = add(record.gross_win, trip.net)
         elif trip.net < 0:
-            self.losses_in_row += 1
+            self._losses.append(trip.closed_ms)
             record.losses += 1
             record.gross_loss = sub(record.gross_loss, trip.net)

@@ -1,0 +1,376 @@
+"""The risk gate: one intent, one situation, one verdict. Pure, synchronous, exact; nothing else may admit a trade.
+
+Every rule is a small function in `RULES`, tried in order; the first that fails answers. Bounds are compared multiplied
+out (``spread * 20000 > limit * (bid + ask)``), so nothing is rounded before it is judged; only the number shown in a
+reason is rounded, upwards, so that it never looks smaller than the limit it broke.
+
+What happens exactly at a limit:
+
+- sizes, counts and distances (position, exposure, open positions, trades a day, spread, slippage, quote age): at the
+  limit is allowed, beyond it is denied. Counts include this trade.
+- losses (daily loss, drawdown, losses in a row): at the limit is denied. A loss limit of 0 therefore stops at once.
+- cool-down: over at exactly its end.
+
+A `reduce_only` intent only lowers risk, and an exit must stay possible when everything else says stop: it skips all
+rules but those marked `exits`, which ask whether the order makes sense and whether the market is known at all. In
+particular it passes while trading is halted (the pipeline holds the emergency stop and decides what may still be
+sent), without a valuation, and at any distance from the touch (its worst price is what the trader confirmed).
+
+On a second check of the same trade (after a slow confirmation) the caller leaves that trade's own reservation out of
+`RiskState`, else it would be counted twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Final
+
+from app.money import UP, ZERO, add, div, mul, quantise, sub, to_text
+from app.risk.model import Allow, Deny, Limits, RiskState, Verdict
+from storage.decimals import CONTEXT
+from strategies.model import InstrumentKind, Intent, Quote, Side
+
+__all__ = ["RULES", "Rule", "check", "value_of"]
+
+_remainder: Final = CONTEXT.remainder  # exact: traps instead of rounding
+_BPS_PER_UNIT: Final = Decimal(10_000)
+_BPS_PER_HALF: Final = Decimal(20_000)
+_HUNDRED: Final = Decimal(100)
+_THOUSAND: Final = Decimal(1000)
+
+Breach = tuple[str, str, str]
+"""The sentence, its number and its limit."""
+
+
+def check(intent: Intent, state: RiskState, limits: Limits) -> Verdict:
+    """Allow, or Deny by the first rule of `RULES` that fails.
+
+    Raises:
+        decimal.DecimalException: an amount of `state` or `limits` is NaN, or needs more than 100 digits. The caller
+            takes no trade then.
+    """
+    table, allow = (_EXIT_TABLE, _ALLOW_EXIT) if intent.reduce_only else (_ENTRY_TABLE, _ALLOW_ENTRY)
+    for name, rule in table:
+        breach = rule(intent, state, limits)
+        if breach is not None:
+            return Deny(name, *breach)
+    return allow
+
+
+def value_of(intent: Intent, rate: Decimal) -> Decimal:
+    """What `intent` costs at its worst price, in account currency, exact and without fees."""
+    return mul(mul(intent.quantity, intent.worst_price), rate)
+
+
+# --- is trading possible at all -------------------------------------------------------------------------------------
+
+
+def _halted(_intent: Intent, state: RiskState, _limits: Limits) -> Breach | None:
+    if not state.halted:
+        return None
+    return f"Trading is halted ({state.halted}); a new entry needs it running.", "halted", "running"
+
+
+def _unknown_orders(_intent: Intent, state: RiskState, _limits: Limits) -> Breach | None:
+    count = state.unknown_orders
+    if count <= 0:
+        return None
+    return f"The fate of {_counted(count, 'order')} is unknown; the limit for a new entry is 0.", str(count), "0"
+
+
+def _precision(intent: Intent, state: RiskState, _limits: Limits) -> Breach | None:
+    instrument, quantity, price = state.instrument, intent.quantity, intent.worst_price
+    if intent.symbol != instrument.symbol:
+        return (
+            f"The intent trades {intent.symbol}; the situation described is that of {instrument.symbol}.",
+            intent.symbol,
+            instrument.symbol,
+        )
+    if not (quantity.is_finite() and price.is_finite()):
+        return f"Quantity {quantity} at {price} is no order; both must be finite.", f"{quantity} at {price}", "finite"
+    if _remainder(quantity, instrument.lot):
+        number, lot = to_text(quantity), to_text(instrument.lot)
+        return (
+            f"Quantity {number} {instrument.base} is not a multiple of the lot, {lot} {instrument.base}.",
+            number,
+            lot,
+        )
+    if _remainder(price, instrument.tick):
+        number, tick = to_text(price), to_text(instrument.tick)
+        return (
+            f"Price {number} {instrument.quote} is not a multiple of the tick, {tick} {instrument.quote}.",
+            number,
+            tick,
+        )
+    return None
+
+
+# --- is the market known --------------------------------------------------------------------------------------------
+
+
+def _quote(intent: Intent, state: RiskState, _limits: Limits) -> Breach | None:
+    quote = state.quote
+    if quote is None:
+        return f"There are 0 quotes of {intent.symbol}; 1 is needed.", "0", "1"
+    if quote.symbol != intent.symbol:
+        return f"The quote is of {quote.symbol}; one of {intent.symbol} is needed.", quote.symbol, intent.symbol
+    return None
+
+
+def _clock(intent: Intent, state: RiskState, _limits: Limits) -> Breach | None:
+    # A stamp ahead of now means the clock went back or is wrong, and then no age can be trusted.
+    ahead = max(_seen(state).ts_ms, intent.created_ms) - state.now_ms
+    if ahead <= 0:
+        return None
+    what = "quote" if _seen(state).ts_ms > state.now_ms else "intent"
+    number = _seconds(ahead)
+    return f"The {what} of {intent.symbol} is {number} s ahead of the clock; the limit is 0 s.", number, "0"
+
+
+def _quote_age(intent: Intent, state: RiskState, limits: Limits) -> Breach | None:
+    quote = _seen(state)
+    limit_ms = max(limits.quote_age_ms, state.bar_ms) if quote.synthetic else limits.quote_age_ms
+    age_ms = state.now_ms - quote.ts_ms
+    if age_ms <= limit_ms:
+        return None
+    number, limit = _seconds(age_ms), _seconds(limit_ms)
+    return f"The quote of {intent.symbol} is {number} s old; the limit is {limit} s.", number, limit
+
+
+def _stale_marks(_intent: Intent, state: RiskState, _limits: Limits) -> Breach | None:
+    stale = state.stale_marks
+    if not stale:
+        return None
+    return (
+        f"{_counted(len(stale), 'open position')} without a fresh price ({', '.join(stale)}); "
+        "the limit for a new entry is 0.",
+        str(len(stale)),
+        "0",
+    )
+
+
+def _valuation(_intent: Intent, state: RiskState, _limits: Limits) -> Breach | None:
+    rate, asset = state.rate, state.instrument.quote
+    if rate is None:
+        return f"There are 0 prices of {asset} in USD; 1 is needed to value the trade.", "0", "1"
+    if not (rate.is_finite() and rate > 0):  # a rate of 0 would make every position look free
+        return f"The price of {asset} is {rate} USD; it must be above 0 USD.", str(rate), "0"
+    return None
+
+
+def _spread(intent: Intent, state: RiskState, limits: Limits) -> Breach | None:
+    """Spread in bps of the mid: (ask - bid) / ((ask + bid) / 2) * 10000."""
+    quote = _seen(state)
+    bid, ask = quote.bid, quote.ask
+    if not (bid.is_finite() and ask.is_finite() and 0 < bid <= ask):
+        return f"The quote of {intent.symbol} is crossed or empty: bid {bid}, ask {ask}.", str(bid), str(ask)
+    wide, both = mul(sub(ask, bid), _BPS_PER_HALF), add(ask, bid)
+    if wide <= mul(limits.spread_bps, both):
+        return None
+    number, limit = _shown(div(wide, both, 2, UP)), to_text(limits.spread_bps)
+    return f"The spread of {intent.symbol} is {number} bps; the limit is {limit} bps.", number, limit
+
+
+def _slippage(intent: Intent, state: RiskState, limits: Limits) -> Breach | None:
+    quote = _seen(state)
+    if intent.side is Side.BUY:
+        name, touch = "ask", quote.ask
+        away = sub(intent.worst_price, touch)
+    else:
+        name, touch = "bid", quote.bid
+        away = sub(touch, intent.worst_price)
+    scaled = mul(away, _BPS_PER_UNIT)
+    if scaled <= mul(limits.slippage_bps, touch):
+        return None
+    number, limit = _shown(div(scaled, touch, 2, UP)), to_text(limits.slippage_bps)
+    return (
+        f"The worst price of {intent.symbol} is {number} bps from the {name}; the limit is {limit} bps.",
+        number,
+        limit,
+    )
+
+
+# --- is the trade whole ---------------------------------------------------------------------------------------------
+
+
+def _long_only(intent: Intent, state: RiskState, _limits: Limits) -> Breach | None:
+    # A spot sale can only sell what is owned (the purse sees to that); a perpetual's would open a short.
+    if intent.side is Side.BUY or state.instrument.kind is not InstrumentKind.PERPETUAL:
+        return None
+    return (
+        f"A sell of {intent.symbol} would open a short; a perpetual takes buy or reduce-only orders.",
+        "sell",
+        "buy or reduce-only",
+    )
+
+
+def _exits(intent: Intent, state: RiskState, _limits: Limits) -> Breach | None:
+    exits, worst, unit = intent.exits, intent.worst_price, state.instrument.quote
+    if exits is None:
+        return f"The entry in {intent.symbol} has 0 stops; 1 is needed.", "0", "1"
+    buy = intent.side is Side.BUY
+    # The touch counts too: a stop between bid and worst price would sell the moment the entry has filled.
+    edge = min(worst, _seen(state).bid) if buy else max(worst, _seen(state).ask)
+    stop, target = exits.stop, exits.target
+    if not (stop.is_finite() and (0 < stop < edge if buy else stop > edge)):
+        side = "above 0 and below" if buy else "above"
+        return (
+            f"The stop of {intent.symbol} is {stop} {unit}; it must be {side} {to_text(edge)} {unit}.",
+            str(stop),
+            to_text(edge),
+        )
+    if target is not None and not (target.is_finite() and (target > worst if buy else 0 < target < worst)):
+        side = "above" if buy else "above 0 and below"
+        return (
+            f"The target of {intent.symbol} is {target} {unit}; it must be {side} {to_text(worst)} {unit}.",
+            str(target),
+            to_text(worst),
+        )
+    return None
+
+
+# --- is there room --------------------------------------------------------------------------------------------------
+
+
+def _position(intent: Intent, state: RiskState, limits: Limits) -> Breach | None:
+    after = add(state.position_value, value_of(intent, _rate(state)))
+    if after <= limits.position:
+        return None
+    number, limit = _usd(after), to_text(limits.position)
+    return f"Position in {intent.symbol} would be {number} USD; the limit is {limit} USD.", number, limit
+
+
+def _exposure(intent: Intent, state: RiskState, limits: Limits) -> Breach | None:
+    after = add(state.exposure, value_of(intent, _rate(state)))
+    if after <= limits.exposure:
+        return None
+    number, limit = _usd(after), to_text(limits.exposure)
+    return f"Exposure over all positions would be {number} USD; the limit is {limit} USD.", number, limit
+
+
+def _open_positions(intent: Intent, state: RiskState, limits: Limits) -> Breach | None:
+    if state.holds or state.open_positions < limits.open_positions:
+        return None
+    number, limit = str(state.open_positions + 1), str(limits.open_positions)
+    return f"With {intent.symbol} there would be {number} open positions; the limit is {limit}.", number, limit
+
+
+# --- has it gone badly, or too fast ---------------------------------------------------------------------------------
+
+
+def _daily_loss(_intent: Intent, state: RiskState, limits: Limits) -> Breach | None:
+    loss = sub(state.day_start_equity, state.equity)
+    if loss < limits.daily_loss:
+        return None
+    number, limit = _usd(loss), to_text(limits.daily_loss)
+    return f"The loss since 00:00 UTC is {number} USD; trading stops at {limit} USD.", number, limit
+
+
+def _drawdown(_intent: Intent, state: RiskState, limits: Limits) -> Breach | None:
+    peak = state.equity_peak
+    if peak <= 0:
+        return f"The peak of equity is {to_text(peak)} USD; it must be above 0 USD.", to_text(peak), "0"
+    fall = mul(sub(peak, state.equity), _HUNDRED)
+    if fall < mul(limits.drawdown_pct, peak):
+        return None
+    number, limit = _shown(div(fall, peak, 2, UP)), to_text(limits.drawdown_pct)
+    return f"Equity is {number} % below its peak; trading stops at {limit} %.", number, limit
+
+
+def _trades_per_day(_intent: Intent, state: RiskState, limits: Limits) -> Breach | None:
+    if state.trades_today < limits.trades_per_day:
+        return None
+    number, limit = str(state.trades_today + 1), str(limits.trades_per_day)
+    return f"This would be trade {number} of the day; the limit is {limit} trades.", number, limit
+
+
+def _losses_in_row(_intent: Intent, state: RiskState, limits: Limits) -> Breach | None:
+    if state.losses_in_row < limits.losses_in_row:
+        return None
+    number, limit = str(state.losses_in_row), str(limits.losses_in_row)
+    return f"The last {number} closed trades lost; trading stops at {limit} losses in a row.", number, limit
+
+
+def _cool_down(intent: Intent, state: RiskState, limits: Limits) -> Breach | None:
+    if state.last_trade_ms is None:
+        return None
+    rested_ms = state.now_ms - state.last_trade_ms
+    if rested_ms >= limits.cool_down_ms:
+        return None
+    number, limit = _seconds(rested_ms), _seconds(limits.cool_down_ms)
+    return f"The last trade in {intent.symbol} was {number} s ago; the cool-down is {limit} s.", number, limit
+
+
+# --- the table ------------------------------------------------------------------------------------------------------
+
+RuleFunction = Callable[[Intent, RiskState, Limits], Breach | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One rule. `exits`: a reduce-only intent must pass it too."""
+
+    name: str
+    test: RuleFunction
+    exits: bool = False
+
+
+RULES: Final = (
+    Rule("halted", _halted),
+    Rule("unknown_orders", _unknown_orders),
+    Rule("precision", _precision, exits=True),
+    Rule("quote", _quote, exits=True),
+    Rule("clock", _clock, exits=True),
+    Rule("quote_age", _quote_age, exits=True),
+    Rule("stale_marks", _stale_marks),
+    Rule("valuation", _valuation),
+    Rule("spread", _spread),
+    Rule("slippage", _slippage),
+    Rule("long_only", _long_only),
+    Rule("exits", _exits),
+    Rule("position", _position),
+    Rule("exposure", _exposure),
+    Rule("open_positions", _open_positions),
+    Rule("daily_loss", _daily_loss),
+    Rule("drawdown", _drawdown),
+    Rule("trades_per_day", _trades_per_day),
+    Rule("losses_in_row", _losses_in_row),
+    Rule("cool_down", _cool_down),
+)
+"""In the order in which they are tried. Later rules rely on earlier ones: a quote is there, a rate is there."""
+
+_ENTRY_TABLE: Final = tuple((rule.name, rule.test) for rule in RULES)
+_EXIT_TABLE: Final = tuple((rule.name, rule.test) for rule in RULES if rule.exits)
+_ALLOW_ENTRY: Final = Allow(tuple(name for name, _ in _ENTRY_TABLE))
+_ALLOW_EXIT: Final = Allow(tuple(name for name, _ in _EXIT_TABLE))
+
+
+# --- words ----------------------------------------------------------------------------------------------------------
+
+
+def _seen(state: RiskState) -> Quote:
+    assert state.quote is not None  # rule `quote` stands before every caller
+    return state.quote
+
+
+def _rate(state: RiskState) -> Decimal:
+    assert state.rate is not None  # rule `valuation` stands before every caller
+    return state.rate
+
+
+def _shown(amount: Decimal) -> str:
+    return format(amount, "f")
+
+
+def _usd(amount: Decimal) -> str:
+    return _shown(quantise(amount, 2, UP))
+
+
+def _seconds(ms: int) -> str:
+    return to_text(div(Decimal(ms), _THOUSAND, 3, UP)) if ms else to_text(ZERO)
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
