@@ -111,8 +111,8 @@ class PositionBook:
         self.records: dict[tuple[str, str], TripRecord] = {}
 
     def losses_since(self, ts_ms: int) -> int:
-        """Losing round trips in a row, of those closed at or after `ts_ms`: a new day starts with a clean slate, or five
-        losses would stop trading for ever."""
+        """Losing round trips in a row, of those closed at or after `ts_ms`. A new day starts with a clean slate, or a
+        few losses would stop trading for ever."""
         return sum(1 for closed_ms in self._losses if closed_ms >= ts_ms)
 
     def holding(self, module: str, symbol: str) -> Holding:

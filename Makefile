@@ -1,0 +1,60 @@
+# countersign: `make run` and `make test` set up everything they need.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+N ?= 200
+PIP := $(BIN)/pip install --quiet --disable-pip-version-check
+
+.PHONY: run test check bench crash lock clean
+
+run: .setup-run
+	$(BIN)/countersign run --headless --auto-confirm --speed 60 --for 60
+
+check: .setup-dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+
+test: .setup-dev .setup-system
+	$(BIN)/python -m pytest
+
+bench: .setup-dev .setup-system
+	$(BIN)/python -m tests.benchmarks
+
+crash: .setup-dev .setup-system
+	$(BIN)/python -m tests.crash --kills $(N)
+
+# Hashes of everything that is installed; no index host is named. To be run after a change of dependencies.
+lock: .setup-dev
+	$(BIN)/pip-compile $(LOCK_FLAGS) -o requirements.lock pyproject.toml
+	$(BIN)/pip-compile $(LOCK_FLAGS) --extra dev -o requirements-dev.lock pyproject.toml
+	printf 'hatchling\neditables\n' | $(BIN)/pip-compile $(LOCK_FLAGS) -o build.lock -
+LOCK_FLAGS := --quiet --generate-hashes --no-emit-index-url --no-emit-find-links --no-emit-trusted-host \
+	--strip-extras --allow-unsafe --no-header
+
+$(VENV):
+	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed; this is %d.%d" % sys.version_info[:2] if sys.version_info < (3, 11) else 0)'
+	$(PYTHON) -m venv $(VENV)
+
+.setup-run: requirements.lock build.lock pyproject.toml | $(VENV)
+	$(PIP) --require-hashes -r requirements.lock -r build.lock
+	$(PIP) --no-deps --no-build-isolation -e .
+	@touch $@
+
+.setup-dev: requirements-dev.lock build.lock pyproject.toml | $(VENV)
+	$(PIP) --require-hashes -r requirements-dev.lock -r build.lock
+	$(PIP) --no-deps --no-build-isolation -e .
+	@touch .setup-run $@
+
+# Debian packages for tests only (kill points, a real keyring). Where they can not be had, those tests skip by name.
+.setup-system:
+	@if command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
+		command -v strace >/dev/null && command -v gnome-keyring-daemon >/dev/null && command -v dbus-run-session >/dev/null || \
+		{ apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
+			strace gnome-keyring dbus >/dev/null; } || true; \
+	fi
+	@touch $@
+
+clean:
+	rm -rf $(VENV) .setup-run .setup-dev .setup-system
