@@ -14,9 +14,9 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, Literal, get_args, get_origin
 
-from app.config.values import Kind, canonical, dotted, from_argument, toml_literal
+from app.config.values import Kind, canonical, dotted, from_argument, read_amount, toml_literal
 from app.errors import ConfigError
-from app.money import to_text
+from app.money import sub, to_text
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -174,8 +174,10 @@ def is_tightening(old: str, new: str, key: str) -> bool | None:
     direction = _TIGHTER.get(leaf.pattern)
     if direction is None or old == new:
         return None
-    # A rate that appears or vanishes has no old or new number.
-    return bool(direction) and (Decimal(new) - Decimal(old)) * direction > 0
+    try:
+        return direction != 0 and sub(read_amount(new), read_amount(old)) * direction > 0
+    except ValueError:
+        return False  # a limit that was not there, or is gone: nothing says that it is tighter now
 
 
 def _walk(model: type[BaseModel], prefix: Path) -> Iterator[Leaf]:

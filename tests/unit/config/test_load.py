@@ -448,6 +448,8 @@ def test_every_default_setting_has_a_variable_that_sets_it() -> None:
         ("trade.slippage_bps", "50", "100", False),
         ("trade.quote_age_ms", "10000", "9000", True),
         ("modules.momentum.allocation", "1000", "10", True),
+        ("modules.new.allocation", "", "10", False),
+        ("modules.new.allocation", "None", "10", False),
         ("log.level", "info", "debug", None),
         ("market.seed", "7", "8", None),
     ],
