@@ -134,6 +134,7 @@ class Session:
         self.writer = Writer(self.database.connection, self.plan.db)
         self.writer.start(loop)
         self._closers.append(self.writer.stop)
+        paths.open_socket_dir(paths.venue_socket_path(self.plan.db))
         self.process = PaperProcess(paths.venue_db(self.plan.db), paths.venue_socket_path(self.plan.db))
         self._closers.append(self.process.stop)
         self.venue = PaperVenue(self.process, self._paper_settings())

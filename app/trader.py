@@ -64,7 +64,9 @@ class Trader:
         """
         session = self.session
         await session.open()
-        control = ControlServer(paths.socket_path(session.plan.db), handlers(self))
+        socket = paths.socket_path(session.plan.db)
+        paths.open_socket_dir(socket)
+        control = ControlServer(socket, handlers(self))
         try:
             self._start_modules()
             await control.start()

@@ -45,8 +45,9 @@ def _set(options: argparse.Namespace) -> int:
             "config.set", "Which setting, and which value? For example: countersign config set risk.position 20"
         )
     loaded = context.settings(options)
+    file = load(loaded.path if loaded.path.exists() else None, {}, {})  # what an env variable covers up must not count
     new = load(loaded.path if loaded.path.exists() else None, {}, {options.key: options.value})
-    old_value, new_value = flatten(loaded.settings).get(options.key), flatten(new.settings).get(options.key)
+    old_value, new_value = flatten(file.settings).get(options.key), flatten(new.settings).get(options.key)
     if is_tightening(str(old_value), str(new_value), options.key) is False:
         print(
             f"{options.key}: {old_value} -> {new_value} loosens a limit. Type {WORD} and Enter: ",

@@ -6,10 +6,9 @@ import argparse
 import getpass
 import sys
 
-from storage.secrets import SecretsError, SecretStore
-
 from app.cli import context
 from app.errors import CountersignError, ErrorClass, UsageError
+from storage.secrets import Secret, SecretsError, SecretStore
 
 
 class KeyringError(CountersignError):
@@ -37,9 +36,9 @@ def _act(options: argparse.Namespace, store: SecretStore) -> int:
     if options.action == "rm":
         store.delete(options.name)
     elif options.action == "rotate":
-        store.rotate(options.name, _value(options.name))
+        store.rotate(options.name, Secret(_value(options.name)))
     else:
-        store.set(options.name, _value(options.name))
+        store.set(options.name, Secret(_value(options.name)))
     done = {"set": "stored", "rm": "removed", "rotate": "replaced"}[options.action]
     context.emit(options, "secret", {"name": options.name, "done": done}, [f"{options.name}: {done}."])
     return 0
