@@ -143,12 +143,8 @@ def _stale_marks(_intent: Intent, state: RiskState, _limits: Limits) -> Breach |
     stale = state.stale_marks
     if not stale:
         return None
-    return (
-        f"{_counted(len(stale), 'open position')} without a fresh price ({', '.join(stale)}); "
-        "the limit for a new entry is 0.",
-        str(len(stale)),
-        "0",
-    )
+    number = str(len(stale))
+    return f"Open positions without a fresh price: {number} ({', '.join(stale)}); the limit is 0.", number, "0"
 
 
 def _valuation(_intent: Intent, state: RiskState, _limits: Limits) -> Breach | None:

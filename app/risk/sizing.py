@@ -6,7 +6,7 @@ Methods (`SizingMethod`), each a value in account currency:
 - equity percent: equity * `equity_pct` / 100.
 - volatility target: equity * target / realised, both annualised, at most equity (nothing is borrowed). Constant
   volatility scaling as in Moskowitz, Ooi and Pedersen, "Time series momentum", Journal of Financial Economics 104
-  (2012), equation 5. Unknown or zero volatility gives nothing.
+  (2012). Unknown or zero volatility gives nothing.
 - Kelly: equity * `kelly_fraction` * f*, with f* = W - (1 - W) / R, where W is the share of winning trades and R the
   average win over the average loss. Kelly, "A New Interpretation of Information Rate", Bell System Technical Journal
   35 (1956), for a bet that pays R to 1. A record of fewer than `kelly_min_trades` closed trades falls back to fixed;

@@ -1,0 +1,247 @@
+"""How long a decision takes, in memory: market event -> signal -> sized intent -> Allow | Deny by every rule.
+
+    python tests/benchmarks/decision.py [FILE ...]
+
+Prints one JSON object. Two deciders run over the same recorded bars, each with its percentiles over all ticks and over
+the ticks that made an intent (nearest rank, microseconds; each tick is timed on its own, which adds ~0.1 us):
+
+- `quote`: a decoded quote and a two-average breakout on its mid, the least a decision can be.
+- `bar`: the product's momentum module on a finished bar, all its indicators included.
+
+Everything behind the signal is the product's own code. The module is always flat, so that one file yields enough
+intents for a p99; half of the situations are over a limit, so both answers are timed.
+"""
+
+from __future__ import annotations
+
+import csv
+import gc
+import gzip
+import json
+import math
+import os
+import platform
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from hashlib import blake2b
+from pathlib import Path
+from typing import Final
+
+ROOT: Final = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT))
+
+from app.money import CEILING, DOWN, ZERO, apply_bps, from_float, mul, quantise, round_to_step, sub  # noqa: E402
+from app.risk.gate import check  # noqa: E402
+from app.risk.model import Allow, Limits, RiskState, Sizing  # noqa: E402
+from app.risk.sizing import ModuleRecord, quantity  # noqa: E402
+from strategies.indicators import Ema, RollingMax  # noqa: E402
+from strategies.model import Bar, Direction, Exits, Instrument, Intent, Quote, Side, Signal  # noqa: E402
+from strategies.momentum import Momentum, MomentumParams  # noqa: E402
+
+FILES: Final = tuple(
+    f"market/candles/1m/bittrex_{name}.csv.gz" for name in ("ETH-BTC_1m_20180120", "ETC-BTC_1m_20171104")
+)
+GOALS: Final = {"all_p50_us": 3.0, "intents_p50_us": 15.0, "intents_p99_us": 50.0}
+INSTRUMENT: Final = Instrument("ETH-BTC", "ETH", "BTC", Decimal("0.00000001"), Decimal("0.00000001"))
+RATE: Final = Decimal(11_500)
+LIMITS: Final = Limits()
+SIZING: Final = Sizing()
+RECORD: Final = ModuleRecord()
+EQUITY: Final = Decimal(10_000)
+SLIPPAGE: Final = Decimal(20)
+FEE: Final = Decimal(10)
+RUN_ID: Final = bytes(16)
+
+Decide = Callable[[int], bool | None]
+"""Handles tick n: None without an intent, else whether it was allowed."""
+
+
+def read_bars(path: Path) -> list[Bar]:
+    """The bars of one recorded 1m file, under one symbol."""
+    with gzip.open(path, "rt", newline="") as file:
+        rows = csv.reader(file)
+        next(rows)
+        return [Bar(INSTRUMENT.symbol, int(row[0]), 60_000, *(Decimal(text) for text in row[1:6])) for row in rows]
+
+
+def quote_of(bar: Bar) -> Quote:
+    """A synthetic touch 4 bps wide at the close."""
+    half = quantise(apply_bps(bar.close, Decimal(2)), 8, DOWN)
+    return Quote(bar.symbol, bar.close_ms, sub(bar.close, half), bar.close + half, bar.volume, bar.volume, True)
+
+
+def situation(quote: Quote, sequence: int) -> RiskState:
+    """What the gate is told; every second one is past its cool-down, every second one is not (the last rule)."""
+    return RiskState(
+        now_ms=quote.ts_ms,
+        instrument=INSTRUMENT,
+        quote=quote,
+        bar_ms=60_000,
+        rate=RATE,
+        position_value=ZERO,
+        exposure=Decimal(20),
+        open_positions=2,
+        holds=False,
+        equity=EQUITY,
+        equity_peak=EQUITY,
+        day_start_equity=EQUITY,
+        trades_today=3,
+        losses_in_row=1,
+        last_trade_ms=quote.ts_ms - (7_200_000 if sequence % 2 else 60_000),
+        stale_marks=(),
+        unknown_orders=0,
+        halted="",
+    )
+
+
+def propose(signal: Signal, quote: Quote, sequence: int) -> Intent | None:
+    """A sized intent, as the engine makes it from a LONG signal."""
+    assert signal.stop is not None
+    assert signal.target is not None
+    worst = round_to_step(quote.ask + apply_bps(quote.ask, SLIPPAGE), INSTRUMENT.tick, DOWN)
+    size = quantity(
+        SIZING,
+        price=worst,
+        rate=RATE,
+        instrument=INSTRUMENT,
+        equity=EQUITY,
+        allocation_left=Decimal(100),
+        position_room=LIMITS.position,
+        exposure_room=Decimal(30),
+        volatility=None,
+        record=RECORD,
+    )
+    if not size:
+        return None
+    return Intent(
+        id=blake2b(RUN_ID + b"momentum" + sequence.to_bytes(8, "big"), digest_size=16).hexdigest(),
+        module="momentum",
+        symbol=signal.symbol,
+        side=Side.BUY,
+        quantity=size,
+        worst_price=worst,
+        max_fee=quantise(apply_bps(mul(size, worst), FEE), 8, CEILING),
+        exits=Exits(
+            round_to_step(from_float(signal.stop), INSTRUMENT.tick, DOWN),
+            round_to_step(from_float(signal.target), INSTRUMENT.tick, DOWN),
+        ),
+        reason=signal.reason,
+        created_ms=quote.ts_ms,
+        expires_ms=quote.ts_ms + 60_000,
+        config_version=1,
+        strength=signal.strength,
+        confidence=signal.confidence,
+    )
+
+
+@dataclass(slots=True)
+class Answers:
+    """Allowed and denied so far; `made` numbers the intents."""
+
+    made: int = 0
+
+    def judge(self, signal: Signal, quote: Quote) -> bool | None:
+        """Intent and verdict of one signal."""
+        intent = propose(signal, quote, self.made)
+        if intent is None:
+            return None
+        self.made += 1
+        return type(check(intent, situation(quote, self.made), LIMITS)) is Allow
+
+
+def on_bars(bars: Sequence[Bar], quotes: Sequence[Quote]) -> Decide:
+    """The momentum module on bar n."""
+    module, answers = Momentum(MomentumParams()), Answers()
+
+    def decide(n: int) -> bool | None:
+        signal = module.on_bar(bars[n], None)
+        return None if signal is None else answers.judge(signal, quotes[n])
+
+    return decide
+
+
+def on_quotes(quotes: Sequence[Quote]) -> Decide:
+    """Two averages and a channel on the mid of quote n."""
+    fast, slow, channel, answers = Ema(10), Ema(60), RollingMax(60), Answers()
+    symbol = INSTRUMENT.symbol
+
+    def decide(n: int) -> bool | None:
+        quote = quotes[n]
+        mid = (float(quote.bid) + float(quote.ask)) * 0.5
+        level = channel.value
+        channel.update(mid)
+        if fast.update(mid) <= slow.update(mid) or mid <= level or n < 60:
+            return None
+        reason = f"mid {mid:.8g} above {level:.8g}"
+        signal = Signal(symbol, Direction.LONG, 1.0, 1.0, reason, mid * 0.99, mid * 1.02)
+        return answers.judge(signal, quote)
+
+    return decide
+
+
+def measure(decide: Decide, ticks: int, into: list[tuple[int, bool | None]]) -> None:
+    """Time each tick of one run on its own."""
+    clock = time.perf_counter_ns
+    for n in range(ticks):
+        start = clock()
+        answer = decide(n)
+        into.append((clock() - start, answer))
+
+
+def percentile(sorted_ns: Sequence[int], share: float) -> float:
+    """Nearest rank, in microseconds."""
+    return round(sorted_ns[max(0, math.ceil(share * len(sorted_ns)) - 1)] / 1000, 2)
+
+
+def summary(samples: Sequence[tuple[int, bool | None]]) -> dict[str, object]:
+    """Counts and percentiles of one decider, with the goals it meets."""
+    every = sorted(ns for ns, _ in samples)
+    made = sorted(ns for ns, answer in samples if answer is not None)
+    figures = {
+        "all_p50_us": percentile(every, 0.5),
+        "all_p99_us": percentile(every, 0.99),
+        "intents_p50_us": percentile(made, 0.5),
+        "intents_p99_us": percentile(made, 0.99),
+    }
+    return {
+        "ticks": len(every),
+        "allowed": sum(answer is True for _, answer in samples),
+        "denied": sum(answer is False for _, answer in samples),
+        **figures,
+        "met": {goal: figures[goal] <= limit for goal, limit in GOALS.items()},
+    }
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Measure the files named, or the two recorded ten-day files beside the project."""
+    data = Path(os.environ.get("COUNTERSIGN_SHARED", ROOT.parent / "shared")) / "data"
+    paths = [Path(name) for name in arguments] or [data / name for name in FILES]
+    missing = [str(path) for path in paths if not path.exists()]
+    if missing:
+        print(json.dumps({"benchmark": "decision", "skipped": f"absent: {', '.join(missing)}"}))
+        return 0
+    results: dict[str, list[tuple[int, bool | None]]] = {"quote": [], "bar": []}
+    for path in paths:
+        bars = read_bars(path)
+        quotes = [quote_of(bar) for bar in bars]
+        gc.collect()
+        gc.freeze()  # the bars and quotes are the market's memory, not the decision's
+        for _ in range(3):
+            measure(on_quotes(quotes), len(quotes), results["quote"])
+            measure(on_bars(bars, quotes), len(bars), results["bar"])
+    document: dict[str, object] = {
+        "benchmark": "decision",
+        "python": platform.python_version(),
+        "files": [path.name for path in paths],
+        "goals_us": GOALS,
+    }
+    document.update({name: summary(samples) for name, samples in results.items()})
+    print(json.dumps(document, indent=2))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
