@@ -1,0 +1,49 @@
+"""``make bench``: every benchmark in its own process, one after the other, then one table with the goals beside."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from typing import Any, Final
+
+Row = tuple[str, Callable[[dict[str, Any]], Any], str]
+
+TABLE: Final[dict[str, tuple[Row, ...]]] = {
+    "journal": (
+        ("durable transition vs append + fdatasync", lambda f: f"{f['transition_vs_append']}x", "<= 3x"),
+        ("its CPU, waiting excluded", lambda f: f"{f['transition_cpu_us']} us", "<= 150 us"),
+        ("fdatasync calls per transition", lambda f: f["syncs_per_transition"], "1"),
+        ("bare row vs append + fdatasync", lambda f: f"{f['row_vs_append']}x", "<= 1.0x"),
+        ("64 waiting transitions: transactions", lambda f: f["group_of_64_transactions"], "<= 2"),
+        ("64 waiting transitions vs one by one", lambda f: f"{f['group_rate_vs_single']}x", ">= 4x"),
+    ),
+    "decision": (
+        ("quote to verdict, all ticks, p50", lambda f: f"{f['quote']['all_p50_us']} us", "<= 3 us"),
+        ("quote to verdict, ticks with an intent, p50", lambda f: f"{f['quote']['intents_p50_us']} us", "<= 15 us"),
+        ("quote to verdict, ticks with an intent, p99", lambda f: f"{f['quote']['intents_p99_us']} us", "<= 50 us"),
+    ),
+    "help": (("countersign --help vs Python + argparse", lambda f: f"{f['ratio']}x", "<= 2x"),),
+    "memory": (("memory growth of a long replay, per 10 hours", lambda f: f"{f['mb_per_10_hours']} MB", "<= 1 MB"),),
+}
+
+
+def main() -> int:
+    """Run, print the raw figures on stderr and the table on stdout."""
+    print("| measured | result | goal |\n|---|---|---|")
+    for name, rows in TABLE.items():
+        done = subprocess.run(
+            [sys.executable, "-m", f"tests.benchmarks.{name}"], capture_output=True, text=True, check=False
+        )
+        print(f"{name}: {done.stdout or done.stderr}", file=sys.stderr)
+        if done.returncode:
+            return 1
+        figures = json.loads(done.stdout)
+        for title, figure, goal in rows:
+            print(f"| {title} | {figure(figures)} | {goal} |", flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
