@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from storage.decimals import CONTEXT, ExactSum, to_text
-from storage.faults import DatabaseBroken, DatabaseLocked, DatabaseUnusable, StorageFault
-from storage.schema import APPLICATION_ID, LATEST
+from storage.faults import DatabaseBroken, DatabaseLocked, DatabaseUnusable, StorageFault, fault_of, file_fault
+from storage.journal import read_mirror
+from storage.schema import APPLICATION_ID, KNOWN, LATEST
 
 _BUSY_MS = 2_000
 """How long a writer waits for a reader's lock; WAL makes this rare."""
@@ -30,60 +31,63 @@ def connect(path: Path, *, read_only: bool) -> sqlite3.Connection:
     Raises:
         StorageFault: the file is missing (readers), not a database, or can not be opened.
     """
-    if read_only and not path.exists():
-        raise DatabaseUnusable(
-            "storage.missing", f"There is no database at {path}.", "Start a session first: countersign run --headless"
-        )
-    mode = "ro" if read_only else "rwc"
+    connection = _open(path, "ro" if read_only else "rwc")
     try:
-        connection = sqlite3.connect(
-            f"{path.absolute().as_uri()}?mode={mode}", uri=True, isolation_level=None, check_same_thread=False
-        )
-        connection.execute(f"PRAGMA busy_timeout={_BUSY_MS}")
-        connection.create_function("exact_add", 2, _exact_add, deterministic=True)
-        connection.create_aggregate("exact_sum", 1, ExactSum)  # type: ignore[arg-type]  # typeshed wants int results; str is fine
         if read_only:
             connection.execute("PRAGMA query_only=1")
         else:
-            connection.execute("PRAGMA journal_mode=WAL")
-            connection.execute("PRAGMA synchronous=FULL")
-            # The writer checkpoints when it is idle, so that a transition costs one fdatasync, not sometimes three.
-            connection.execute("PRAGMA wal_autocheckpoint=0")
-            connection.execute("PRAGMA foreign_keys=ON")
+            _for_writing(path, connection)
+    except sqlite3.Error as error:
+        connection.close()
+        raise fault_of(error, path) from error
+    except StorageFault:
+        connection.close()
+        raise
+    return connection
+
+
+def _open(path: Path, mode: str) -> sqlite3.Connection:
+    """Open and read the first page; nothing is changed yet, so that another program's file stays as it is."""
+    try:
+        if mode == "ro" and not path.exists():
+            raise DatabaseUnusable(
+                "storage.missing",
+                f"There is no database at {path}.",
+                "Start a session first: countersign run --headless",
+            )
+        connection = sqlite3.connect(
+            f"{path.absolute().as_uri()}?mode={mode}", uri=True, isolation_level=None, check_same_thread=False
+        )
+    except OSError as error:
+        raise file_fault(error, path) from error
+    except sqlite3.Error as error:
+        raise fault_of(error, path) from error
+    try:
+        connection.execute(f"PRAGMA busy_timeout={_BUSY_MS}")
+        connection.create_function("exact_add", 2, _exact_add, deterministic=True)
+        connection.create_aggregate("exact_sum", 1, ExactSum)  # type: ignore[arg-type]  # typeshed wants int results; str is fine
         connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
     except sqlite3.Error as error:
+        connection.close()
         raise fault_of(error, path) from error
     return connection
 
 
-def fault_of(error: sqlite3.Error, path: Path) -> StorageFault:
-    """Our words for an SQLite error."""
-    name = getattr(error, "sqlite_errorname", "") or type(error).__name__
-    if name.startswith(("SQLITE_NOTADB", "SQLITE_CORRUPT")):
-        return DatabaseBroken(
-            "storage.broken",
-            f"{path} is not a readable database ({name}).",
-            "Nothing was changed. Restore a backup: countersign restore FILE",
+def _for_writing(path: Path, connection: sqlite3.Connection) -> None:
+    mode = connection.execute("PRAGMA journal_mode=WAL").fetchone()[0]
+    if mode != "wal":
+        raise DatabaseUnusable(
+            "storage.wal",
+            f"{path} can not keep a write-ahead log there (journal mode {mode}).",
+            "Put the database on a local disk: --db FILE",
         )
-    if name.startswith("SQLITE_FULL"):
-        return DatabaseUnusable(
-            "storage.full", f"The disk that holds {path} is full ({name}).", "Free some space, then restart."
-        )
-    if name.startswith(("SQLITE_READONLY", "SQLITE_PERM")):
-        return DatabaseUnusable(
-            "storage.read_only",
-            f"{path} can not be written ({name}).",
-            "Check the permissions of the file and its folder.",
-        )
-    if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
-        return DatabaseLocked(
-            "storage.busy", f"{path} is locked by another program ({name}).", "Close it and try again."
-        )
-    if name.startswith("SQLITE_IOERR"):
-        return DatabaseUnusable(
-            "storage.io", f"The disk failed while writing {path} ({name}).", "Check the disk, then restart."
-        )
-    return DatabaseUnusable("storage.error", f"{path}: {error} ({name}).", "Check the file and its folder.")
+    connection.execute("PRAGMA synchronous=FULL")
+    # The writer checkpoints when it is idle, so that a transition costs one fdatasync, not sometimes three.
+    connection.execute("PRAGMA wal_autocheckpoint=0")
+    connection.execute("PRAGMA foreign_keys=ON")
+    # Another program's write lock and a read-only file show themselves now, not in the middle of a trade.
+    connection.execute("BEGIN IMMEDIATE")
+    connection.execute("ROLLBACK")
 
 
 @dataclass(slots=True)
@@ -107,44 +111,58 @@ class TraderDatabase:
 def open_for_trading(path: Path, profile: str) -> TraderDatabase:
     """Lock, open, check, migrate. The database remembers its profile and refuses another.
 
+    A file that is refused is left as it was: every check comes before the first write.
+
     Raises:
         DatabaseLocked: another trader runs on it.
-        DatabaseBroken: junk, another program's file, a newer version's schema, or another profile's.
+        DatabaseBroken: junk, another program's file, a newer version's schema, another profile's, or cut behind our
+            back.
         DatabaseUnusable: permissions, disk.
     """
-    lock_fd = _lock(path)
+    lock_fd = lock(path)
     try:
-        connection = connect(path, read_only=False)
-        try:
-            os.chmod(path, 0o600)
-            _migrate(path, connection)
-            _check_profile(path, connection, profile)
-        except BaseException:
-            connection.close()
-            raise
+        return TraderDatabase(path, _open_checked(path, profile), lock_fd)
     except sqlite3.Error as error:
         os.close(lock_fd)
         raise fault_of(error, path) from error
     except OSError as error:
         os.close(lock_fd)
-        raise DatabaseUnusable(
-            "storage.open", f"{path}: {error.strerror}.", "Check the folder's permissions."
-        ) from error
+        raise file_fault(error, path) from error
     except BaseException:
         os.close(lock_fd)
         raise
-    return TraderDatabase(path, connection, lock_fd)
 
 
-def _lock(path: Path) -> int:
-    lock = path.with_name(path.name + ".lock")
+def _open_checked(path: Path, profile: str) -> sqlite3.Connection:
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))  # SQLite itself would make it 0644
+    connection = _open(path, "rwc")
+    try:
+        _check_ours(path, connection)
+        _check_profile(path, connection, profile)
+        _check_head(path, connection)
+        os.chmod(path, 0o600)
+        _for_writing(path, connection)
+        _migrate(path, connection)
+        connection.execute("INSERT OR IGNORE INTO meta VALUES ('profile', ?)", (profile,))
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def lock(path: Path) -> int:
+    """Become the one trader of `path`. The returned descriptor holds the lock until it is closed or the process ends.
+
+    Raises:
+        DatabaseLocked: another trader has it.
+        DatabaseUnusable: the folder can not be written.
+    """
+    name = path.with_name(path.name + ".lock")
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        fd = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        fd = os.open(name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
-        raise DatabaseUnusable(
-            "storage.folder", f"{lock} can not be created: {error.strerror}.", "Choose a writable folder with --db."
-        ) from error
+        raise _lock_fault(error, name) from error
     if not _flock_patiently(fd):
         pid = os.pread(fd, 32, 0).decode(errors="replace").strip()
         os.close(fd)
@@ -153,9 +171,19 @@ def _lock(path: Path) -> int:
             f"Another trader (pid {pid or 'unknown'}) runs on {path}.",
             "Nothing was changed. Use it, stop it (countersign stop), or choose another --db.",
         )
-    os.ftruncate(fd, 0)
-    os.pwrite(fd, f"{os.getpid()}\n".encode(), 0)
+    try:
+        os.ftruncate(fd, 0)
+        os.pwrite(fd, f"{os.getpid()}\n".encode(), 0)
+    except OSError as error:
+        os.close(fd)
+        raise _lock_fault(error, name) from error
     return fd
+
+
+def _lock_fault(error: OSError, name: Path) -> DatabaseUnusable:
+    return DatabaseUnusable(
+        "storage.folder", f"{name} can not be written: {error.strerror}.", "Choose a writable folder with --db."
+    )
 
 
 def _flock_patiently(fd: int) -> bool:
@@ -188,41 +216,35 @@ def trader_pid(path: Path) -> int | None:
         os.close(fd)
 
 
-def _migrate(path: Path, connection: sqlite3.Connection) -> None:
-    from sqlite_utils import Database  # noqa: PLC0415 -- 150 ms, and readers never need it
-
-    from storage.backup import backup_connection  # noqa: PLC0415 -- circular at module level
-    from storage.schema import MIGRATIONS  # noqa: PLC0415 -- needs sqlite_utils
-
+def _check_ours(path: Path, connection: sqlite3.Connection) -> None:
+    """Refuse another program's file and a newer version's. An empty file is a new database."""
     tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
     application = connection.execute("PRAGMA application_id").fetchone()[0]
-    if tables and application != APPLICATION_ID:
+    if application != APPLICATION_ID and (tables or application):
         raise DatabaseBroken(
             "storage.foreign", f"{path} is another program's database.", "Nothing was changed. Choose another --db."
         )
-    database = Database(connection)
-    known = {migration.name for migration in MIGRATIONS._migrations}  # noqa: SLF001 -- no public list of names
-    applied = [migration.name for migration in MIGRATIONS.applied(database)]
-    newer = [name for name in applied if name not in known]
+    newer = [name for name in _applied(connection) if name not in KNOWN]
     if newer:
         raise DatabaseBroken(
             "storage.newer",
             f"{path} was written by a newer countersign (it has {newer[-1]}; this one knows up to {LATEST}).",
             "Nothing was changed. Update countersign.",
         )
-    if not MIGRATIONS.pending(database):
-        return
-    if applied:
-        backup_connection(connection, path.with_name(f"{path.name}.before-{LATEST}"))
-    connection.execute(f"PRAGMA application_id={APPLICATION_ID}")
-    MIGRATIONS.apply(database)
+
+
+def _applied(connection: sqlite3.Connection) -> list[str]:
+    if connection.execute("SELECT 1 FROM sqlite_master WHERE name = '_sqlite_migrations'").fetchone() is None:
+        return []
+    sql = "SELECT name FROM _sqlite_migrations WHERE migration_set = 'countersign' ORDER BY rowid"
+    return [row[0] for row in connection.execute(sql)]
 
 
 def _check_profile(path: Path, connection: sqlite3.Connection, profile: str) -> None:
-    row = connection.execute("SELECT value FROM meta WHERE key='profile'").fetchone()
-    if row is None:
-        connection.execute("INSERT INTO meta VALUES ('profile', ?)", (profile,))
-    elif row[0] != profile:
+    if not _applied(connection):
+        return
+    row = connection.execute("SELECT value FROM meta WHERE key = 'profile'").fetchone()
+    if row is not None and row[0] != profile:
         raise DatabaseBroken(
             "storage.profile",
             f"{path} belongs to profile {row[0]!r}, not {profile!r}.",
@@ -230,17 +252,55 @@ def _check_profile(path: Path, connection: sqlite3.Connection, profile: str) -> 
         )
 
 
+def _check_head(path: Path, connection: sqlite3.Connection) -> None:
+    """The mirror is written after the commit, so it never runs ahead: what it names must be in the journal. The writer
+    is about to overwrite it, and with it the only sign of a database that was cut or swapped."""
+    mirror = read_mirror(path)
+    if mirror is None or mirror.seq == 0:
+        return
+    row = None
+    if _applied(connection):
+        row = connection.execute("SELECT hash FROM journal WHERE seq = ?", (mirror.seq,)).fetchone()
+    if row is None or row[0] != mirror.hash:
+        raise DatabaseBroken(
+            "storage.head",
+            f"{path} is not the database that was written last: {path.name}.head names journal row {mirror.seq}, "
+            f"which is {'not there' if row is None else 'another one there'}.",
+            "Nothing was changed. Restore a backup: countersign restore FILE. If you put this file there yourself, "
+            f"remove {path.name}.head and reconcile.",
+        )
+
+
+def _migrate(path: Path, connection: sqlite3.Connection) -> None:
+    applied = _applied(connection)
+    if applied == list(KNOWN):
+        return
+    from sqlite_utils import Database  # noqa: PLC0415 -- 150 ms, and only a new version needs it
+
+    from storage.backup import backup_connection, free_name  # noqa: PLC0415 -- circular at module level
+    from storage.migrations import MIGRATIONS  # noqa: PLC0415 -- needs sqlite_utils
+
+    if applied:
+        backup_connection(connection, free_name(path.with_name(f"{path.name}.before-{LATEST}")))
+    # First, because a crash after the first table and before this would make it another program's file.
+    connection.execute(f"PRAGMA application_id={APPLICATION_ID}")
+    MIGRATIONS.apply(Database(connection))
+
+
 @contextmanager
 def reader(path: Path) -> Iterator[Reader]:
     """A read-only view, safe beside a running trader.
 
     Raises:
-        StorageFault: missing, junk, another program's file.
+        StorageFault: missing, empty, junk, another program's file, a newer version's.
     """
     connection = connect(path, read_only=True)
     try:
-        if connection.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
-            raise DatabaseBroken("storage.foreign", f"{path} is not a countersign database.", "Choose another --db.")
+        _check_ours(path, connection)
+        if not _applied(connection):
+            raise DatabaseUnusable(
+                "storage.empty", f"{path} holds nothing yet.", "Start a session first: countersign run --headless"
+            )
         yield Reader(connection)
     except sqlite3.Error as error:
         raise fault_of(error, path) from error

@@ -13,6 +13,7 @@ from decimal import (
     Clamped,
     Context,
     Decimal,
+    DecimalException,
     DivisionByZero,
     FloatOperation,
     Inexact,
@@ -52,11 +53,18 @@ def from_text(text: str) -> Decimal:
     """The decimal of a canonical text.
 
     Raises:
-        ValueError: `text` is not the canonical form of a finite decimal.
+        TypeError: `text` is not a str.
+        ValueError: `text` is not the canonical form of a finite decimal of at most 100 digits.
     """
-    amount = CONTEXT.create_decimal(text)
-    if to_text(amount) != text:
-        raise ValueError(f"{text!r} is not a canonical amount; expected {to_text(amount)!r}")
+    if not isinstance(text, str):
+        raise TypeError(f"an amount is read from str, not {type(text).__name__}")
+    try:
+        amount = CONTEXT.create_decimal(text)
+    except DecimalException as error:
+        raise ValueError(f"{text[:120]!r} is not a canonical amount") from error
+    # 1e999999 is a valid decimal and a megabyte of plain text; a canonical text never needs an exponent
+    if "e" in text or "E" in text or to_text(amount) != text:
+        raise ValueError(f"{text!r} is not a canonical amount")
     return amount
 
 

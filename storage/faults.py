@@ -9,6 +9,13 @@ StorageFault
 
 from __future__ import annotations
 
+import errno
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    import sqlite3
+
 
 class StorageFault(Exception):
     """`code` is a stable word; `what` one sentence; `next_step` what the trader can do."""
@@ -34,3 +41,75 @@ class DatabaseUnusable(StorageFault):
 
 class TransitionLost(StorageFault):
     """The commit failed and was rolled back; memory must be rebuilt from disk."""
+
+
+def file_fault(error: OSError, path: Path) -> StorageFault:
+    """Our words for what the operating system says of the file or its folder."""
+    if isinstance(error, IsADirectoryError):
+        return DatabaseUnusable("storage.folder", f"{path} is a folder, not a database.", "Name a file with --db.")
+    if error.errno in {errno.EACCES, errno.EPERM, errno.EROFS}:
+        return DatabaseUnusable(
+            "storage.read_only",
+            f"{path} can not be written ({error.strerror}).",
+            "Check the permissions of the file and its folder.",
+        )
+    return DatabaseUnusable(
+        "storage.open", f"{path} can not be used: {error.strerror}.", "Choose another file with --db."
+    )
+
+
+_KNOWN: Final[tuple[tuple[tuple[str, ...], type[StorageFault], str, str, str], ...]] = (
+    (
+        ("SQLITE_NOTADB", "SQLITE_CORRUPT"),
+        DatabaseBroken,
+        "storage.broken",
+        "{path} is not a readable database ({name}).",
+        "Nothing was changed. Restore a backup: countersign restore FILE",
+    ),
+    (
+        ("SQLITE_FULL",),
+        DatabaseUnusable,
+        "storage.full",
+        "The disk that holds {path} is full ({name}).",
+        "Free some space, then restart.",
+    ),
+    (
+        ("SQLITE_READONLY", "SQLITE_PERM"),
+        DatabaseUnusable,
+        "storage.read_only",
+        "{path} can not be written ({name}).",
+        "Check the permissions of the file and its folder.",
+    ),
+    (
+        ("SQLITE_BUSY", "SQLITE_LOCKED"),
+        DatabaseLocked,
+        "storage.busy",
+        "{path} is locked by another program ({name}).",
+        "Close it and try again.",
+    ),
+    (
+        ("SQLITE_IOERR",),
+        DatabaseUnusable,
+        "storage.io",
+        "The disk failed while reading or writing {path} ({name}).",
+        "Check the disk, then restart.",
+    ),
+    (
+        ("SQLITE_CONSTRAINT",),
+        DatabaseUnusable,
+        "storage.constraint",
+        "{path} refuses a row that contradicts what it holds: {error} ({name}).",
+        "Check it: countersign journal verify. Then report this.",
+    ),
+    (("",), DatabaseUnusable, "storage.error", "{path}: {error} ({name}).", "Check the file and its folder."),
+)
+"""Beginnings of an SQLite error's name, and our kind, code, sentence and next step for it; the first that fits."""
+
+
+def fault_of(error: sqlite3.Error, path: Path) -> StorageFault:
+    """Our words for an SQLite error."""
+    name = getattr(error, "sqlite_errorname", "") or type(error).__name__
+    if name.startswith("SQLITE_CANTOPEN") and path.is_dir():
+        return file_fault(IsADirectoryError(), path)
+    _, kind, code, what, step = next(known for known in _KNOWN if name.startswith(known[0]))
+    return kind(code, what.format(path=path, name=name, error=error), step)

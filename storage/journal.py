@@ -33,7 +33,9 @@ def row_hash(
     prev: bytes, seq: int, ts_ms: int, kind: str, subject: str, body: str, rows: list[list[Any]] | list[tuple[Any, ...]]
 ) -> bytes:
     """The chain value of one journal row."""
-    return hashlib.sha256(prev + _encode([seq, ts_ms, kind, subject, body, rows]).encode()).digest()
+    text = _encode([seq, ts_ms, kind, subject, body, rows])
+    # Text that is not UTF-8 is read back as surrogates (`Reader.verbatim`); no row of ours ever hashed to that.
+    return hashlib.sha256(prev + text.encode(errors="surrogatepass")).digest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,24 +93,28 @@ def verify_chain(connection: sqlite3.Connection, mirror: Head | None) -> Iterato
     """Walk the whole chain once, in seq order, in constant memory.
 
     Yields a finding per broken row; a break is reported once, then the walk goes on from the stored hash, so that
-    one changed row gives one finding, not thousands.
+    one changed row gives one finding, not thousands. Values of any type are judged, also those a STRICT table would
+    have refused: whoever tampers may have replaced the table.
     """
     streams = {table: _Stream(connection, table) for table in HASHED}
-    prev, expected, mirrored = GENESIS, 1, mirror is None
+    prev, expected = GENESIS, 1
+    mirrored = mirror is None or mirror == Head(0, GENESIS)
     for seq, ts_ms, kind, subject, body, prev_hash, stored in connection.execute(
         "SELECT seq, ts_ms, kind, subject, body, prev_hash, hash FROM journal ORDER BY seq"
     ):
         if seq != expected:
-            yield Finding(seq, "journal", f"rows {expected} to {seq - 1} are missing")
+            yield Finding(seq, "journal", _gap(expected, seq))
         rows: list[list[Any]] = []
         for table, stream in streams.items():
             for stray in stream.before(seq):
                 yield Finding(stray, table, "a row belongs to no journal row")
             rows.extend([table, *values] for values in stream.at(seq))
         if prev_hash != prev and seq == expected:
-            yield Finding(seq, "journal", "does not continue the row before it")
-        if row_hash(prev_hash, seq, ts_ms, kind, subject, body, rows) != stored:
-            yield Finding(seq, "journal", f"row {seq} ({kind} {subject}) or what it committed was changed")
+            yield Finding(seq, "journal", f"row {seq} does not continue the row before it")
+        if _recomputed(prev_hash, seq, ts_ms, kind, subject, body, rows) != stored:
+            tables = ", ".join(dict.fromkeys(row[0] for row in rows))
+            held = f" or what it committed in {tables}" if tables else " or what it committed"
+            yield Finding(seq, "journal", f"row {seq} ({kind} {subject}){held} was changed")
         if mirror is not None and seq == mirror.seq:
             mirrored = stored == mirror.hash
         prev, expected = stored, seq + 1
@@ -121,20 +127,45 @@ def verify_chain(connection: sqlite3.Connection, mirror: Head | None) -> Iterato
         )
 
 
+def _gap(expected: int, seq: int) -> str:
+    if seq < expected:
+        return f"row {seq} stands before the first"
+    return f"row {expected} is missing" if seq == expected + 1 else f"rows {expected} to {seq - 1} are missing"
+
+
+def _recomputed(
+    prev: Any, seq: int, ts_ms: Any, kind: Any, subject: Any, body: Any, rows: list[list[Any]]
+) -> bytes | None:
+    """`row_hash` of values read back; None when they are of types that were never hashed."""
+    try:
+        return row_hash(prev, seq, ts_ms, kind, subject, body, rows)
+    except (TypeError, ValueError):
+        return None
+
+
 class _Stream:
     """The rows of one hashed table in (seq, insertion) order, read beside the journal."""
 
     def __init__(self, connection: sqlite3.Connection, table: str) -> None:
         columns = ", ".join(HASHED[table])
+        # NULL first, then numbers, then text and blobs: what is no number never equals a journal row's
         self._cursor = connection.execute(f"SELECT seq, {columns} FROM {table} ORDER BY seq, rowid")  # noqa: S608 -- names from the schema
         self._next: tuple[Any, ...] | None = self._cursor.fetchone()
 
-    def before(self, seq: int | None) -> Iterator[int]:
-        while self._next is not None and (seq is None or self._next[0] < seq):
-            yield self._next[0]
+    def before(self, seq: int | None) -> Iterator[int | None]:
+        """The `seq` of each row that stands before journal row `seq`; None for one that is no number."""
+        while self._next is not None:
+            mine = self._next[0]
+            number = isinstance(mine, int)
+            if number and seq is not None and mine >= seq:
+                return
+            if not number and mine is not None and seq is not None:
+                return  # sorts behind every number: reported at the end
+            yield mine if number else None
             self._next = self._cursor.fetchone()
 
     def at(self, seq: int) -> Iterator[tuple[Any, ...]]:
+        """The rows of journal row `seq`."""
         while self._next is not None and self._next[0] == seq:
             yield self._next[1:]
             self._next = self._cursor.fetchone()

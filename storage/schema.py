@@ -1,4 +1,4 @@
-"""Tables and their migrations: numbered, forward-only, recorded by name in ``_sqlite_migrations``.
+"""What the tables are for, and which of them the hash chain covers. `migrations` makes them.
 
 Three kinds of table:
 
@@ -13,8 +13,6 @@ Amounts are TEXT (canonical decimals), times INTEGER ms UTC; order comes from `s
 from __future__ import annotations
 
 from typing import Final
-
-from sqlite_utils import Database, Migrations
 
 APPLICATION_ID: Final = 0x63747367
 """``PRAGMA application_id``: "ctsg"; a file with another id is another program's."""
@@ -37,128 +35,7 @@ HASHED: Final[dict[str, tuple[str, ...]]] = {
 }  # fmt: skip
 """Columns of each hashed table in hashing order, without `seq`."""
 
-_M001: Final = """
-CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
-CREATE TABLE runs (
-    id TEXT PRIMARY KEY, pid INTEGER NOT NULL, version TEXT NOT NULL, source TEXT NOT NULL,
-    config_version INTEGER NOT NULL,
-    market_start_ms INTEGER NOT NULL, wall_start_ms INTEGER NOT NULL, wall_end_ms INTEGER, outcome TEXT
-) STRICT;
-CREATE TABLE cursor (
-    one INTEGER PRIMARY KEY CHECK (one = 1), source TEXT NOT NULL, position INTEGER NOT NULL, ts_ms INTEGER NOT NULL
-) STRICT;
+KNOWN: Final = ("m001_slice",)
+"""Names of the migrations in `migrations`, oldest first, as recorded in ``_sqlite_migrations``."""
 
-CREATE TABLE journal (
-    seq INTEGER PRIMARY KEY, ts_ms INTEGER NOT NULL, kind TEXT NOT NULL, subject TEXT NOT NULL, body TEXT NOT NULL,
-    prev_hash BLOB NOT NULL, hash BLOB NOT NULL
-) STRICT;
-
-CREATE TABLE intents (
-    seq INTEGER NOT NULL REFERENCES journal, id TEXT PRIMARY KEY, module TEXT NOT NULL, symbol TEXT NOT NULL,
-    side TEXT NOT NULL, quantity TEXT NOT NULL, worst_price TEXT NOT NULL, max_fee TEXT NOT NULL,
-    stop TEXT, target TEXT,
-    reduce_only INTEGER NOT NULL, reason TEXT NOT NULL, strength TEXT NOT NULL, confidence TEXT NOT NULL,
-    created_ms INTEGER NOT NULL, expires_ms INTEGER NOT NULL, config_version INTEGER NOT NULL
-) STRICT;
-CREATE TABLE authorisations (
-    seq INTEGER NOT NULL REFERENCES journal, payload_id TEXT PRIMARY KEY, trade_id TEXT NOT NULL, text TEXT NOT NULL,
-    signature TEXT NOT NULL, address TEXT NOT NULL, signer TEXT NOT NULL, signed_ms INTEGER NOT NULL
-) STRICT;
-CREATE TABLE order_events (
-    seq INTEGER NOT NULL REFERENCES journal, client_id TEXT NOT NULL, from_state TEXT, to_state TEXT NOT NULL,
-    filled TEXT NOT NULL, revision INTEGER NOT NULL, ts_ms INTEGER NOT NULL, detail TEXT NOT NULL
-) STRICT;
-CREATE INDEX order_events_client ON order_events (client_id);
-CREATE TABLE fills (
-    seq INTEGER NOT NULL REFERENCES journal, venue TEXT NOT NULL, fill_id TEXT NOT NULL, client_id TEXT NOT NULL,
-    trade_id TEXT NOT NULL, module TEXT NOT NULL, symbol TEXT NOT NULL, side TEXT NOT NULL, price TEXT NOT NULL,
-    quantity TEXT NOT NULL, fee TEXT NOT NULL, fee_asset TEXT NOT NULL, ts_ms INTEGER NOT NULL,
-    PRIMARY KEY (venue, fill_id)
-) STRICT;
-CREATE TABLE postings (
-    seq INTEGER NOT NULL REFERENCES journal, account TEXT NOT NULL, asset TEXT NOT NULL, amount TEXT NOT NULL
-) STRICT;
-CREATE INDEX postings_seq ON postings (seq);
-CREATE TABLE config_changes (
-    seq INTEGER NOT NULL REFERENCES journal, version INTEGER NOT NULL, key TEXT NOT NULL, old TEXT, new TEXT,
-    source TEXT NOT NULL
-) STRICT;
-
-CREATE TABLE trades (
-    id TEXT PRIMARY KEY, module TEXT NOT NULL, symbol TEXT NOT NULL, side TEXT NOT NULL, state TEXT NOT NULL,
-    reason TEXT NOT NULL, created_ms INTEGER NOT NULL, updated_ms INTEGER NOT NULL
-) STRICT;
-CREATE INDEX trades_state ON trades (state);
-CREATE TABLE payloads (
-    id TEXT PRIMARY KEY, trade_id TEXT NOT NULL, kind TEXT NOT NULL, state TEXT NOT NULL, text TEXT NOT NULL,
-    preview TEXT NOT NULL, valid_until_ms INTEGER NOT NULL, updated_ms INTEGER NOT NULL
-) STRICT;
-CREATE INDEX payloads_trade ON payloads (trade_id);
-CREATE TABLE orders (
-    client_id TEXT PRIMARY KEY, trade_id TEXT NOT NULL, role TEXT NOT NULL, terms TEXT NOT NULL, state TEXT NOT NULL,
-    filled TEXT NOT NULL, revision INTEGER NOT NULL, venue_order_id TEXT NOT NULL, updated_ms INTEGER NOT NULL
-) STRICT;
-CREATE INDEX orders_trade ON orders (trade_id);
-CREATE INDEX orders_state ON orders (state);
-CREATE TABLE reservations (
-    trade_id TEXT PRIMARY KEY, asset TEXT NOT NULL, amount TEXT NOT NULL, remaining TEXT NOT NULL, state TEXT NOT NULL,
-    updated_ms INTEGER NOT NULL
-) STRICT;
-CREATE TABLE balances (
-    account TEXT NOT NULL, asset TEXT NOT NULL, amount TEXT NOT NULL, PRIMARY KEY (account, asset)
-) STRICT;
-CREATE TABLE module_positions (
-    module TEXT NOT NULL, symbol TEXT NOT NULL, quantity TEXT NOT NULL, cost TEXT NOT NULL, realised TEXT NOT NULL,
-    fees TEXT NOT NULL, opened_ms INTEGER NOT NULL, updated_ms INTEGER NOT NULL, PRIMARY KEY (module, symbol)
-) STRICT;
-CREATE TABLE modules (
-    name TEXT PRIMARY KEY, version TEXT NOT NULL, state TEXT NOT NULL, allocation TEXT NOT NULL, reason TEXT NOT NULL,
-    updated_ms INTEGER NOT NULL
-) STRICT;
-
-CREATE TABLE module_metrics (
-    id INTEGER PRIMARY KEY, ts_ms INTEGER NOT NULL, module TEXT NOT NULL, bars INTEGER NOT NULL,
-    signals INTEGER NOT NULL,
-    intents INTEGER NOT NULL, denied INTEGER NOT NULL, dropped INTEGER NOT NULL, submitted INTEGER NOT NULL,
-    fills INTEGER NOT NULL
-) STRICT;
-CREATE TABLE quotes (
-    id INTEGER PRIMARY KEY, trade_id TEXT NOT NULL, stage TEXT NOT NULL, symbol TEXT NOT NULL, ts_ms INTEGER NOT NULL,
-    bid TEXT NOT NULL, ask TEXT NOT NULL, synthetic INTEGER NOT NULL
-) STRICT;
-CREATE TABLE latencies (
-    id INTEGER PRIMARY KEY, trade_id TEXT NOT NULL, step TEXT NOT NULL, micros INTEGER NOT NULL
-) STRICT;
-CREATE TABLE equity (
-    id INTEGER PRIMARY KEY, ts_ms INTEGER NOT NULL, equity TEXT NOT NULL, exposure TEXT NOT NULL,
-    open_positions INTEGER NOT NULL
-) STRICT;
-CREATE INDEX equity_ts ON equity (ts_ms);
-CREATE TABLE marks (symbol TEXT PRIMARY KEY, price TEXT NOT NULL, ts_ms INTEGER NOT NULL) STRICT;
-CREATE TABLE alerts (
-    id INTEGER PRIMARY KEY, ts_ms INTEGER NOT NULL, severity TEXT NOT NULL, kind TEXT NOT NULL, text TEXT NOT NULL,
-    subject TEXT NOT NULL, acknowledged_ms INTEGER
-) STRICT;
-CREATE TABLE errors (
-    id INTEGER PRIMARY KEY, ts_ms INTEGER NOT NULL, class TEXT NOT NULL, severity TEXT NOT NULL, code TEXT NOT NULL,
-    what TEXT NOT NULL, sent TEXT NOT NULL, next_step TEXT NOT NULL, subject TEXT NOT NULL, acknowledged_ms INTEGER
-) STRICT;
-"""
-
-MIGRATIONS: Final = Migrations("countersign")
-
-
-def _run(db: Database, script: str) -> None:
-    # executescript would commit the transaction the migration runs in
-    for statement in script.split(";\n"):
-        if statement.strip():
-            db.execute(statement)
-
-
-@MIGRATIONS()
-def m001_slice(db: Database) -> None:
-    """Everything one trade needs, from intent to posting."""
-    _run(db, _M001)
-
-
-LATEST: Final = "m001_slice"
+LATEST: Final = KNOWN[-1]

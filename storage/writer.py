@@ -16,13 +16,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from storage.database import fault_of
-from storage.faults import StorageFault, TransitionLost
+from storage.faults import DatabaseUnusable, StorageFault, TransitionLost, fault_of, file_fault
 from storage.journal import Head, HeadMirror, head_of, row_hash
 from storage.schema import HASHED
 
 GROUP: Final = 64
 _CHECKPOINT_PAGES: Final = 2_000
+"""WAL pages from which an idle moment is used to move them into the database."""
+_WAL_LIMIT_PAGES: Final = 16_384
+"""64 MB: from here the writer does not wait for an idle moment, which a replay at full speed never has."""
+_LOOK_EVERY: Final = 256
+"""Groups between looks at the WAL's size, so that a commit does not pay for them."""
 _IDLE_S: Final = 0.25
 
 _INSERT: Final = {
@@ -76,10 +80,15 @@ class WriterStats:
     commits: int = 0
     failures: int = 0
     largest_group: int = 0
+    mirror_failures: int = 0
 
 
 class Writer:
-    """Owns the trader's connection after `start`; `submit` is called on the loop thread only."""
+    """Owns the trader's connection after `start`; `submit` is called on the loop thread only.
+
+    Raises:
+        DatabaseUnusable: ``<db>.head`` can not be opened.
+    """
 
     def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
         self._connection = connection
@@ -87,8 +96,12 @@ class Writer:
         self._queue: queue.SimpleQueue[_Item | Callable[[], None] | None] = queue.SimpleQueue()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._head: Head = head_of(connection)
-        self._mirror = HeadMirror(path)
+        try:
+            self._mirror = HeadMirror(path)
+        except OSError as error:
+            raise file_fault(error, path.with_name(path.name + ".head")) from error
         self._failed: StorageFault | None = None
+        self._stopped = False
         self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
         self.stats = WriterStats()
 
@@ -110,35 +123,50 @@ class Writer:
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
         """Start the thread; answers come back to `loop`."""
         self._loop = loop
-        self._mirror.write(self._head)
+        self._write_mirror()
         self._thread.start()
 
     def submit(self, commit: Commit) -> asyncio.Future[int]:
         """Queue a transition. The future gives its journal seq (0 without one), or raises `TransitionLost`."""
         assert self._loop is not None
         item = _Item(commit, self._loop.create_future())
-        if self._failed is not None:
-            item.future.set_exception(_lost(self._failed))
+        fault = _STOPPED if self._stopped else self._failed
+        if fault is not None:
+            item.future.set_exception(_lost(fault))
             return item.future
         self._queue.put(item)
         return item.future
 
     async def reset(self) -> None:
-        """Accept work again after the owner has rebuilt its state from disk."""
+        """Accept work again after the owner has rebuilt its state from disk.
+
+        Raises:
+            StorageFault: the journal can not even be read, or the writer was stopped; work stays refused.
+        """
         assert self._loop is not None
-        done = self._loop.create_future()
+        if self._stopped:
+            raise _lost(_STOPPED)
+        done: asyncio.Future[StorageFault | None] = self._loop.create_future()
 
         def clear() -> None:
-            self._failed = None
-            self._head = head_of(self._connection)
-            assert self._loop is not None
-            self._loop.call_soon_threadsafe(done.set_result, None)
+            fault: StorageFault | None = None
+            try:
+                self._head = head_of(self._connection)
+                self._failed = None
+            except sqlite3.Error as error:
+                self._failed = fault = fault_of(error, self._path)
+            self._answer(_settle, done, fault)
 
         self._queue.put(clear)
-        await done
+        fault = await done
+        if fault is not None:
+            raise fault
 
     def stop(self) -> None:
-        """Write what is queued, then end the thread."""
+        """Write what is queued, then end the thread. What is submitted later is refused."""
+        if self._stopped:
+            return
+        self._stopped = True
         if self._thread.is_alive():
             self._queue.put(None)
             self._thread.join()
@@ -182,10 +210,20 @@ class Writer:
             try:
                 seqs = self._transaction(group)
             except sqlite3.Error as error:
-                fault = self._fail(error)
+                fault = self._fail(fault_of(error, self._path))
+            except (ValueError, TypeError, KeyError, OverflowError) as error:
+                # Not text, not a number SQLite can hold, no table of ours: our own fault, and nobody else's commit
+                # may wait for ever because of it.
+                what = f"A row for {self._path} can not be stored: {error!r}."
+                fault = self._fail(DatabaseUnusable("storage.value", what, "Please report this."))
+        self._answer(_resolve, group, seqs, fault)
+        if fault is None and self.stats.groups % _LOOK_EVERY == 0:
+            self._checkpoint(_WAL_LIMIT_PAGES)
+
+    def _answer(self, callback: Callable[..., None], *values: Any) -> None:
         assert self._loop is not None
         try:
-            self._loop.call_soon_threadsafe(_resolve, group, seqs, fault)
+            self._loop.call_soon_threadsafe(callback, *values)
         except RuntimeError:
             pass  # the loop is closed: nobody waits for these answers any more
 
@@ -198,7 +236,7 @@ class Writer:
             seqs.append(head.seq if item.commit.kind else 0)
         execute("COMMIT")
         self._head = head
-        self._mirror.write(head)
+        self._write_mirror()
         self.stats.groups += 1
         self.stats.commits += len(group)
         self.stats.largest_group = max(self.stats.largest_group, len(group))
@@ -222,15 +260,22 @@ class Writer:
             execute(_CURSOR, commit.cursor)
         return head
 
-    def _fail(self, error: sqlite3.Error) -> StorageFault:
+    def _write_mirror(self) -> None:
+        try:
+            self._mirror.write(self._head)
+        except OSError:
+            # The commit is durable whatever becomes of its mirror, which may lag; the next group writes it again.
+            self.stats.mirror_failures += 1
+
+    def _fail(self, fault: StorageFault) -> StorageFault:
         try:
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
         except sqlite3.Error:
             pass  # SQLite rolled back by itself (disk full, I/O error)
         self.stats.failures += 1
-        self._failed = fault_of(error, self._path)
-        return self._failed
+        self._failed = fault
+        return fault
 
     def _checkpoint(self, pages: int) -> None:
         """Move the WAL into the database while nobody waits; PASSIVE never blocks a reader."""
@@ -247,10 +292,16 @@ def _stop() -> None:
 
 
 _STOP: Final = _stop
+_STOPPED: Final = DatabaseUnusable("storage.stopped", "The writer has ended.", "Start a session.")
 
 
 def _lost(fault: StorageFault) -> TransitionLost:
     return TransitionLost(fault.code, fault.what, fault.next_step)
+
+
+def _settle(done: asyncio.Future[StorageFault | None], fault: StorageFault | None) -> None:
+    if not done.done():  # whoever waited may have been cancelled
+        done.set_result(fault)
 
 
 def _resolve(group: list[_Item], seqs: list[int], fault: StorageFault | None) -> None:
