@@ -7,7 +7,16 @@ thread and rounds 2**256-1 without a word.
 
 from __future__ import annotations
 
-from decimal import ROUND_CEILING, ROUND_DOWN, ROUND_FLOOR, ROUND_HALF_EVEN, ROUND_UP, Context, Decimal
+from decimal import (
+    ROUND_05UP,
+    ROUND_CEILING,
+    ROUND_DOWN,
+    ROUND_FLOOR,
+    ROUND_HALF_EVEN,
+    ROUND_UP,
+    Context,
+    Decimal,
+)
 from typing import Final
 
 from storage.decimals import CONTEXT, from_text, to_text
@@ -35,6 +44,7 @@ __all__ = [
 ]
 
 ZERO: Final = Decimal(0)
+_ONE: Final = Decimal(1)
 BPS: Final = Decimal("0.0001")
 """One basis point."""
 
@@ -48,12 +58,14 @@ sub = CONTEXT.subtract
 mul = CONTEXT.multiply
 neg = CONTEXT.minus
 
+_TRAPS: Final = [trap for trap, on in CONTEXT.traps.items() if on and trap.__name__ != "Inexact"]
 _ROUNDING: Final = {
-    rounding: Context(
-        prec=100, rounding=rounding, traps=[t for t, on in CONTEXT.traps.items() if on and t.__name__ != "Inexact"]
-    )
+    rounding: Context(prec=100, rounding=rounding, traps=_TRAPS)
     for rounding in (ROUND_DOWN, ROUND_UP, ROUND_FLOOR, ROUND_CEILING, ROUND_HALF_EVEN)
 }
+_STICKY: Final = Context(prec=110, rounding=ROUND_05UP, traps=_TRAPS)
+"""For a quotient that is rounded afterwards. Its last digit is never 0 or 5 unless it is exact, so the second rounding
+sees which side of a tie it is on, and the result is as if rounded once (General Decimal Arithmetic, round-05up)."""
 
 
 def total(amounts: list[Decimal] | tuple[Decimal, ...]) -> Decimal:
@@ -66,7 +78,7 @@ def total(amounts: list[Decimal] | tuple[Decimal, ...]) -> Decimal:
 
 def quantise(amount: Decimal, places: int, rounding: str) -> Decimal:
     """`amount` rounded to `places` decimals, `rounding` named by the caller."""
-    return amount.quantize(Decimal(1).scaleb(-places), rounding=rounding, context=_ROUNDING[rounding])
+    return amount.quantize(CONTEXT.scaleb(_ONE, -places), rounding=rounding, context=_ROUNDING[rounding])
 
 
 def div(numerator: Decimal, denominator: Decimal, places: int, rounding: str) -> Decimal:
@@ -75,17 +87,14 @@ def div(numerator: Decimal, denominator: Decimal, places: int, rounding: str) ->
     Raises:
         decimal.DivisionByZero: `denominator` is 0.
     """
-    # Dividing and then quantising would round twice; integer division of scaled values rounds once.
-    context = _ROUNDING[rounding]
-    scaled = context.scaleb(numerator, places)
-    quotient = context.divide(scaled, denominator)
-    return context.scaleb(quotient.quantize(Decimal(1), rounding=rounding, context=context), -places)
+    quotient = _STICKY.divide(CONTEXT.scaleb(numerator, places), denominator)
+    whole = quotient.quantize(_ONE, rounding=rounding, context=_ROUNDING[rounding])
+    return CONTEXT.scaleb(whole, -places)
 
 
 def round_to_step(amount: Decimal, step: Decimal, rounding: str) -> Decimal:
     """`amount` rounded to a whole multiple of `step` (tick or lot), exactly."""
-    context = _ROUNDING[rounding]
-    multiple = context.divide(amount, step).quantize(Decimal(1), rounding=rounding, context=context)
+    multiple = _STICKY.divide(amount, step).quantize(_ONE, rounding=rounding, context=_ROUNDING[rounding])
     return mul(multiple, step)
 
 
