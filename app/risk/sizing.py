@@ -24,10 +24,12 @@ from typing import Final
 
 from app.money import DOWN, ZERO, div, from_float, mul, sub
 from app.risk.model import Sizing, SizingMethod
+from storage.decimals import CONTEXT
 from strategies.model import Instrument
 
 __all__ = ["ModuleRecord", "annualised_volatility", "kelly_edge", "quantity"]
 
+_whole: Final = CONTEXT.divide_int
 _PERCENT: Final = Decimal("0.01")
 _YEAR_MS: Final = 365 * 24 * 3_600_000
 """Crypto markets never close: a year has 365 days of 24 hours."""
@@ -81,8 +83,8 @@ def quantity(
     value = min(wish, allocation_left, position_room, exposure_room)
     if value <= 0:
         return ZERO
-    # One division, rounded down once: the value of the result can not exceed `value`, not even by a digit.
-    lots = div(value, mul(mul(price, rate), instrument.lot), 0, DOWN)
+    # Whole lots only: truncating integer division is exact, so the result can not exceed `value` by a single digit.
+    lots = _whole(value, mul(mul(price, rate), instrument.lot))
     return mul(lots, instrument.lot)
 
 

@@ -24,16 +24,17 @@ import platform
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
-from hashlib import blake2b
 from pathlib import Path
 from typing import Final
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from app.money import CEILING, DOWN, ZERO, apply_bps, from_float, mul, quantise, round_to_step, sub  # noqa: E402
+from app.execution.preview import fee_bound  # noqa: E402
+from app.ids import intent_id  # noqa: E402
+from app.money import CEILING, DOWN, FLOOR, ZERO, add, apply_bps, from_float, quantise, round_to_step, sub  # noqa: E402
 from app.risk.gate import check  # noqa: E402
 from app.risk.model import Allow, Limits, RiskState, Sizing  # noqa: E402
 from app.risk.sizing import ModuleRecord, quantity  # noqa: E402
@@ -51,9 +52,12 @@ LIMITS: Final = Limits()
 SIZING: Final = Sizing()
 RECORD: Final = ModuleRecord()
 EQUITY: Final = Decimal(10_000)
+HUNDRED: Final = Decimal(100)
+EXPOSURE: Final = Decimal(20)
+ROOM: Final = sub(LIMITS.exposure, EXPOSURE)
 SLIPPAGE: Final = Decimal(20)
 FEE: Final = Decimal(10)
-RUN_ID: Final = bytes(16)
+RUN_ID: Final = "00" * 16
 
 Decide = Callable[[int], bool | None]
 """Handles tick n: None without an intent, else whether it was allowed."""
@@ -70,7 +74,7 @@ def read_bars(path: Path) -> list[Bar]:
 def quote_of(bar: Bar) -> Quote:
     """A synthetic touch 4 bps wide at the close."""
     half = quantise(apply_bps(bar.close, Decimal(2)), 8, DOWN)
-    return Quote(bar.symbol, bar.close_ms, sub(bar.close, half), bar.close + half, bar.volume, bar.volume, True)
+    return Quote(bar.symbol, bar.close_ms, sub(bar.close, half), add(bar.close, half), bar.volume, bar.volume, True)
 
 
 def situation(quote: Quote, sequence: int) -> RiskState:
@@ -82,7 +86,7 @@ def situation(quote: Quote, sequence: int) -> RiskState:
         bar_ms=60_000,
         rate=RATE,
         position_value=ZERO,
-        exposure=Decimal(20),
+        exposure=EXPOSURE,
         open_positions=2,
         holds=False,
         equity=EQUITY,
@@ -101,32 +105,32 @@ def propose(signal: Signal, quote: Quote, sequence: int) -> Intent | None:
     """A sized intent, as the engine makes it from a LONG signal."""
     assert signal.stop is not None
     assert signal.target is not None
-    worst = round_to_step(quote.ask + apply_bps(quote.ask, SLIPPAGE), INSTRUMENT.tick, DOWN)
+    worst = round_to_step(add(quote.ask, apply_bps(quote.ask, SLIPPAGE)), INSTRUMENT.tick, DOWN)
     size = quantity(
         SIZING,
         price=worst,
         rate=RATE,
         instrument=INSTRUMENT,
         equity=EQUITY,
-        allocation_left=Decimal(100),
+        allocation_left=HUNDRED,
         position_room=LIMITS.position,
-        exposure_room=Decimal(30),
+        exposure_room=ROOM,
         volatility=None,
         record=RECORD,
     )
     if not size:
         return None
     return Intent(
-        id=blake2b(RUN_ID + b"momentum" + sequence.to_bytes(8, "big"), digest_size=16).hexdigest(),
+        id=intent_id(RUN_ID, "momentum", sequence),
         module="momentum",
         symbol=signal.symbol,
         side=Side.BUY,
         quantity=size,
         worst_price=worst,
-        max_fee=quantise(apply_bps(mul(size, worst), FEE), 8, CEILING),
+        max_fee=fee_bound(size, worst, FEE),
         exits=Exits(
-            round_to_step(from_float(signal.stop), INSTRUMENT.tick, DOWN),
-            round_to_step(from_float(signal.target), INSTRUMENT.tick, DOWN),
+            round_to_step(from_float(signal.stop), INSTRUMENT.tick, FLOOR),
+            round_to_step(from_float(signal.target), INSTRUMENT.tick, CEILING),
         ),
         reason=signal.reason,
         created_ms=quote.ts_ms,
@@ -139,22 +143,32 @@ def propose(signal: Signal, quote: Quote, sequence: int) -> Intent | None:
 
 @dataclass(slots=True)
 class Answers:
-    """Allowed and denied so far; `made` numbers the intents."""
+    """Numbers the intents and keeps the nanoseconds of each stage behind a signal."""
 
     made: int = 0
+    stages: dict[str, list[int]] = field(default_factory=lambda: {"intent": [], "situation": [], "gate": []})
 
     def judge(self, signal: Signal, quote: Quote) -> bool | None:
         """Intent and verdict of one signal."""
+        clock, stages = time.perf_counter_ns, self.stages
+        start = clock()
         intent = propose(signal, quote, self.made)
         if intent is None:
             return None
         self.made += 1
-        return type(check(intent, situation(quote, self.made), LIMITS)) is Allow
+        built = clock()
+        state = situation(quote, self.made)
+        described = clock()
+        verdict = check(intent, state, LIMITS)
+        stages["gate"].append(clock() - described)
+        stages["situation"].append(described - built)
+        stages["intent"].append(built - start)
+        return type(verdict) is Allow
 
 
-def on_bars(bars: Sequence[Bar], quotes: Sequence[Quote]) -> Decide:
+def on_bars(bars: Sequence[Bar], quotes: Sequence[Quote], answers: Answers) -> Decide:
     """The momentum module on bar n."""
-    module, answers = Momentum(MomentumParams()), Answers()
+    module = Momentum(MomentumParams())
 
     def decide(n: int) -> bool | None:
         signal = module.on_bar(bars[n], None)
@@ -163,9 +177,9 @@ def on_bars(bars: Sequence[Bar], quotes: Sequence[Quote]) -> Decide:
     return decide
 
 
-def on_quotes(quotes: Sequence[Quote]) -> Decide:
+def on_quotes(quotes: Sequence[Quote], answers: Answers) -> Decide:
     """Two averages and a channel on the mid of quote n."""
-    fast, slow, channel, answers = Ema(10), Ema(60), RollingMax(60), Answers()
+    fast, slow, channel = Ema(10), Ema(60), RollingMax(60)
     symbol = INSTRUMENT.symbol
 
     def decide(n: int) -> bool | None:
@@ -196,7 +210,7 @@ def percentile(sorted_ns: Sequence[int], share: float) -> float:
     return round(sorted_ns[max(0, math.ceil(share * len(sorted_ns)) - 1)] / 1000, 2)
 
 
-def summary(samples: Sequence[tuple[int, bool | None]]) -> dict[str, object]:
+def summary(samples: Sequence[tuple[int, bool | None]], stages: dict[str, list[int]]) -> dict[str, object]:
     """Counts and percentiles of one decider, with the goals it meets."""
     every = sorted(ns for ns, _ in samples)
     made = sorted(ns for ns, answer in samples if answer is not None)
@@ -211,6 +225,7 @@ def summary(samples: Sequence[tuple[int, bool | None]]) -> dict[str, object]:
         "allowed": sum(answer is True for _, answer in samples),
         "denied": sum(answer is False for _, answer in samples),
         **figures,
+        "stages_p50_us": {stage: percentile(sorted(ns), 0.5) for stage, ns in stages.items()},
         "met": {goal: figures[goal] <= limit for goal, limit in GOALS.items()},
     }
 
@@ -224,21 +239,22 @@ def main(arguments: Sequence[str]) -> int:
         print(json.dumps({"benchmark": "decision", "skipped": f"absent: {', '.join(missing)}"}))
         return 0
     results: dict[str, list[tuple[int, bool | None]]] = {"quote": [], "bar": []}
+    answers = {"quote": Answers(), "bar": Answers()}
     for path in paths:
         bars = read_bars(path)
         quotes = [quote_of(bar) for bar in bars]
         gc.collect()
         gc.freeze()  # the bars and quotes are the market's memory, not the decision's
         for _ in range(3):
-            measure(on_quotes(quotes), len(quotes), results["quote"])
-            measure(on_bars(bars, quotes), len(bars), results["bar"])
+            measure(on_quotes(quotes, answers["quote"]), len(quotes), results["quote"])
+            measure(on_bars(bars, quotes, answers["bar"]), len(bars), results["bar"])
     document: dict[str, object] = {
         "benchmark": "decision",
         "python": platform.python_version(),
         "files": [path.name for path in paths],
         "goals_us": GOALS,
     }
-    document.update({name: summary(samples) for name, samples in results.items()})
+    document.update({name: summary(samples, answers[name].stages) for name, samples in results.items()})
     print(json.dumps(document, indent=2))
     return 0
 
