@@ -1,146 +1,212 @@
-"""`journal verify`: the chain, and everything that claims to follow from it, rebuilt and compared.
+"""`journal verify`: the tables, the chain, and everything that claims to follow from it, rebuilt and compared.
 
-Hashed rows and the journal are the evidence; trades, payloads, orders, reservations, balances and positions are
-projections of it. A finding names the table and the row, never only "something is wrong".
+Hashed rows and the journal are the evidence; trades, payloads, orders, reservations, balances, positions and the
+settings in force are projections of it, compared column by column. A finding names the table and the row, never only
+"something is wrong", and what can not be read is a finding too, never an exception.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from decimal import Decimal
 from typing import Any, Final
 
 from app.execution.authorisation import refusal
+from app.execution.rebuild import (
+    MALFORMED,
+    Journal,
+    Orders,
+    Positions,
+    Row,
+    fold_journal,
+    fold_orders,
+    fold_positions,
+    fold_settings,
+)
 from app.execution.records import Role, request_of
-from app.execution.state import fill_of
 from app.execution.states import IN_FLIGHT, TradeState
-from app.execution.transition import position_row
-from app.portfolio.positions import PositionBook
+from app.ids import client_order_id
+from app.money import ZERO, add, from_text, to_text
 from signers.faults import SignatureMismatch
 from signers.verify import verify_text
 from storage.database import Reader
 from storage.journal import Finding, Head, verify_chain
+from storage.tables import strangers, unreadable
 
 _UNCOVERED: Final = frozenset({Role.FLATTEN.value})
 """Roles that need no authorisation: reduce-only sales after an emergency stop."""
 
 
 def verify(reader: Reader, mirror: Head | None) -> Iterator[Finding]:
-    """Every finding; none means: nothing was changed, inserted or removed, and every projection follows."""
-    yield from verify_chain(reader.connection, mirror)
-    yield from _ledger(reader)
-    yield from _journal_states(reader)
-    yield from _orders(reader)
-    yield from _positions(reader)
-    yield from _signatures(reader)
+    """Every finding; none means: nothing was changed, inserted or removed, and every projection follows.
+
+    Raises:
+        sqlite3.Error: the file itself can not be read.
+    """
+    connection = reader.connection
+    usual = connection.text_factory
+    connection.text_factory = _verbatim
+    try:
+        yield from strangers(connection)
+        missing = list(unreadable(connection))
+        yield from missing
+        if missing:
+            return
+        yield from verify_chain(connection, mirror)
+        journal, positions = fold_journal(reader), fold_positions(reader)
+        orders = fold_orders(reader)
+        for fold in (journal, orders, positions):
+            yield from fold.findings
+        yield from _ledger(reader)
+        yield from _projections(reader, journal, orders, positions)
+        yield from _fills(reader, orders)
+        yield from _signatures(reader, journal, orders)
+        yield from _settings(reader)
+    finally:
+        connection.text_factory = usual
+
+
+def _verbatim(stored: bytes) -> str:
+    """Also what is not UTF-8: it was never written by us, hashes to something else, and must not end the walk."""
+    return stored.decode(errors="surrogateescape")
 
 
 def _ledger(reader: Reader) -> Iterator[Finding]:
-    sums = "SELECT seq, asset, exact_sum(amount) AS total FROM postings GROUP BY seq, asset"
-    for row in reader.rows(f"SELECT * FROM ({sums}) WHERE total <> '0'"):  # noqa: S608 -- our own text
-        yield Finding(row["seq"], "postings", f"{row['asset']} does not sum to zero but to {row['total']}")
-    rebuilt = {
-        (row["account"], row["asset"]): row["total"]
-        for row in reader.rows(
-            "SELECT account, asset, exact_sum(amount) AS total FROM postings GROUP BY account, asset"
-        )
-    }
-    stored = {(row["account"], row["asset"]): row["amount"] for row in reader.rows("SELECT * FROM balances")}
-    for key in sorted(rebuilt.keys() | stored.keys()):
-        if rebuilt.get(key) != stored.get(key):
-            yield Finding(
-                None, "balances", f"{key[0]} {key[1]} is {stored.get(key)}, the postings give {rebuilt.get(key)}"
-            )
-
-
-def _journal_states(reader: Reader) -> Iterator[Finding]:
-    """Trades, payloads and reservations, folded from the journal's own list of changes."""
-    trades: dict[str, str] = {}
-    payloads: dict[str, tuple[str, str]] = {}
-    reservations: dict[str, tuple[str, ...]] = {}
-    for row in reader.connection.execute("SELECT body FROM journal ORDER BY seq"):
-        for entity, subject, *values in json.loads(row[0]).get("set", ()):
-            if entity == "trade":
-                trades[subject] = values[0]
-            elif entity == "payload":
-                text = values[2] if len(values) > 2 else payloads[subject][1]
-                payloads[subject] = (values[1], text)
-            elif entity == "reservation":
-                reservations[subject] = tuple(values)
-    columns = (
-        "SELECT trade_id AS id, asset || ' ' || amount || ' ' || remaining || ' ' || state AS value FROM reservations"
-    )
-    yield from _compare(reader, "trades", "SELECT id, state AS value FROM trades", trades)
-    states = {key: value[0] for key, value in payloads.items()}
-    texts = {key: value[1] for key, value in payloads.items()}
-    yield from _compare(reader, "payloads", "SELECT id, state AS value FROM payloads", states)
-    yield from _compare(reader, "payloads", "SELECT id, text AS value FROM payloads", texts)
-    joined = {key: " ".join(value) for key, value in reservations.items()}
-    yield from _compare(reader, "reservations", columns, joined)
-    for trade, values in reservations.items():
-        if values[-1] == "OPEN" and TradeState(trades.get(trade, TradeState.FAILED)) not in IN_FLIGHT:
-            yield Finding(None, "reservations", f"the reservation of {trade} outlives its trade")
-
-
-def _orders(reader: Reader) -> Iterator[Finding]:
-    rebuilt: dict[str, str] = {}
-    terms: dict[str, str] = {}
-    for row in reader.rows("SELECT * FROM order_events ORDER BY seq, rowid"):
-        if row["from_state"] is None:
-            terms[row["client_id"]] = json.dumps(json.loads(row["detail"])["terms"], separators=(",", ":"))
-        rebuilt[row["client_id"]] = f"{row['to_state']} {row['filled']} {row['revision']}"
-    state = "SELECT client_id AS id, state || ' ' || filled || ' ' || revision AS value FROM orders"
-    yield from _compare(reader, "orders", state, rebuilt)
-    yield from _compare(reader, "orders", "SELECT client_id AS id, terms AS value FROM orders", terms)
-    sums = reader.rows("SELECT client_id, exact_sum(quantity) AS filled FROM fills GROUP BY client_id")
-    filled = {row["client_id"]: row["filled"] for row in sums}
-    for row in reader.rows("SELECT client_id, filled FROM orders"):
-        if row["filled"] != filled.get(row["client_id"], "0"):
-            yield Finding(
-                None,
-                "orders",
-                f"{row['client_id']} says {row['filled']}, its fills {filled.get(row['client_id'], '0')}",
-            )
-
-
-def _positions(reader: Reader) -> Iterator[Finding]:
-    book = PositionBook()
-    for row in reader.rows("SELECT * FROM fills ORDER BY seq, rowid"):
-        book.apply(row["module"], fill_of(row))
-    rebuilt = {f"{h.module} {h.symbol}": str(position_row(h, 0)[2:-1]) for h in book.holdings.values()}
-    stored: dict[str, str] = {}
-    for row in reader.rows("SELECT * FROM module_positions"):
-        values = (row["quantity"], row["cost"], row["realised"], row["fees"], row["opened_ms"])
-        stored[f"{row['module']} {row['symbol']}"] = str(values)
-    for key in sorted(rebuilt.keys() | stored.keys()):
-        if rebuilt.get(key) != stored.get(key):
-            yield Finding(None, "module_positions", f"{key} is {stored.get(key)}, the fills give {rebuilt.get(key)}")
-
-
-def _signatures(reader: Reader) -> Iterator[Finding]:
-    """Every authorisation is what its address signed, and every order follows from one."""
-    texts: dict[str, str] = {}
-    for row in reader.rows("SELECT * FROM authorisations ORDER BY seq"):
-        texts[row["trade_id"]] = row["text"]
+    """Postings sum to zero per asset in each transition, and to the balances over all."""
+    sums: dict[str, Decimal] = {}
+    rebuilt: dict[tuple[Any, ...], Row] = {}
+    totals: dict[tuple[Any, ...], Decimal] = {}
+    current: Any = None
+    for row in reader.rows("SELECT rowid, seq, account, asset, amount FROM postings ORDER BY seq, rowid"):
+        if row["seq"] != current:
+            yield from _unbalanced(current, sums)
+            current, sums = row["seq"], {}
         try:
-            verify_text(row["text"], bytes.fromhex(row["signature"]), row["address"])
-        except (SignatureMismatch, ValueError) as error:
-            yield Finding(row["seq"], "authorisations", f"{row['payload_id']}: {error}")
-    for row in reader.rows("SELECT client_id, trade_id, role, terms FROM orders"):
-        if row["role"] in _UNCOVERED:
+            amount = from_text(row["amount"])
+            key = (row["account"], row["asset"])
+            sums[row["asset"]] = add(sums.get(row["asset"], ZERO), amount)
+            totals[key] = add(totals.get(key, ZERO), amount)
+        except MALFORMED as error:
+            yield Finding(row["seq"], "postings", f"{row['account']} {row['asset']}: {_words(error)}")
             continue
-        text = texts.get(row["trade_id"])
-        why = "nothing was signed for it" if text is None else refusal(text, request_of(json.loads(row["terms"])))
+        rebuilt[key] = {"account": key[0], "asset": key[1], "amount": to_text(totals[key])}
+    yield from _unbalanced(current, sums)
+    yield from _compare(reader, "balances", ("account", "asset"), rebuilt, "the postings give")
+
+
+def _unbalanced(seq: Any, sums: Mapping[str, Decimal]) -> Iterator[Finding]:
+    for asset, amount in sums.items():
+        if amount:
+            yield Finding(seq, "postings", f"{asset} does not sum to zero but to {to_text(amount)}")
+
+
+def _projections(reader: Reader, journal: Journal, orders: Orders, positions: Positions) -> Iterator[Finding]:
+    intents = {row["id"]: row for row in reader.rows("SELECT id, module, symbol, side, created_ms FROM intents")}
+    for key, row in journal.trades.items():
+        row.update(intents.get(key[0], {}))
+    yield from _compare(reader, "trades", ("id",), journal.trades, "the journal gives")
+    yield from _compare(reader, "payloads", ("id",), journal.payloads, "the journal gives")
+    yield from _compare(reader, "reservations", ("trade_id",), journal.reservations, "the journal gives")
+    yield from _compare(reader, "orders", ("client_id",), orders.rows, "its events give")
+    yield from _compare(reader, "module_positions", ("module", "symbol"), positions.rows, "the fills give")
+    live = {state.value for state in IN_FLIGHT}
+    for row in journal.reservations.values():
+        trade = journal.trades.get((row["trade_id"],), {"state": TradeState.FAILED.value})
+        if row["state"] == "OPEN" and trade["state"] not in live:
+            yield Finding(None, "reservations", f"the reservation of {row['trade_id']} outlives its trade")
+
+
+def _compare(
+    reader: Reader, table: str, keys: tuple[str, ...], rebuilt: Mapping[tuple[Any, ...], Row], source: str
+) -> Iterator[Finding]:
+    """Stored rows against rebuilt ones; a rebuilt row may lack columns that nothing else says."""
+    stored = {tuple(row[k] for k in keys): row for row in reader.rows(f"SELECT * FROM {table}")}  # noqa: S608 -- our own names
+    for key in sorted(rebuilt.keys() | stored.keys(), key=repr):
+        name = " ".join(map(str, key))
+        have, want = stored.get(key), rebuilt.get(key)
+        if have is None:
+            yield Finding(None, table, f"{name} is missing; {source} it")
+        elif want is None:
+            yield Finding(None, table, f"{name} is there; {source} none")
+        else:
+            for column, value in want.items():
+                if have[column] != value:
+                    yield Finding(None, table, f"{name}: {column} is {_short(have[column])}, {source} {_short(value)}")
+
+
+def _fills(reader: Reader, orders: Orders) -> Iterator[Finding]:
+    """What each order says is filled is the sum of its fills, and each fill belongs to one of our orders."""
+    filled: dict[Any, Decimal] = {}
+    for row in reader.rows("SELECT seq, fill_id, client_id, quantity FROM fills ORDER BY seq, rowid"):
+        try:
+            filled[row["client_id"]] = add(filled.get(row["client_id"], ZERO), from_text(row["quantity"]))
+        except MALFORMED:
+            continue  # already found when the positions were folded
+    for client_id in filled:
+        if (client_id,) not in orders.rows:
+            yield Finding(None, "fills", f"order {client_id} has fills and no events")
+    for row in orders.rows.values():
+        total = to_text(filled.get(row["client_id"], ZERO))
+        if row["filled"] != total:
+            yield Finding(None, "orders", f"{row['client_id']} says {_short(row['filled'])}, its fills {total}")
+
+
+def _signatures(reader: Reader, journal: Journal, orders: Orders) -> Iterator[Finding]:
+    """Every authorisation is what was confirmed and what its address signed; every order follows from one."""
+    texts: dict[Any, Any] = {}
+    for row in reader.rows("SELECT * FROM authorisations ORDER BY seq, rowid"):
+        texts[row["trade_id"]] = row["text"]
+        why = _unless(lambda row=row: verify_text(row["text"], bytes.fromhex(row["signature"]), row["address"]))  # type: ignore[misc]  # binds now
         if why is not None:
-            yield Finding(None, "orders", f"{row['client_id']} is not covered by a signed text: {why}")
+            yield Finding(row["seq"], "authorisations", f"{row['payload_id']}: {why}")
+        shown = journal.payloads.get((row["payload_id"],), {}).get("text")
+        if shown != row["text"]:
+            yield Finding(row["seq"], "authorisations", f"{row['payload_id']}: what was signed is not what was shown")
+    for row in reader.rows("SELECT client_id, trade_id FROM orders ORDER BY rowid"):
+        order = orders.rows.get((row["client_id"],))
+        if order is None:
+            continue  # already found as an order without events
+        if client_order_id(str(row["trade_id"]), str(order["role"])) != row["client_id"]:
+            yield Finding(None, "orders", f"{row['client_id']} does not derive from trade {_short(row['trade_id'])}")
+        elif order["role"] not in _UNCOVERED:
+            text = texts.get(row["trade_id"])
+            why = "nothing was signed for it" if text is None else _refused(text, orders.terms[row["client_id"]])
+            if why is not None:
+                yield Finding(None, "orders", f"{row['client_id']} is not covered by a signed text: {why}")
 
 
-def _compare(reader: Reader, table: str, sql: str, rebuilt: dict[str, Any]) -> Iterator[Finding]:
-    stored = {row["id"]: row["value"] for row in reader.rows(sql)}
-    for key in sorted(rebuilt.keys() | stored.keys()):
-        if rebuilt.get(key) != stored.get(key):
-            have, want = _short(stored.get(key)), _short(rebuilt.get(key))
-            yield Finding(None, table, f"{key} is {have}, the journal gives {want}")
+def _unless(check: Callable[[], None]) -> str | None:
+    try:
+        check()
+    except SignatureMismatch as error:
+        return error.what
+    except MALFORMED as error:
+        return _words(error)
+    return None
+
+
+def _refused(text: str, terms: dict[str, Any]) -> str | None:
+    try:
+        return refusal(text, request_of(terms))
+    except MALFORMED as error:
+        return _words(error)
+
+
+def _settings(reader: Reader) -> Iterator[Finding]:
+    """The settings in force are what all journaled changes add up to."""
+    for key, value in fold_settings(reader).items():
+        stored = reader.value("SELECT value FROM meta WHERE key = ?", (key,))
+        try:
+            found = json.loads(stored) if key == "config" else stored
+        except MALFORMED:
+            found = stored
+        if found != value:
+            yield Finding(None, "meta", f"{key} is {_short(found)}, config_changes give {_short(value)}")
+
+
+def _words(error: Exception) -> str:
+    return f"can not be read ({_short(str(error) or type(error).__name__)})"
 
 
 def _short(value: object) -> str:

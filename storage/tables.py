@@ -1,0 +1,57 @@
+"""Are the tables those that our migrations make? A trigger, a view or a replaced table could change what rows say."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+
+from storage.journal import Finding
+
+_OURS = "SELECT name, type, sql FROM sqlite_master WHERE name NOT LIKE 'sqlite@_%' ESCAPE '@' AND tbl_name <> ?"
+_BOOKKEEPING = "_sqlite_migrations"
+"""Made by sqlite-utils; its text depends on that library's version."""
+
+
+def strangers(connection: sqlite3.Connection) -> Iterator[Finding]:
+    """What is in the schema and should not be, what is not and should, and what SQLite itself finds wrong."""
+    ours, theirs = _schema(_pristine()), _schema(connection)
+    for name in sorted(ours.keys() | theirs.keys()):
+        kind = (theirs.get(name) or ours[name])[0]
+        if name not in ours:
+            yield Finding(None, "schema", f"{kind} {name} is not ours")
+        elif name not in theirs:
+            yield Finding(None, "schema", f"{kind} {name} is missing")
+        elif ours[name] != theirs[name]:
+            yield Finding(None, "schema", f"{kind} {name} was replaced or altered")
+    for (what,) in connection.execute("PRAGMA integrity_check(20)"):
+        if what != "ok":
+            yield Finding(None, "database", what)
+
+
+def unreadable(connection: sqlite3.Connection) -> Iterator[Finding]:
+    """Tables without the columns we read: nothing can be verified against them."""
+    pristine = _pristine()
+    for name, (kind, _) in _schema(pristine).items():
+        if kind == "table":
+            missing = _columns(pristine, name) - _columns(connection, name)
+            if missing:
+                yield Finding(None, name, f"has no {', '.join(sorted(missing))}: nothing can be verified against it")
+
+
+def _columns(connection: sqlite3.Connection, table: str) -> set[str]:
+    return {row[0] for row in connection.execute("SELECT name FROM pragma_table_info(?)", (table,))}
+
+
+def _schema(connection: sqlite3.Connection) -> dict[str, tuple[str, str]]:
+    rows = connection.execute(_OURS, (_BOOKKEEPING,))
+    return {name: (kind, " ".join((sql or "").split())) for name, kind, sql in rows}
+
+
+def _pristine() -> sqlite3.Connection:
+    from sqlite_utils import Database  # noqa: PLC0415 -- 150 ms, only to verify
+
+    from storage.migrations import MIGRATIONS  # noqa: PLC0415 -- needs sqlite_utils
+
+    connection = sqlite3.connect(":memory:", isolation_level=None)
+    MIGRATIONS.apply(Database(connection))
+    return connection
