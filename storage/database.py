@@ -25,6 +25,12 @@ def _exact_add(left: str, right: str) -> str:
     return to_text(CONTEXT.add(CONTEXT.create_decimal(left), CONTEXT.create_decimal(right)))
 
 
+def _functions(connection: sqlite3.Connection) -> sqlite3.Connection:
+    connection.create_function("exact_add", 2, _exact_add, deterministic=True)
+    connection.create_aggregate("exact_sum", 1, ExactSum)  # type: ignore[arg-type]  # typeshed wants int results; str is fine
+    return connection
+
+
 def connect(path: Path, *, read_only: bool) -> sqlite3.Connection:
     """A connection with our functions and pragmas. `isolation_level=None`: transactions are always explicit.
 
@@ -64,8 +70,7 @@ def _open(path: Path, mode: str) -> sqlite3.Connection:
         raise fault_of(error, path) from error
     try:
         connection.execute(f"PRAGMA busy_timeout={_BUSY_MS}")
-        connection.create_function("exact_add", 2, _exact_add, deterministic=True)
-        connection.create_aggregate("exact_sum", 1, ExactSum)  # type: ignore[arg-type]  # typeshed wants int results; str is fine
+        _functions(connection)
         connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
     except sqlite3.Error as error:
         connection.close()

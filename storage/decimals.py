@@ -69,7 +69,10 @@ def from_text(text: str) -> Decimal:
 
 
 class ExactSum:
-    """SQLite aggregate ``exact_sum(text)``: exact sum as canonical text; NULLs are skipped, nothing gives ``'0'``."""
+    """SQLite aggregate ``exact_sum(text)``: the exact sum as canonical text; NULLs are skipped.
+
+    Over no row at all SQLite gives NULL without asking us.
+    """
 
     def __init__(self) -> None:
         self._total = _ZERO
