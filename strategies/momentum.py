@@ -155,7 +155,7 @@ class Momentum:
         warm = self._seen >= self._warmup
         ceiling, floor, atr_before = self._ceiling.value, self._floor.value, self._atr.value
         held = position if position is not None and position.quantity > 0 else None
-        candidate = warm and held is None and close > ceiling
+        candidate = warm and close > ceiling
         loud = self._is_loud(volume) if candidate else None
 
         self._seen += 1

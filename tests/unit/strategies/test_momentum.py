@@ -110,6 +110,13 @@ def test_a_dissenting_vote_lowers_confidence_and_can_veto(vote: str, bars: list[
     assert last(bars, replace(params, min_confidence=0.81)) is None
 
 
+def test_the_range_is_compared_with_the_atr_before_the_bar() -> None:
+    # 0.5 is more than 1.2 times the calm 0.4, but not more than 1.2 times the 0.42 that includes this bar.
+    signal = last([*calm(WARMUP), breakout(close=100.35, span=0.5)])
+    assert signal is not None
+    assert "range" in signal.reason.split("votes: ")[1]
+
+
 @pytest.mark.parametrize(
     "bars",
     [
@@ -210,6 +217,8 @@ def test_after_a_long_gap_only_the_age_of_a_position_speaks() -> None:
     falling = [bar(n, 200.0 - n * 0.1) for n in range(WARMUP)]
     late = bar(10 * WARMUP, 100.0)
     assert last([*falling, late], position=held(late.open_ms)) is None
+    lower = bar(10 * WARMUP + 1, 90.0)
+    assert last([*falling, late, lower], position=held(late.open_ms)) is None, "two bars make no trend and no channel"
     signal = last([*falling, late], position=held(0))
     assert signal is not None
     assert signal.direction is Direction.FLAT
