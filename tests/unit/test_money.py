@@ -48,8 +48,10 @@ AMOUNTS = st.builds(
 POSITIVE = AMOUNTS.filter(lambda amount: amount > 0)
 STEPS = st.builds(lambda digits, places: Decimal(digits).scaleb(-places), st.integers(1, 2500), st.integers(0, 12))
 
-HALF_AND_A_HAIR = Decimal(5 * 10**97 + 1)
-"""Over 10**98 it is 0.5 and a 98th decimal; in more digits than a context keeps it would look like a tie."""
+ODD = 10**96 + 1
+JUST_ABOVE = Decimal(1000 * ODD + (ODD + 1) // 2)
+"""Over `ODD` it is 1000.5 and 5e-97: in a hundred digits that is a tie, and it is none."""
+JUST_BELOW = Decimal(1001 * ODD + (ODD - 1) // 2)
 
 
 def rounded(value: Fraction, rounding: str) -> int:
@@ -77,27 +79,23 @@ def test_a_total_is_exact(amounts: list[Decimal]) -> None:
 @pytest.mark.parametrize("rounding", ROUNDINGS)
 @settings(max_examples=50)
 @given(numerator=AMOUNTS, denominator=AMOUNTS.filter(bool), places=st.integers(0, 18))
-# a tie, and what lies a hair beside a tie: rounding first to 100 digits and then again would take it for one
-@example(numerator=Decimal(1), denominator=Decimal(8), places=2)
-@example(numerator=HALF_AND_A_HAIR, denominator=Decimal(10**98 + 1), places=0)
-@example(numerator=Decimal("0.5"), denominator=1 - Decimal("1E-28"), places=0)
-@example(numerator=Decimal(10**99 + 1), denominator=Decimal(2 * 10**99), places=0)
+@example(numerator=Decimal(1), denominator=Decimal(8), places=2)  # a tie
+@example(numerator=JUST_ABOVE, denominator=Decimal(ODD), places=0)
+@example(numerator=JUST_BELOW, denominator=Decimal(ODD), places=0)
+@example(numerator=neg(JUST_ABOVE), denominator=Decimal(ODD), places=0)
 def test_a_quotient_is_rounded_once(rounding: str, numerator: Decimal, denominator: Decimal, places: int) -> None:
     result = div(numerator, denominator, places, rounding)
     exact = Fraction(numerator) / Fraction(denominator)
     assert Fraction(result) == Fraction(rounded(exact * 10**places, rounding), 10**places)
 
 
-@pytest.mark.parametrize("side", [-1, 1])
-def test_what_lies_beyond_a_hundred_digits_still_breaks_a_tie(side: int) -> None:
-    denominator = Decimal(2 * 10**60)
-    numerator = add(Decimal(10**60), Decimal(side).scaleb(-39))
-    assert div(numerator, denominator, 0, ROUND_HALF_EVEN) == (1 if side > 0 else 0)
-    assert div(neg(numerator), denominator, 0, ROUND_HALF_EVEN) == (-1 if side > 0 else 0)
-    steps = mul(numerator, Decimal(10))
-    assert round_to_step(steps, mul(denominator, Decimal(10)), ROUND_HALF_EVEN) == (
-        mul(denominator, Decimal(10)) if side > 0 else 0
-    )
+def test_what_lies_beyond_a_hundred_digits_still_breaks_a_tie() -> None:
+    odd = Decimal(ODD)
+    assert div(JUST_ABOVE, odd, 0, ROUND_HALF_EVEN) == 1001
+    assert div(JUST_BELOW, odd, 0, ROUND_HALF_EVEN) == 1001
+    assert div(neg(JUST_ABOVE), odd, 0, ROUND_HALF_EVEN) == -1001
+    assert round_to_step(JUST_ABOVE, odd, ROUND_HALF_EVEN) == mul(odd, Decimal(1001))
+    assert round_to_step(JUST_BELOW, odd, ROUND_HALF_EVEN) == mul(odd, Decimal(1001))
 
 
 @pytest.mark.parametrize("rounding", ROUNDINGS)
