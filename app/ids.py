@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
+from typing import Final
 
+from app.errors import UsageError
 from storage.journal import canonical
+
+SHORTEST: Final = 4
+"""Characters of an id that name a trade in a command."""
 
 
 def run_id(source: str, config_digest: str, number: int) -> str:
@@ -30,3 +36,25 @@ def client_order_id(trade_id: str, role: str) -> str:
 def _digest(*parts: str | int) -> str:
     # canonical JSON keeps ("a", "bc") and ("ab", "c") apart
     return hashlib.blake2b(canonical(list(parts)).encode(), digest_size=16).hexdigest()
+
+
+def by_prefix(prefix: object, ids: Iterable[str]) -> str:
+    """The one id of a waiting trade that begins with `prefix`.
+
+    Raises:
+        UsageError: `prefix` is shorter than 4 characters (a typing error or an unset variable would pick a trade that
+            nobody meant) or begins none or several.
+    """
+    if not isinstance(prefix, str) or len(prefix) < SHORTEST:
+        raise UsageError(
+            "proposal.short",
+            f"{repr(prefix)[:40]} is too short to name a trade; type at least {SHORTEST} characters of its id.",
+            next_step="See what waits: countersign proposals",
+        )
+    found = [each for each in ids if each.startswith(prefix)]
+    if len(found) != 1:
+        words = "No waiting trade begins" if not found else f"{len(found)} waiting trades begin"
+        raise UsageError(
+            "proposal.unknown", f"{words} with {prefix[:40]}.", next_step="See what waits: countersign proposals"
+        )
+    return found[0]

@@ -41,10 +41,16 @@ class Trader:
 
     Args:
         progress: receives readable lines; None keeps quiet.
+        on_open: called once the session is open: the database is ours and sound.
     """
 
     def __init__(
-        self, plan: SessionPlan, source: MarketSource, limits: RunLimits, progress: Callable[[str], None] | None
+        self,
+        plan: SessionPlan,
+        source: MarketSource,
+        limits: RunLimits,
+        progress: Callable[[str], None] | None,
+        on_open: Callable[[], None] = lambda: None,
     ) -> None:
         self.source = source
         self.session = Session(plan, self._on_trade, self._on_worse)
@@ -52,6 +58,7 @@ class Trader:
         self.position = 0
         self._limits = limits
         self._progress = progress
+        self._on_open = on_open
         self._stopping = False
         self._outcome = "data ended"
         self._loops: list[asyncio.Task[None]] = []
@@ -64,6 +71,7 @@ class Trader:
         """
         session = self.session
         await session.open()
+        self._on_open()
         socket = paths.socket_path(session.plan.db)
         paths.open_socket_dir(socket)
         control = ControlServer(socket, handlers(self))

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
-from app.errors import UsageError
+from app.errors import SafetyError, UsageError
 from app.execution.control import Handler
 from app.execution.records import Trade
+from app.ids import by_prefix
 from app.money import to_text
+from storage.writer import Commit
 
 if TYPE_CHECKING:
     from app.trader import Trader
+
+
+ACKNOWLEDGE: Final = "UPDATE errors SET acknowledged_ms = ? WHERE id = ? AND acknowledged_ms IS NULL"
 
 
 def handlers(trader: Trader) -> Mapping[str, Handler]:
@@ -61,7 +66,7 @@ class _Commands:
         trade = self._find(request)
         assert trade.payload is not None
         if request["text"] != trade.payload.text:
-            raise UsageError("confirm.text", "The trade's text is not the one you read.", next_step="Read it again.")
+            raise SafetyError("confirm.text", "The trade's text is not the one you read.", next_step="Read it again.")
         self._trader.session.pipeline.proposals.confirm(trade.id)
         return {"id": trade.id}
 
@@ -75,7 +80,11 @@ class _Commands:
         return {"stopping": True}
 
     async def emergency(self, request: dict[str, Any]) -> dict[str, Any]:
-        report = await self._trader.session.emergency.act(flatten=bool(request.get("flatten")))
+        """The flag first, in case whoever asks has not made it; then cancel, drop, keep."""
+        flag = self._trader.session.desk.stop
+        if not flag.raised():
+            flag.create("emergency by command")
+        report = await self._trader.session.emergency.act(flatten=request.get("flatten") is True)
         return {
             "cancelled": report.cancelled,
             "kept_exits": report.kept_exits,
@@ -86,29 +95,25 @@ class _Commands:
     async def lift(self, _: dict[str, Any]) -> dict[str, Any]:
         """Journal that the stop is about to be lifted; the command removes the flag after this."""
         desk = self._trader.session.desk
+        if not desk.stop.raised():
+            return {"journaled": False}
         transition = desk.transition()
         transition.change("stop", "lifted")
         await desk.commit(transition, "stop.lifted", "")
         return {"journaled": True}
 
     async def acknowledge(self, request: dict[str, Any]) -> dict[str, Any]:
-        desk = self._trader.session.desk
-        sql = "UPDATE errors SET acknowledged_ms = ? WHERE id = ? AND acknowledged_ms IS NULL"
-        desk.note(sql, (desk.clock.now_ms(), int(request["id"])))
-        return {"id": int(request["id"])}
+        """Answers once it is on disk."""
+        desk, number = self._trader.session.desk, request["id"]
+        if type(number) is not int or not 0 < number < 2**63:
+            raise UsageError("errors.id", "An error's number is a whole number above 0.")
+        statement = (ACKNOWLEDGE, (desk.clock.now_ms(), number))
+        await desk.writer.submit(Commit(desk.clock.now_ms(), "", statements=(statement,), cursor=desk.cursor))
+        return {"id": number}
 
     def _find(self, request: dict[str, Any]) -> Trade:
-        prefix = str(request["id"])
-        waiting = self._trader.session.pipeline.proposals.waiting()
-        found = [trade for trade in waiting if trade.id.startswith(prefix)]
-        if len(found) == 1:
-            return found[0]
-        what = (
-            f"No waiting trade begins with {prefix}."
-            if not found
-            else f"{len(found)} waiting trades begin with {prefix}."
-        )
-        raise UsageError("proposal.unknown", what, next_step="See what waits: countersign proposals")
+        waiting = {trade.id: trade for trade in self._trader.session.pipeline.proposals.waiting()}
+        return waiting[by_prefix(request["id"], waiting)]
 
     def _proposal(self, trade: Trade) -> dict[str, Any]:
         intent, payload = trade.intent, trade.payload

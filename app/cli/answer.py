@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from typing import Any
 
-from app.cli import context
+from app.cli import context, streams
 from app.cli.watch import when
-from app.errors import SafetyError, UsageError
+from app.errors import SafetyError
+from app.ids import by_prefix
 from app.text import escape_untrusted
 
 SUBMIT = "S"
@@ -32,10 +32,7 @@ def confirm(options: argparse.Namespace) -> int:
     """Show the text that will be signed and ask. Only S confirms; Enter alone never does."""
     proposal = _one(options)
     _show(proposal)
-    print(
-        f"\nType {SUBMIT} and Enter to confirm; anything else leaves it waiting: ", end="", file=sys.stderr, flush=True
-    )
-    if sys.stdin.readline().strip() != SUBMIT:
+    if streams.typed_line(f"\nType {SUBMIT} and Enter to confirm; anything else leaves it waiting: ") != SUBMIT:
         raise SafetyError(
             "confirm.no", "Not confirmed.", next_step="It still waits. Decline it with: countersign decline ID"
         )
@@ -60,11 +57,8 @@ def _waiting(options: argparse.Namespace) -> list[dict[str, Any]]:
 
 
 def _one(options: argparse.Namespace) -> dict[str, Any]:
-    found = [p for p in _waiting(options) if p["id"].startswith(options.id)]
-    if len(found) != 1:
-        words = "No waiting trade begins" if not found else f"{len(found)} waiting trades begin"
-        raise UsageError("proposal.unknown", f"{words} with {options.id}.", next_step="See: countersign proposals")
-    return found[0]
+    waiting = {p["id"]: p for p in _waiting(options)}
+    return waiting[by_prefix(options.id, list(waiting))]
 
 
 def _show(proposal: dict[str, Any]) -> None:
@@ -84,4 +78,4 @@ def _show(proposal: dict[str, Any]) -> None:
     if proposal["resumed"]:
         lines.append("These bytes were signed before a restart and never sent; confirming sends the same bytes.")
     for line in lines:
-        print(escape_untrusted(line), file=sys.stderr)
+        streams.tell(escape_untrusted(line))

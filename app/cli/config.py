@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import sys
 
-from app.cli import context
+from app.cli import context, streams
 from app.errors import SafetyError, UsageError
 
 WORD = "LOOSEN"
@@ -15,6 +14,10 @@ def config(options: argparse.Namespace) -> int:
     """One of show, set, check."""
     if options.action == "set":
         return _set(options)
+    if options.value is not None or (options.action == "check" and options.key is not None):
+        raise UsageError(
+            "config.words", f"config {options.action} has a word too many: {options.value or options.key}."
+        )
     loaded = context.settings(options)
     if options.action == "check":
         lines = [
@@ -48,15 +51,10 @@ def _set(options: argparse.Namespace) -> int:
     file = load(loaded.path if loaded.path.exists() else None, {}, {})  # what an env variable covers up must not count
     new = load(loaded.path if loaded.path.exists() else None, {}, {options.key: options.value})
     old_value, new_value = flatten(file.settings).get(options.key), flatten(new.settings).get(options.key)
-    if is_tightening(str(old_value), str(new_value), options.key) is False:
-        print(
-            f"{options.key}: {old_value} -> {new_value} loosens a limit. Type {WORD} and Enter: ",
-            end="",
-            file=sys.stderr,
-            flush=True,
-        )
-        if sys.stdin.readline().strip() != WORD:
-            raise SafetyError("config.kept", "Nothing was changed.")
+    loosens = is_tightening(str(old_value), str(new_value), options.key) is False
+    prompt = f"{options.key}: {old_value} -> {new_value} loosens a limit. Type {WORD} and Enter: "
+    if loosens and streams.typed_line(prompt) != WORD:
+        raise SafetyError("config.kept", "Nothing was changed.")
     old, value = set_value(loaded.path, options.key, options.value)
     lines = [f"{options.key}: {old} -> {value} in {loaded.path}. It holds from the next start and is journaled there."]
     context.emit(options, "config-set", {"key": options.key, "old": old, "new": value, "path": str(loaded.path)}, lines)

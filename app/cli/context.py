@@ -6,25 +6,36 @@ import argparse
 import json
 import os
 import socket
-import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from app import paths
-from app.errors import ConfigError, CountersignError, StorageError, UsageError, VenueUnknown
+from app.cli import streams
+from app.errors import ConfigError, CountersignError, UsageError, VenueError, VenueUnknown
 from app.text import escape_untrusted
+from storage.database import trader_pid
 
 if TYPE_CHECKING:
     from app.config.load import Loaded
+
+PROFILES: Final = ("paper",)
+"""What `app.config.schema.Settings.profile` allows; here so that a command that reads no settings knows it too."""
 
 _LAST: Final = "last-database"
 """File in the data folder: the database of the newest session, which commands without --db mean."""
 
 
-def profile_of(options: argparse.Namespace) -> str:
-    """The profile named by flag or environment; paper by default."""
-    return options.profile or os.environ.get("COUNTERSIGN_PROFILE") or "paper"
+def profile_named(options: argparse.Namespace) -> str | None:
+    """The profile named by flag or environment.
+
+    Raises:
+        UsageError: there is no such profile.
+    """
+    name = options.profile or os.environ.get("COUNTERSIGN_PROFILE") or None
+    if name is not None and name not in PROFILES:
+        raise UsageError("profile.unknown", f"There is no profile {name!r}; allowed: {', '.join(PROFILES)}.")
+    return name
 
 
 def database_named(options: argparse.Namespace) -> Path | None:
@@ -34,28 +45,36 @@ def database_named(options: argparse.Namespace) -> Path | None:
 
 
 def database(options: argparse.Namespace) -> Path:
-    """The database a command means: named, else the newest session's, else the profile's own."""
-    named = database_named(options)
+    """The database a command means: named; else the named profile's own; else the newest session's; else paper's.
+
+    Raises:
+        UsageError: there is no such profile.
+    """
+    profile, named = profile_named(options), database_named(options)
     if named is not None:
         return named
+    last = None if profile else _last_database()
+    return last or Path(os.path.realpath(paths.database(profile or PROFILES[0])))
+
+
+def _last_database() -> Path | None:
     try:
-        last = Path((paths.data_dir() / _LAST).read_text(encoding="utf-8").strip())
+        last = Path(os.fsdecode((paths.data_dir() / _LAST).read_bytes().rstrip(b"\n")))
+        return last if last.is_absolute() and last.exists() else None
     except (OSError, ValueError):
-        last = Path()
-    if last.is_absolute() and last.exists():
-        return last
-    return Path(os.path.realpath(paths.database(profile_of(options))))
+        return None
 
 
 def remember_database(db: Path) -> None:
-    """The session that starts now is what later commands mean."""
-    folder = paths.private_dir(paths.data_dir())
-    part = folder / f"{_LAST}.part"
+    """The session that runs now is what later commands mean. Said, not refused, where it can not be written: the
+    session has a database, and commands can name it."""
     try:
-        part.write_text(f"{db}\n", encoding="utf-8")
+        folder = paths.private_dir(paths.data_dir())
+        part = folder / f"{_LAST}.part"
+        part.write_bytes(os.fsencode(db) + b"\n")
         part.rename(folder / _LAST)
-    except OSError as error:
-        raise StorageError("storage.folder", f"{folder} can not be written: {error.strerror}.") from error
+    except (OSError, CountersignError):
+        note(f"{paths.data_dir()} can not be written, so other commands need: --db {db}")
 
 
 def settings(options: argparse.Namespace, overrides: dict[str, str] | None = None) -> Loaded:
@@ -64,8 +83,8 @@ def settings(options: argparse.Namespace, overrides: dict[str, str] | None = Non
 
     name = options.config or os.environ.get("COUNTERSIGN_CONFIG")
     given = dict(overrides or {})
-    profile = profile_of(options)
-    if profile != "paper":
+    profile = profile_named(options)
+    if profile is not None:
         given["profile"] = profile
     return load(Path(name) if name else None, os.environ, given)
 
@@ -92,7 +111,7 @@ def emit(options: argparse.Namespace, schema: str, document: dict[str, Any], lin
 
 def note(text: str) -> None:
     """A diagnostic on stderr."""
-    print(f"countersign: {escape_untrusted(text)}", file=sys.stderr)
+    streams.tell(f"countersign: {escape_untrusted(text)}")
 
 
 def ask_trader(db: Path, request: dict[str, Any], timeout_s: float = 10.0) -> dict[str, Any]:
@@ -100,6 +119,7 @@ def ask_trader(db: Path, request: dict[str, Any], timeout_s: float = 10.0) -> di
 
     Raises:
         UsageError: no trader runs on this database.
+        VenueError: one does, and takes no commands (it is starting, ending, or stopped by a signal).
         VenueUnknown: it took the command and did not answer in time.
         CountersignError: what the trader refused with.
     """
@@ -109,10 +129,8 @@ def ask_trader(db: Path, request: dict[str, Any], timeout_s: float = 10.0) -> di
         connection.settimeout(timeout_s)
         try:
             connection.connect(str(path))
-        except OSError:
-            raise UsageError(
-                "control.none", f"No trader runs on {db}.", next_step="Start one: countersign run --headless"
-            ) from None
+        except OSError as error:
+            raise _not_reached(db, error) from None
         try:
             connection.sendall(json.dumps(request).encode() + b"\n")
             with connection.makefile("rb") as stream:
@@ -126,6 +144,16 @@ def ask_trader(db: Path, request: dict[str, Any], timeout_s: float = 10.0) -> di
         raise _refused(answer["error"])
     result: dict[str, Any] = answer["ok"]
     return result
+
+
+def _not_reached(db: Path, error: OSError) -> CountersignError:
+    pid = trader_pid(db)
+    if pid is None:
+        return UsageError("control.none", f"No trader runs on {db}.", next_step="Start one: countersign run --headless")
+    why = "it does not answer" if isinstance(error, TimeoutError) else "it is starting or ending"
+    return VenueError(
+        "control.busy", f"The trader (pid {pid}) takes no commands: {why}.", next_step="Try again in a moment."
+    )
 
 
 def _refused(error: dict[str, Any]) -> CountersignError:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import argparse
 import importlib
-import json
 import sys
 from typing import Final
 
 from app import __version__
-from app.errors import CountersignError
+from app.cli import streams
+from app.cli.parser import WrongUse
+from app.errors import CountersignError, UsageError
 from storage.faults import DatabaseLocked, StorageFault
 
 _HANDLERS: Final = {
@@ -37,35 +38,72 @@ _HANDLERS: Final = {
 
 def dispatch(options: argparse.Namespace) -> int:
     """Run the command; returns its exit code."""
-    if options.version:
-        print(f"countersign {__version__}")
-        return 0
-    if options.command is None:
-        print("countersign: choose a command, for example: countersign run --headless", file=sys.stderr)
-        return 2
+    streams.open_streams()
     try:
-        module = importlib.import_module(f"app.cli.{_HANDLERS[options.command]}")
-        code: int = getattr(module, options.command)(options)
+        code = _run(options)
         sys.stdout.flush()
     except CountersignError as error:
-        return _fail(options, error.code, str(error), error.exit_code)
+        code = _fail(error.code, str(error), error.exit_code, as_json=options.json)
     except StorageFault as fault:
         code = 3 if isinstance(fault, DatabaseLocked) else 1
-        return _fail(options, fault.code, f"{fault} {fault.next_step}".rstrip(), code)
+        _fail(fault.code, f"{fault} {fault.next_step}".rstrip(), code, as_json=options.json)
     except BrokenPipeError:
-        sys.stderr.close()  # the reader of our output left (head, a closed pager): nothing to tell it
+        streams.forget_output()  # the reader of our output left (head, a closed pager): nothing to tell it
         code = 1
     except KeyboardInterrupt:
-        print("countersign: interrupted.", file=sys.stderr)
-        code = 1
+        streams.forget_output()
+        code = _fail("interrupted", "Interrupted.", 1, as_json=False)
+    except OSError as error:
+        streams.forget_output()
+        where = f" ({error.filename})" if error.filename else ""
+        code = _fail("system", f"The system refused: {error.strerror or error}{where}.", 1, as_json=False)
+    except Exception as error:  # noqa: BLE001 -- the screen's edge: whatever it is, the trader gets words, the log the rest
+        code = _unexpected(error, as_json=options.json)
     return code
 
 
-def _fail(options: argparse.Namespace, code: str, words: str, exit_code: int) -> int:
+def wrong_use(wrong: WrongUse, *, as_json: bool) -> int:
+    """The arguments made no command: usage, what is wrong, 2."""
+    streams.open_streams()
+    streams.tell(wrong.usage.rstrip())
+    return _fail("usage", str(wrong), 2, as_json=as_json)
+
+
+def _run(options: argparse.Namespace) -> int:
+    if options.version:
+        from app.cli.context import emit  # noqa: PLC0415 -- as the handlers
+
+        emit(options, "version", {"version": __version__}, [f"countersign {__version__}"])
+        return 0
+    if options.command is None:
+        raise UsageError("usage", "choose a command, for example: countersign run --headless")
+    module = importlib.import_module(f"app.cli.{_HANDLERS[options.command]}")
+    code: int = getattr(module, options.command)(options)
+    return code
+
+
+def _fail(code: str, words: str, exit_code: int, *, as_json: bool) -> int:
     from app.text import escape_untrusted  # noqa: PLC0415 -- unicodedata, only when something failed
 
-    lines = [escape_untrusted(line) for line in words.splitlines()]
-    print(f"countersign: {lines[0]}", *lines[1:], sep="\n  ", file=sys.stderr)
-    if options.json:
-        print(json.dumps({"schema": "countersign.error/1", "code": code, "what": words, "exit_code": exit_code}))
+    lines = [escape_untrusted(line) for line in words.splitlines()] or [code]
+    streams.tell("\n  ".join([f"countersign: {lines[0]}", *lines[1:]]))
+    if as_json:
+        import json  # noqa: PLC0415 -- with it
+
+        document = {"schema": "countersign.error/1", "code": code, "what": words, "exit_code": exit_code}
+        try:
+            print(json.dumps(document), flush=True)
+        except OSError:
+            streams.forget_output()
     return exit_code
+
+
+def _unexpected(error: Exception, *, as_json: bool) -> int:
+    """A fault of ours. Its words may hold anything: they go to the log, redacted, and only its kind to the screen."""
+    from app import logs, paths  # noqa: PLC0415 -- structlog, 0.2 s
+
+    path = logs.configure(paths.log_dir())
+    logs.get(__name__).error("command.failed", error=error)
+    logs.close()
+    words = f"An unexpected fault ({type(error).__name__}); what was on disk is safe.\nIts details are in {path}."
+    return _fail("unexpected", words, 1, as_json=as_json)

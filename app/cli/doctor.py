@@ -13,16 +13,21 @@ from pathlib import Path
 
 from app import paths
 from app.cli import context
+from app.engine.clock import WallClock
 from app.errors import CountersignError
 from storage.database import reader
 from storage.faults import StorageFault
 
 _LEAST_FREE_MB = 200
+_LEAST_BEHIND_S = 60
+"""As `app.session` refuses it."""
 
 
 def doctor(options: argparse.Namespace) -> int:
     """One line per check, exit 1 when one fails; warnings do not fail."""
-    checks = [_python(), _sqlite(), _folders(), _disk(), _sync(), _settings(options), _database(options), _keyring()]
+    data = _existing(paths.data_dir())
+    checks = [_python(), _sqlite(), _folders(), _disk(data), _sync(data), _settings(options), _keyring()]
+    checks += _database(context.database(options))
     failed = [name for name, state, _ in checks if state == "FAIL"]
     document = {"ok": not failed, "checks": [{"name": n, "state": s, "detail": d} for n, s, d in checks]}
     context.emit(options, "doctor", document, [f"{s:<4}  {n:<10} {d}" for n, s, d in checks])
@@ -46,31 +51,33 @@ def _sqlite() -> _Check:
 
 
 def _folders() -> _Check:
-    try:
-        for folder in (paths.data_dir(), paths.log_dir()):
-            paths.private_dir(folder)
-    except CountersignError as error:
-        return "folders", "FAIL", error.what
+    for folder in (paths.data_dir(), paths.log_dir()):
+        nearest = _existing(folder)
+        if not nearest.is_dir() or not os.access(nearest, os.W_OK | os.X_OK):
+            return "folders", "FAIL", f"{folder} can not be used: {nearest} is no folder that we may write to"
     loose = [str(f) for f in (paths.data_dir(), paths.config_dir()) if f.exists() and f.stat().st_mode & 0o077]
     if loose:
         return "folders", "warn", f"readable by others: {', '.join(loose)}; chmod 700 them"
     return "folders", "ok", f"data in {paths.data_dir()}, logs in {paths.log_dir()}"
 
 
-def _disk() -> _Check:
-    free = shutil.disk_usage(_existing(paths.data_dir())).free // 1_000_000
+def _disk(folder: Path) -> _Check:
+    free = shutil.disk_usage(folder).free // 1_000_000
     return "disk", "ok" if free >= _LEAST_FREE_MB else "FAIL", f"{free} MB free ({_LEAST_FREE_MB} MB are needed)"
 
 
-def _sync() -> _Check:
+def _sync(folder: Path) -> _Check:
     """What one durable write costs here: each trade makes about six."""
-    with tempfile.TemporaryFile(dir=_existing(paths.data_dir())) as file:
-        times = []
-        for _ in range(20):
-            start = time.monotonic_ns()
-            os.write(file.fileno(), b"x" * 4096)
-            os.fdatasync(file.fileno())
-            times.append(time.monotonic_ns() - start)
+    times = []
+    try:
+        with tempfile.TemporaryFile(dir=folder) as file:
+            for _ in range(20):
+                start = time.monotonic_ns()
+                os.write(file.fileno(), b"x" * 4096)
+                os.fdatasync(file.fileno())
+                times.append(time.monotonic_ns() - start)
+    except OSError as error:
+        return "fdatasync", "FAIL", f"nothing can be written in {folder}: {error.strerror}"
     micros = sorted(times)[len(times) // 2] // 1000
     return "fdatasync", "ok" if micros < 50_000 else "warn", f"{micros} us for 4 KiB (median of 20)"
 
@@ -83,16 +90,23 @@ def _settings(options: argparse.Namespace) -> _Check:
     return "settings", "ok", str(loaded.path) if loaded.path.exists() else "defaults (no file)"
 
 
-def _database(options: argparse.Namespace) -> _Check:
-    db = context.database(options)
+def _database(db: Path) -> list[_Check]:
+    """Its pages, and whether the machine's clock agrees with what is on record: a session would refuse otherwise."""
     if not db.exists():
-        return "database", "ok", f"none yet; the first session makes {db}"
+        return [("database", "ok", f"none yet; the first session makes {db}")]
     try:
         with reader(db) as data:
             result = data.value("PRAGMA quick_check")
+            last_ms = data.value("SELECT max(wall_start_ms) FROM runs") or 0
     except StorageFault as fault:
-        return "database", "FAIL", f"{fault.what} {fault.next_step}"
-    return "database", "ok" if result == "ok" else "FAIL", f"{db}: quick check says {result}"
+        return [("database", "FAIL", f"{fault.what} {fault.next_step}")]
+    behind_s = (last_ms - WallClock().now_ms()) // 1000
+    clock = (
+        ("clock", "FAIL", f"{behind_s} s before the last session's start: set it")
+        if behind_s > _LEAST_BEHIND_S
+        else ("clock", "ok", "not before the last session's start")
+    )
+    return [("database", "ok" if result == "ok" else "FAIL", f"{db}: quick check says {result}"), clock]
 
 
 def _keyring() -> _Check:
@@ -106,6 +120,7 @@ def _keyring() -> _Check:
 
 
 def _existing(folder: Path) -> Path:
-    while not folder.exists():
+    """`folder` or the nearest of its parents that is there."""
+    while not os.path.lexists(folder):
         folder = folder.parent
     return folder

@@ -16,11 +16,13 @@ from storage.journal import head_of
 
 
 def backup(options: argparse.Namespace) -> int:
-    """A consistent copy, also beside a running trader; the paper venue's own record is copied with it."""
+    """A consistent copy, also beside a running trader. The paper venue's record is not ours to copy: after a restore it
+    is what we are compared with."""
     db, target = context.database(options), Path(os.path.realpath(options.file))
     with reader(db) as data:
-        head = head_of(data.connection).seq
         backup_connection(data.connection, target)
+    with reader(target) as copy:  # a running trader may have gone on: what counts is what the copy holds
+        head = head_of(copy.connection).seq
     document = {"database": str(db), "backup": str(target), "journal_rows": head}
     context.emit(options, "backup", document, [f"Backed up {db} ({head} journal rows) to {target}."])
     return 0

@@ -3,19 +3,65 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Callable, Sequence
+from typing import NoReturn
 
 _Command = Callable[[str, str], argparse.ArgumentParser]
+_MOST_ROWS = 1_000_000
+
+
+class WrongUse(Exception):
+    """The arguments make no command. `usage` shows what would."""
+
+    def __init__(self, usage: str, what: str) -> None:
+        super().__init__(what)
+        self.usage = usage
+
+
+class _Parser(argparse.ArgumentParser):
+    """One that raises instead of ending the process, so that ``--json`` gets its document."""
+
+    def error(self, message: str) -> NoReturn:
+        raise WrongUse(self.format_usage(), message)
+
+    def exit(self, status: int = 0, message: str | None = None) -> NoReturn:  # noqa: ARG002 -- only --help ends here
+        try:
+            if sys.stdout is not None:
+                sys.stdout.flush()
+        except OSError as error:
+            from app.cli import streams  # noqa: PLC0415 -- only when nobody reads the help
+
+            streams.forget_output()
+            if not isinstance(error, BrokenPipeError):
+                streams.tell(f"countersign: The help can not be written: {error.strerror}.")
+            status = 1
+        raise SystemExit(status)
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
-    """Read the arguments; wrong use prints a message and exits 2."""
-    return build().parse_args(list(arguments))
+    """Read the arguments.
+
+    Raises:
+        WrongUse: an unknown command or option, a value that is none, a word too many.
+        SystemExit: ``--help`` was printed.
+    """
+    parser = build()
+    options, rest = parser.parse_known_args(list(arguments))
+    if rest and options.command == "secrets":
+        # Not repeated: it is the secret, typed where the shell's history keeps it.
+        parser.error("secrets takes no value on the command line; it asks for it, or reads it from a pipe")
+    if rest:
+        parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    for name in ("db", "config", "profile", "replay"):
+        if getattr(options, name, None) == "":
+            parser.error(f"--{name} is empty (an unset variable of a script?)")
+    return options
 
 
 def build() -> argparse.ArgumentParser:
     """The parser. Global options are accepted before and after the command."""
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="countersign",
         description="A trading terminal whose every trade is read on screen and countersigned by a hardware wallet.",
         epilog="Exit codes: 0 done, 2 wrong use or bad input, 3 refused by a safety rule, 1 anything else.",
@@ -24,7 +70,7 @@ def build() -> argparse.ArgumentParser:
     _globals(parser, default=None)
     parser.add_argument("--version", action="store_true", help="print the version and exit")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
-    shared = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    shared = _Parser(add_help=False, allow_abbrev=False)
     _globals(shared, default=argparse.SUPPRESS)
 
     def command(name: str, text: str) -> argparse.ArgumentParser:
@@ -117,7 +163,8 @@ def _paged(parser: argparse.ArgumentParser) -> None:
 
 
 def _count(text: str) -> int:
-    number = int(text)
-    if not 0 <= number <= 1_000_000:
-        raise argparse.ArgumentTypeError(f"{text} is not within 0 to 1000000")
-    return number
+    # int() also reads "1_0" and other scripts' digits, and refuses 4301 of them with words about a limit.
+    if text.isascii() and text.isdecimal() and len(text) <= 7 and int(text) <= _MOST_ROWS:
+        return int(text)
+    shown = text if len(text) <= 40 else f"{text[:40]}..."
+    raise argparse.ArgumentTypeError(f"{shown} is no whole number from 0 to {_MOST_ROWS}")

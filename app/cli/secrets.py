@@ -36,18 +36,30 @@ def _act(options: argparse.Namespace, store: SecretStore) -> int:
     if options.action == "rm":
         store.delete(options.name)
     elif options.action == "rotate":
+        store.get(options.name)  # a keyring or a name that will be refused is refused before the value is typed
         store.rotate(options.name, Secret(_value(options.name)))
     else:
+        _check(store, options.name)
         store.set(options.name, Secret(_value(options.name)))
     done = {"set": "stored", "rm": "removed", "rotate": "replaced"}[options.action]
     context.emit(options, "secret", {"name": options.name, "done": done}, [f"{options.name}: {done}."])
     return 0
 
 
+def _check(store: SecretStore, name: str) -> None:
+    try:
+        store.get(name)
+    except SecretsError as error:
+        if error.code != "secrets.absent":
+            raise
+
+
 def _value(name: str) -> str:
-    value = (
-        getpass.getpass(f"Value of {name} (not shown): ") if sys.stdin.isatty() else sys.stdin.readline().rstrip("\n")
-    )
+    try:
+        hidden = sys.stdin.isatty()
+        value = getpass.getpass(f"Value of {name} (not shown): ") if hidden else sys.stdin.readline().rstrip("\n")
+    except (EOFError, OSError, UnicodeDecodeError):
+        value = ""
     if not value:
         raise UsageError("secrets.empty", "An empty value is not stored.", next_step="Nothing was changed.")
     return value

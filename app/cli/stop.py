@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import sys
 from pathlib import Path
 from typing import Any
 
-from app.cli import context
-from app.errors import CountersignError, SafetyError, StorageError
+from app.cli import context, streams
+from app.errors import CountersignError, SafetyError, StorageError, UsageError
 from app.execution.stop_flag import StopFlag
 from storage.database import trader_pid
+from storage.faults import StorageFault
 
 WORD = "TRADE"
 _PATIENCE_S = 2.0
@@ -20,6 +20,8 @@ _PATIENCE_S = 2.0
 def stop(options: argparse.Namespace) -> int:
     """One of the three."""
     db = context.database(options)
+    if options.flatten and not options.emergency:
+        raise UsageError("stop.flatten", "--flatten sells everything, and goes with --emergency only.")
     if options.emergency:
         return _emergency(options, db)
     if options.reset:
@@ -43,7 +45,7 @@ def _emergency(options: argparse.Namespace, db: Path) -> int:
     context.note(f"the stop is in force: {flag.path}")
     pid = trader_pid(db)
     if pid is None:
-        report = asyncio.run(_act_alone(options, db)) if db.exists() else _nothing()
+        report = _alone(options, db)
     else:
         try:
             report = context.ask_trader(db, {"op": "emergency", "flatten": options.flatten}, timeout_s=_PATIENCE_S)
@@ -68,6 +70,18 @@ def _emergency(options: argparse.Namespace, db: Path) -> int:
 
 def _nothing() -> dict[str, Any]:
     return {"cancelled": [], "kept_exits": 0, "flattened": [], "unknown": []}
+
+
+def _alone(options: argparse.Namespace, db: Path) -> dict[str, Any]:
+    try:
+        return asyncio.run(_act_alone(options, db)) if db.exists() else _nothing()
+    except (CountersignError, StorageFault) as error:
+        raise StorageError(
+            "stop.alone",
+            f"The stop is in force, and nothing could be cancelled: {error.what} "
+            "Orders may still be open at the venue.",
+            next_step=f"{error.next_step} Then repeat: countersign stop --emergency".lstrip(),
+        ) from error
 
 
 async def _act_alone(options: argparse.Namespace, db: Path) -> dict[str, Any]:
@@ -106,8 +120,7 @@ def _reset(options: argparse.Namespace, db: Path) -> int:
     if not flag.raised():
         context.emit(options, "stop-reset", {"lifted": False}, ["No emergency stop is in force."])
         return 0
-    print(f"Type {WORD} and Enter to lift the emergency stop: ", end="", file=sys.stderr, flush=True)
-    if sys.stdin.readline().strip() != WORD:
+    if streams.typed_line(f"Type {WORD} and Enter to lift the emergency stop: ") != WORD:
         raise SafetyError("stop.kept", "The emergency stop stays in force.")
     _journal_reset(db)
     flag.lift()
@@ -122,22 +135,6 @@ def _journal_reset(db: Path) -> None:
     if trader_pid(db) is not None:
         context.ask_trader(db, {"op": "lift"})
         return
-    asyncio.run(_journal_alone(db))
+    from app.cli.alone import journal  # noqa: PLC0415 -- asyncio and the writer, only to change something
 
-
-async def _journal_alone(db: Path) -> None:
-    from app.engine.clock import WallClock  # noqa: PLC0415 -- as above
-    from app.session import remembered  # noqa: PLC0415 -- as above
-    from storage.database import open_for_trading  # noqa: PLC0415 -- as above
-    from storage.writer import Commit, Writer  # noqa: PLC0415 -- as above
-
-    database = open_for_trading(db, remembered(db, "profile") or "paper")
-    try:
-        writer = Writer(database.connection, db)
-        writer.start(asyncio.get_running_loop())
-        try:
-            await writer.submit(Commit(WallClock().now_ms(), "stop.lifted", body='{"set":[["stop","lifted"]]}'))
-        finally:
-            writer.stop()
-    finally:
-        database.close()
+    journal(db, "stop.lifted", '{"set":[["stop","lifted"]]}')

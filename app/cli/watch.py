@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import argparse
-import json
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 from app import reports
 from app.cli import context
 from app.errors import CountersignError, UsageError
+from app.execution.stop_flag import StopFlag
+from app.money import to_text
 from storage.database import Reader, reader, trader_pid
 from storage.journal import head_of
+
+_DIGITS: Final = 18
+"""Of an error's number; SQLite's integers end at 19 digits."""
 
 
 def when(ts_ms: int | None) -> str:
@@ -36,7 +40,7 @@ def status(options: argparse.Namespace) -> int:
             "source": data.value("SELECT value FROM meta WHERE key = 'source'"),
             "running": pid is not None,
             "pid": pid,
-            "stop_in_force": db.with_name(db.name + ".stop").exists(),
+            "stop_in_force": StopFlag(db).raised(),
             "market_ms": data.value("SELECT ts_ms FROM cursor"),
             "open_positions": len(reports.positions(data)),
             "trades": _counts(data, "trades"),
@@ -125,13 +129,10 @@ def pnl(options: argparse.Namespace) -> int:
 
 def errors(options: argparse.Namespace) -> int:
     """Stored errors, or acknowledge one."""
-    db = context.database(options)
     if options.action == "ack":
-        if options.id is None or not options.id.isdigit():
-            raise UsageError("errors.id", "Which error? Give its number: countersign errors ack 3")
-        answer = context.ask_trader(db, {"op": "acknowledge", "id": int(options.id)})
-        context.emit(options, "acknowledged", answer, [f"Error {answer['id']} acknowledged."])
-        return 0
+        return _acknowledge(options)
+    if options.id is not None:
+        raise UsageError("errors.id", "Only ack takes a number: countersign errors ack 3")
     rows = _stored(options, "errors")
     lines = [
         f"{r['id']:>4} {when(r['ts_ms'])} {r['severity']:<8} {r['code']:<22} {r['what']} {r['next_step']}"
@@ -139,6 +140,28 @@ def errors(options: argparse.Namespace) -> int:
         for r in rows
     ]
     context.emit(options, "errors", {"errors": rows}, lines or ["No errors."])
+    return 0
+
+
+def _acknowledge(options: argparse.Namespace) -> int:
+    """Through the running trader, else under its lock."""
+    from app.cli.alone import record  # noqa: PLC0415 -- asyncio and the writer, only to change something
+    from app.trader_commands import ACKNOWLEDGE  # noqa: PLC0415 -- same
+
+    db, text = context.database(options), options.id or ""
+    if not (text.isascii() and text.isdecimal() and len(text) <= _DIGITS):
+        raise UsageError("errors.id", "Which error? Give its number: countersign errors ack 3")
+    number = int(text)
+    with reader(db) as data:
+        row = data.one("SELECT acknowledged_ms FROM errors WHERE id = ?", (number,))
+    if row is None:
+        raise UsageError("errors.id", f"There is no error {number}.", next_step="See: countersign errors")
+    if row["acknowledged_ms"] is None:
+        if trader_pid(db) is not None:
+            context.ask_trader(db, {"op": "acknowledge", "id": number})
+        else:
+            record(db, lambda now_ms: [(ACKNOWLEDGE, (now_ms, number))])
+    context.emit(options, "acknowledged", {"id": number}, [f"Error {number} acknowledged."])
     return 0
 
 
@@ -173,7 +196,7 @@ def modules(options: argparse.Namespace) -> int:
                 "summary": each.spec.summary if each.spec else "",
                 "unavailable": each.unavailable,
                 "enabled": mine is not None and mine.enabled,
-                "allocation": str(mine.allocation) if mine else "0",
+                "allocation": to_text(mine.allocation) if mine else "0",
             }
         )
     lines = [
@@ -181,5 +204,5 @@ def modules(options: argparse.Namespace) -> int:
         f"allocation {r['allocation']}  {'unavailable: ' + str(r['unavailable']) if r['unavailable'] else r['summary']}"
         for r in rows
     ]
-    context.emit(options, "modules", {"modules": json.loads(json.dumps(rows))}, lines or ["No modules installed."])
+    context.emit(options, "modules", {"modules": rows}, lines or ["No modules installed."])
     return 0
