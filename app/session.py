@@ -16,14 +16,14 @@ from app import __version__, paths
 from app.config.load import Loaded
 from app.config.tree import flatten, version_digest
 from app.engine.clock import MarketClock, WallClock
-from app.errors import ClockError, SafetyError, SignerError
+from app.errors import ClockError, CountersignError, SafetyError, SignerError
 from app.execution.desk import Desk, Terms
 from app.execution.emergency import Emergency
 from app.execution.pipeline import Pipeline
 from app.execution.records import Trade
 from app.execution.recovery import Recovery
 from app.execution.settlement import Settlement
-from app.execution.state import State, load
+from app.execution.state import load
 from app.execution.stop_flag import StopFlag
 from app.ids import run_id
 from app.market.state import MarketState
@@ -32,16 +32,20 @@ from app.money import ZERO, add, from_text, to_text
 from app.portfolio.equity import EquityCurve
 from app.portfolio.ledger import OPENING, opening
 from app.portfolio.valuation import Valuation
+from app.venues.base import OrderReport
 from app.venues.paper import PaperSettings, PaperVenue
 from app.venues.paper_process import PaperProcess
 from signers.demo import DemoSigner
 from signers.session import DeviceSession
 from storage.database import Reader, TraderDatabase, connect, open_for_trading
+from storage.faults import StorageFault
 from storage.writer import Writer
 from strategies.model import Instrument, InstrumentKind
 
 VENUE = "paper"
 DEMO_PATH = "m/44'/60'/0'/0/0"
+_REBUILD_PAUSES_S = (0.0, 0.1, 0.3, 0.6, 1.0)
+"""Before each attempt to read memory again from disk; together below the three seconds a shutdown may take."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +110,10 @@ class Session:
         self._on_progress = on_progress
         self._on_worse = on_worse
         self.fatal: asyncio.Future[BaseException] | None = None
+        self._rebuilding: asyncio.Task[None] | None = None
+        self._lost = 0
+        """Commits that failed, and are not made good by a rebuild that began later."""
+        self._missed: list[OrderReport] = []
 
     async def open(self) -> None:
         """Lock, load, connect, conclude what a former run left. Trading may start when this returns.
@@ -149,11 +157,11 @@ class Session:
         self.pipeline = Pipeline(
             self.desk,
             self.settlement,
-            resolve_unknown=self.recovery.resolve_unknown,
-            on_lost=self._on_lost,
+            resolve_unknown=self.recovery.resolve,
             on_progress=self._on_progress,
             on_worse=self._on_worse,
         )
+        self.desk.on_lost = self._on_lost
         self.emergency = Emergency(self.desk, self.pipeline)
         self.venue.subscribe(self._on_report)
         await self._journal_config(changes)
@@ -164,9 +172,12 @@ class Session:
 
     async def close(self, outcome: str) -> None:
         """Close everything in reverse order. Resting exits stay at the venue."""
+        if self._rebuilding is not None:
+            self._rebuilding.cancel()
+            await asyncio.gather(self._rebuilding, return_exceptions=True)
         if hasattr(self, "pipeline"):
             await self.pipeline.abandon()
-        if hasattr(self, "run"):
+        if hasattr(self, "desk"):
             self._end_run(outcome)
         for closer in reversed(self._closers):
             result = closer()
@@ -348,36 +359,57 @@ class Session:
 
     # -- what happens underneath --------------------------------------------------------------------------------
 
-    def _on_report(self, report: Any) -> None:
-        committed = self.settlement.on_report(report)
+    def _on_report(self, report: OrderReport) -> None:
+        """Called by the venue's reader, which nothing here may end."""
+        if self.desk.stale:
+            self._missed.append(report)
+            return
+        try:
+            committed = self.settlement.on_report(report)
+        except CountersignError as error:
+            self.desk.record_error(error, report.client_id)
+            self.desk.halt(error.what)
+            return
         if committed is not None:
-            self.desk.watch(committed, self._on_lost)
             found = self.desk.state.find_order(report.client_id)
             if found is not None:
                 self._on_progress(found[0])
 
     def _on_lost(self) -> None:
-        """A commit failed: memory is ahead of disk. Stop new trades and rebuild from disk, once."""
-        if self.desk.halted.startswith("the database failed") or self.fatal is None or self.fatal.done():
-            return
+        """A commit failed: memory is ahead of disk. Stop new trades and read everything again from disk."""
+        self._lost += 1
+        self.desk.stale = True
         fault = self.writer.failed
         self.desk.halt(f"the database failed: {fault.what if fault else 'a commit was lost'}")
-        self._rebuilding = asyncio.get_running_loop().create_task(self._rebuild())
+        if self._rebuilding is None or self._rebuilding.done():
+            self._rebuilding = asyncio.get_running_loop().create_task(self._rebuild())
 
     async def _rebuild(self) -> None:
-        from app.errors import CountersignError  # noqa: PLC0415 -- only here
-        from storage.faults import StorageFault  # noqa: PLC0415 -- only here
-
+        """Until memory equals disk and the venue has been asked. A disk that stays full ends the session: what rests at
+        the venue rests there, and the next start concludes the rest."""
+        error: BaseException | None = None
         with self.desk.activity.busy():
-            try:
-                await self.pipeline.abandon()
-                await self.writer.reset()
-                self.desk.state = self._reload()
-                await self.recovery.resume(self.pipeline)
-            except (StorageFault, CountersignError) as error:
-                assert self.fatal is not None
-                if not self.fatal.done():
-                    self.fatal.set_result(error)
+            for pause in _REBUILD_PAUSES_S:
+                await asyncio.sleep(pause)
+                seen = self._lost
+                try:
+                    await self._from_disk()
+                except (StorageFault, CountersignError) as fault:
+                    error = fault
+                else:
+                    if seen == self._lost:
+                        return
+        assert self.fatal is not None
+        if not self.fatal.done():
+            self.fatal.set_result(error or self.writer.failed or StorageFault("storage.lost", self.desk.halted))
 
-    def _reload(self) -> State:
-        return load(VENUE, self.reader)
+    async def _from_disk(self) -> None:
+        await self.pipeline.abandon()
+        await self.writer.reset()
+        # No await until memory is disk's again: between the writer's reset and here, the desk refuses every commit.
+        self.desk.state = load(VENUE, self.reader)
+        self.desk.stale = False
+        missed, self._missed = self._missed, []
+        for report in missed:
+            self._on_report(report)
+        await self.recovery.resume(self.pipeline)

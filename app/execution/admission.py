@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from decimal import Decimal
+from typing import Final
+
 from app.execution.desk import Desk
 from app.execution.purse import Shortfall
 from app.execution.records import Trade
-from app.money import add, mul, to_text
+from app.money import ZERO, add, mul, sub, to_text
 from app.risk.gate import check
 from app.risk.model import Deny
-from strategies.model import Side
+from strategies.model import Quote, Side
+
+_ANY_BPS: Final = Decimal(1_000_000_000)
 
 
 def admit(desk: Desk, trade: Trade) -> Deny | None:
@@ -20,7 +26,8 @@ def admit(desk: Desk, trade: Trade) -> Deny | None:
     instrument, purse = desk.instruments[intent.symbol], desk.state.purse
     if intent.side is Side.BUY:
         bound = add(mul(intent.quantity, intent.worst_price), intent.max_fee)
-        short = purse.reserve(trade.id, instrument.quote, bound)
+        spoken_for = _covered_by_exits(desk, instrument.quote)
+        short = purse.reserve(trade.id, instrument.quote, bound, spoken_for=spoken_for)
     else:
         held = desk.state.positions.holding(intent.module, intent.symbol).quantity
         if not intent.reduce_only or intent.quantity > held:
@@ -33,26 +40,60 @@ def admit(desk: Desk, trade: Trade) -> Deny | None:
     return None if short is None else _too_little(short)
 
 
+def _covered_by_exits(desk: Desk, asset: str) -> Decimal:
+    """What modules hold of `asset` as positions and closes have not reserved. Resting exits must find it: a position
+    in BTC-USDT can not pay for ETH-BTC."""
+    state, held = desk.state, ZERO
+    for holding in state.positions.open_holdings():
+        if desk.instruments[holding.symbol].base == asset:
+            held = add(held, holding.quantity)
+    for trade in state.in_flight() if held else ():
+        hold = state.purse.holds.get(trade.id)
+        if hold is not None and hold.asset == asset and trade.intent.side is Side.SELL:
+            held = sub(held, hold.remaining)
+    return max(held, ZERO)
+
+
 def _too_little(short: Shortfall) -> Deny:
     reason = f"The trade needs {to_text(short.needed)} {short.asset}; {to_text(short.available)} is free."
     return Deny("balance", reason, to_text(short.needed), to_text(short.available))
 
 
 def worse_than_confirmed(desk: Desk, trade: Trade) -> str | None:
-    """What became worse than what was confirmed while the person and the device took their time, or None."""
-    intent, payload = trade.intent, trade.payload
-    assert payload is not None
+    """What became worse than what was confirmed while the person and the device took their time, or None.
+
+    The whole gate is asked again, without this trade's own reservation. Only the distance of its worst price from the
+    touch is not: the price was confirmed, and a market that came our way is no reason to stop.
+    """
+    intent, entry = trade.intent, trade.entry
     now = desk.clock.now_ms()
-    if now > payload.valid_until_ms:
+    if lapsed(desk, trade):
         return "The authorisation is no longer valid."
+    if entry is not None and entry.request.expires_ms is not None and now >= entry.request.expires_ms:
+        return "The order's time in force has ended."
     if desk.halted and not intent.reduce_only:
         return f"New trades stopped: {desk.halted}."
     quote = desk.market.quote(intent.symbol)
     age = max(desk.limits.quote_age_ms, desk.market.bar_ms(intent.symbol))
     if quote is None or now - quote.ts_ms > age:
         return "There is no fresh quote to check the confirmed price against."
-    if intent.side is Side.BUY and quote.ask > intent.worst_price:
-        return f"The ask rose to {to_text(quote.ask)}; confirmed was {to_text(intent.worst_price)} or better."
-    if intent.side is Side.SELL and quote.bid < intent.worst_price:
-        return f"The bid fell to {to_text(quote.bid)}; confirmed was {to_text(intent.worst_price)} or better."
+    if (worse := worse_price(quote, trade)) is not None:
+        return worse
+    verdict = check(intent, desk.risk_state(intent.symbol, without=trade), replace(desk.limits, slippage_bps=_ANY_BPS))
+    return verdict.reason if isinstance(verdict, Deny) else None
+
+
+def worse_price(quote: Quote, trade: Trade) -> str | None:
+    """Whether the touch has left the trade's bound behind, in words with both numbers."""
+    worst = trade.intent.worst_price
+    if trade.intent.side is Side.BUY and quote.ask > worst:
+        return f"The ask rose to {to_text(quote.ask)}; the trade allows {to_text(worst)} or better."
+    if trade.intent.side is Side.SELL and quote.bid < worst:
+        return f"The bid fell to {to_text(quote.bid)}; the trade allows {to_text(worst)} or better."
     return None
+
+
+def lapsed(desk: Desk, trade: Trade) -> bool:
+    """Whether the text's valid-until has passed."""
+    assert trade.payload is not None
+    return desk.clock.now_ms() > trade.payload.valid_until_ms

@@ -20,6 +20,8 @@ from app.venues.base import OrderKind, OrderRequest
 from strategies.model import Side
 
 HEADER: Final = "countersign trade 1"
+MOST_IN_LINE: Final = 60
+"""Characters; more would scroll over four pages of the smallest device."""
 
 _AMOUNT: Final = r"(0|[1-9]\d{0,39}|(?:0|[1-9]\d{0,39})\.\d{1,40})"
 _SYMBOL: Final = r"([A-Z0-9]{1,20}-[A-Z0-9]{1,20}(?:-PERP)?)"
@@ -77,7 +79,18 @@ class Authorisation:
 
 
 def render(authorisation: Authorisation) -> str:
-    """The text to show and to sign; ASCII, lines joined by a newline, no trailing one."""
+    """The text to show and to sign; ASCII, lines joined by a newline, no trailing one.
+
+    Raises:
+        ValueError: a line would be longer than `MOST_IN_LINE`, or `parse` would not read it back.
+    """
+    text = _words(authorisation)
+    if any(len(line) > MOST_IN_LINE for line in text.split("\n")) or _LINES.fullmatch(text) is None:
+        raise ValueError(f"the authorisation of trade {authorisation.trade_id} can not be shown in plain short lines")
+    return text
+
+
+def _words(authorisation: Authorisation) -> str:
     a = authorisation
     word = "pay up to" if a.side is Side.BUY else "get at least"
     lines = [
@@ -133,13 +146,14 @@ def parse(text: str) -> Authorisation:
         time_in_force_ms=int(open_for),
         valid_until_ms=int(datetime.strptime(f"{until}+0000", "%Y-%m-%d %H:%M:%S%z").timestamp()) * 1000,
     )
-    if render(authorisation) != text:
+    if _words(authorisation) != text or symbol.split("-")[1] != quote or max(map(len, text.split("\n"))) > MOST_IN_LINE:
         raise ValueError("the lines of the authorisation contradict one another")
     return authorisation
 
 
-def refusal(text: str, order: OrderRequest) -> str | None:
-    """Why `text` does not permit `order`, or None when it does. Pure: the text decides alone.
+def refusal(text: str, order: OrderRequest, venue: str | None = None) -> str | None:
+    """Why `text` does not permit `order`, or None when it does. Pure: the text decides alone. `venue` is where the
+    order goes; None asks only about the order itself, which does not say so.
 
     An entry or close needs: the text's side, symbol, at most its quantity, a limit no worse than its price, an end no
     later than valid-until plus the time it may stay open, and the client id derived from the trade. A stop or target
@@ -149,21 +163,29 @@ def refusal(text: str, order: OrderRequest) -> str | None:
         allowed = parse(text)
     except ValueError as error:
         return str(error)
-    if order.symbol != allowed.symbol:
-        return f"the text is for {allowed.symbol}, the order for {order.symbol}"
-    if not 0 < order.quantity <= allowed.quantity:
-        return f"the text allows {to_text(allowed.quantity)}, the order has {to_text(order.quantity)}"
-    if order.valid_until_ms != allowed.valid_until_ms:
-        return "the order is valid for another time than the text"
+    if (why := _elsewhere(allowed, order, venue)) is not None:
+        return why
     for role, rule in _RULES.items():
         if order.client_id == client_order_id(allowed.trade_id, role):
             return rule(allowed, order)
     return "the order's id does not derive from the trade"
 
 
-def permits(text: str, order: OrderRequest) -> bool:
-    """Whether `text` permits `order`."""
-    return refusal(text, order) is None
+def _elsewhere(allowed: Authorisation, order: OrderRequest, venue: str | None) -> str | None:
+    if venue is not None and venue != allowed.venue:
+        return f"the text is for {allowed.venue}, the order goes to {venue}"
+    if order.symbol != allowed.symbol:
+        return f"the text is for {allowed.symbol}, the order for {order.symbol}"
+    if not 0 < order.quantity <= allowed.quantity:
+        return f"the text allows {to_text(allowed.quantity)}, the order has {to_text(order.quantity)}"
+    if order.valid_until_ms != allowed.valid_until_ms:
+        return "the order is valid for another time than the text"
+    return None
+
+
+def permits(text: str, order: OrderRequest, venue: str | None = None) -> bool:
+    """Whether `text` permits `order`, at `venue` when one is named."""
+    return refusal(text, order, venue) is None
 
 
 def _entry(allowed: Authorisation, order: OrderRequest) -> str | None:

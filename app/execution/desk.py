@@ -10,16 +10,18 @@ from decimal import Decimal
 from app.engine.activity import Activity
 from app.engine.clock import Clock
 from app.errors import CountersignError, Severity
+from app.execution.records import Trade
 from app.execution.state import State
 from app.execution.stop_flag import StopFlag
 from app.execution.transition import Transition
 from app.market.state import MarketState
-from app.money import ZERO, add, mul
+from app.money import ZERO, add, mul, to_text
 from app.portfolio.equity import DAY_MS, EquityCurve
 from app.portfolio.valuation import Valuation
 from app.risk.model import Limits, RiskState
 from app.venues.base import Venue, VenueInfo
 from signers.session import DeviceSession
+from storage.faults import TransitionLost
 from storage.writer import Commit, Writer
 from strategies.model import Instrument
 
@@ -96,6 +98,10 @@ class Desk:
         self.activity = Activity()
         self.counters = Counters()
         self.halted = ""
+        self.on_lost: Callable[[], None] = lambda: None
+        """Called when a commit failed: memory is ahead of disk."""
+        self.stale = False
+        """Memory is ahead of disk and about to be read again: nothing that follows from it may be written."""
         self.cursor: tuple[str, int, int] | None = None
         self.turn = asyncio.Lock()
 
@@ -104,20 +110,24 @@ class Desk:
         return Transition(self.clock.now_ms())
 
     def commit(self, transition: Transition, kind: str, subject: str) -> asyncio.Future[int]:
-        """Queue a transition for the disk, in the order of its changes in memory."""
-        return self.writer.submit(transition.commit(kind, subject, self.cursor))
-
-    def watch(self, committed: asyncio.Future[int], on_lost: Callable[[], None]) -> None:
-        """Nobody awaits this commit, but the market waits for it, and its loss must be heard."""
+        """Queue a transition for the disk, in the order of its changes in memory. Its loss is heard here, whether
+        anybody awaits it or not; the market waits for it."""
+        if self.stale:
+            future: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+            future.set_exception(TransitionLost("storage.stale", "The account is being read again from disk."))
+            future.add_done_callback(_forget)
+            return future
         token = self.activity.busy()
         token.__enter__()
 
         def done(future: asyncio.Future[int]) -> None:
             token.__exit__(None, None, None)
             if not future.cancelled() and future.exception() is not None:
-                on_lost()
+                self.on_lost()
 
+        committed = self.writer.submit(transition.commit(kind, subject, self.cursor))
         committed.add_done_callback(done)
+        return committed
 
     def halt(self, reason: str) -> None:
         """Take no new trade until the session is restarted; exits stay managed."""
@@ -156,13 +166,31 @@ class Desk:
         commit = Commit(self.clock.now_ms(), "", statements=statements, cursor=self.cursor)
         self.writer.submit(commit).add_done_callback(_forget)
 
-    def risk_state(self, symbol: str) -> RiskState:
-        """The situation an intent in `symbol` meets now."""
+    def record_quote(self, trade_id: str, symbol: str, stage: str) -> None:
+        """Store the quote that stood at a step of a trade."""
+        quote = self.market.quote(symbol)
+        if quote is None:
+            return
+        values = (
+            trade_id,
+            stage,
+            quote.symbol,
+            quote.ts_ms,
+            to_text(quote.bid),
+            to_text(quote.ask),
+            int(quote.synthetic),
+        )
+        sql = "INSERT INTO quotes (trade_id, stage, symbol, ts_ms, bid, ask, synthetic) VALUES (?, ?, ?, ?, ?, ?, ?)"
+        self.note(sql, values)
+
+    def risk_state(self, symbol: str, without: Trade | None = None) -> RiskState:
+        """The situation an intent in `symbol` meets now; `without` leaves one signed trade of its own out."""
         now, state, market = self.clock.now_ms(), self.state, self.market
         instrument = self.instruments[symbol]
-        exposure, position, symbols, stale = self._exposure(symbol, now)
+        exposure, position, symbols, stale = self._exposure(symbol, now, without)
         self.sample_equity()
         today = now - now % DAY_MS
+        counted = without is not None and without.payload is not None and without.payload.signed_ms >= today
         return RiskState(
             now_ms=now,
             instrument=instrument,
@@ -176,7 +204,7 @@ class Desk:
             equity=self.equity.equity,
             equity_peak=self.equity.peak,
             day_start_equity=self.equity.day_start,
-            trades_today=state.entries_since(today),
+            trades_today=state.entries_since(today) - int(counted),
             losses_in_row=state.positions.losses_since(today),
             last_trade_ms=state.positions.last_fill_ms.get(symbol),
             stale_marks=stale,
@@ -190,10 +218,12 @@ class Desk:
         if profit is not None:
             self.equity.sample(self.clock.now_ms(), add(self.terms.capital, profit))
 
-    def _exposure(self, symbol: str, now: int) -> tuple[Decimal, Decimal, set[str], tuple[str, ...]]:
+    def _exposure(
+        self, symbol: str, now: int, without: Trade | None
+    ) -> tuple[Decimal, Decimal, set[str], tuple[str, ...]]:
         """Value of everything, of `symbol`, the symbols concerned, and those whose mark is stale or missing."""
         exposure, of_symbol, stale = ZERO, ZERO, []
-        pending = self.state.pending_entries()
+        pending = self.state.pending_entries(without)
         symbols = set(pending) | {holding.symbol for holding in self.state.positions.open_holdings()}
         for held in sorted(symbols):
             mark, rate = self.market.mark(held), self.valuation.rate(self.instruments[held].quote)

@@ -3,6 +3,7 @@ protective exits and reduce-only orders kept. Flattening sells what is held, sha
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from app.errors import Severity, VenueError
@@ -38,13 +39,13 @@ class Emergency:
         desk, report = self._desk, StopReport()
         assert desk.stop.raised()
         self._pipeline.proposals.stop_all("The emergency stop.")
-        for trade in list(desk.state.trades.values()):
+        for trade in self._trades():
             entry = trade.orders.get(Role.ENTRY)
             if entry is not None and entry.live and entry.state is not OrderState.PENDING:
                 await self._cancel(trade, entry, report)
             report.kept_exits += sum(1 for o in trade.orders.values() if o.live and o.request.reduce_only)
         if flatten:
-            for trade in list(desk.state.trades.values()):
+            for trade in self._trades():
                 await self._flatten(trade, report)
         text = (
             f"Emergency stop: {len(report.cancelled)} entries cancelled, {report.kept_exits} exits kept, "
@@ -55,6 +56,12 @@ class Emergency:
         transition.change("stop", "in_force", text)
         await desk.commit(transition, "stop.emergency", "")
         return report
+
+    def _trades(self) -> Iterator[Trade]:
+        """Each trade as it is when its turn comes: memory may be read again from disk between two of them."""
+        for trade_id in list(self._desk.state.trades):
+            if (trade := self._desk.state.trades.get(trade_id)) is not None:
+                yield trade
 
     async def _cancel(self, trade: Trade, order: Order, report: StopReport) -> None:
         try:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from app.errors import CountersignError, SafetyError, SignerError, VenueError, VenueRefused, VenueUnknown
-from app.execution.admission import admit, worse_than_confirmed
+from app.execution.admission import admit, lapsed, worse_price, worse_than_confirmed
 from app.execution.desk import Desk
 from app.execution.prepare import build_payload, permitted_orders
 from app.execution.preview import walk
@@ -33,7 +33,7 @@ class Pipeline:
     """One per trader.
 
     Args:
-        on_lost: called once when a commit failed and memory must be rebuilt from disk.
+        resolve_unknown: looks for a trade's orders at the venue until there is evidence.
         on_progress: told of each trade's state change, for screens and progress lines.
         on_worse: told when the re-check dropped a signed trade, so that a fresh proposal can say what changed.
     """
@@ -43,18 +43,16 @@ class Pipeline:
         desk: Desk,
         settlement: Settlement,
         *,
-        resolve_unknown: Callable[[Trade], None],
-        on_lost: Callable[[], None],
+        resolve_unknown: Callable[[Trade], Coroutine[Any, Any, None]],
         on_progress: Callable[[Trade], None],
         on_worse: Callable[[Trade], None],
     ) -> None:
         self._desk = desk
         self._settlement = settlement
         self._resolve_unknown = resolve_unknown
-        self._on_lost = on_lost
         self._on_progress = on_progress
         self._on_worse = on_worse
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: dict[asyncio.Task[None], str] = {}
         self.proposals = Proposals(desk)
 
     # -- 1 to 3: propose, risk, reserve -------------------------------------------------------------------------
@@ -85,7 +83,8 @@ class Pipeline:
             transition.change("denied", trade.id, denied.rule, denied.number, denied.limit)
         committed = desk.commit(transition, "trade.reserved" if denied is None else "trade.denied", trade.id)
         self._on_progress(trade)
-        self._start(self._live(trade, committed) if denied is None else self._see(committed))
+        if denied is None:
+            self._start(trade, self._live(trade, committed))
         return trade if denied is None else None
 
     # -- the life of an admitted trade --------------------------------------------------------------------------
@@ -114,14 +113,19 @@ class Pipeline:
         if book is None or quote is None:
             return await self._end(trade, TradeState.DENIED, "There is no market to prepare the trade on.")
         preview = walk(book, intent.side, intent.quantity, intent.worst_price, desk.venue_info.taker_fee_bps)
+        if (worse := worse_price(quote, trade)) is not None:
+            return await self._end(trade, TradeState.DENIED, worse)
         if preview.fee > intent.max_fee:
             reason = f"The fee would be {to_text(preview.fee)}; the intent allows {to_text(intent.max_fee)}."
             return await self._end(trade, TradeState.DENIED, reason)
-        payload = build_payload(desk, trade, preview)
+        try:
+            payload = build_payload(desk, trade, preview)
+        except ValueError as error:
+            return await self._end(trade, TradeState.DENIED, f"The trade can not be put into words: {error}.")
         transition = desk.transition()
         transition.new_payload(trade, payload)
         transition.trade(trade, TradeState.PREPARED)
-        self._record_quote(trade, "prepare")
+        desk.record_quote(trade.id, intent.symbol, "prepare")
         await desk.commit(transition, "trade.prepared", trade.id)
         self._on_progress(trade)
         return True
@@ -169,14 +173,19 @@ class Pipeline:
         """Verify, then make text, signature and client order ids durable before anything is sent."""
         desk, payload = self._desk, trade.payload
         assert payload is not None
+        if lapsed(desk, trade):
+            await self._end(trade, TradeState.DENIED, "The authorisation ended before it was signed.")
+            self._on_worse(trade)
+            return False
         try:
             verify_text(payload.text, signature, desk.terms.signer_address)
-            orders = permitted_orders(payload.text, desk.clock.now_ms())
+            orders = permitted_orders(payload.text, desk.clock.now_ms(), desk.terms.venue)
         except (SignerFault, SafetyError) as error:
             what = error.what
             desk.record_error(SignerError("signature.refused", what, next_step="Nothing was sent."), trade.id)
             return await self._end(trade, TradeState.FAILED, what)
         payload.signed = SignedText(payload.text, signature, desk.terms.signer_address)
+        payload.signed_ms = desk.clock.now_ms()
         transition = desk.transition()
         transition.payload(trade, PayloadState.SIGNED)
         transition.authorisation(trade, desk.terms.signer)
@@ -202,7 +211,7 @@ class Pipeline:
             return
         requests = tuple(order.request for order in trade.orders.values())
         assert trade.payload is not None
-        self._record_quote(trade, "submit")
+        desk.record_quote(trade.id, trade.intent.symbol, "submit")
         try:
             desk.stop.check()
             reports = await desk.venue.submit(requests, trade.payload.signed)
@@ -239,16 +248,19 @@ class Pipeline:
         return transition
 
     async def _unknown(self, trade: Trade, error: VenueUnknown) -> None:
-        """No answer: maybe sent. Nothing is concluded; the look-up by our own ids begins."""
+        """No answer: maybe sent. Nothing is concluded; the look-up by our own ids begins. An order that a report
+        already told of is known."""
         desk = self._desk
         desk.record_error(error, trade.id)
         transition = self._submitted(trade)
         transition.payload(trade, PayloadState.UNKNOWN)
         for order in trade.orders.values():
-            transition.order(order, OrderState.UNKNOWN, error.what)
+            if order.state is OrderState.PENDING:
+                transition.order(order, OrderState.UNKNOWN, error.what)
+        self._settlement.follow(transition, trade)
         await desk.commit(transition, "trade.unknown", trade.id)
         self._on_progress(trade)
-        self._resolve_unknown(trade)
+        self._start(trade, self._resolve_unknown(trade))
 
     async def _rejected(self, trade: Trade, error: VenueRefused) -> None:
         desk = self._desk
@@ -268,7 +280,7 @@ class Pipeline:
     def resume_signed(self, trade: Trade) -> None:
         """Bytes signed before a restart and proven unsent: ask the trader, then send the same bytes."""
         trade.resumed = True
-        self._start(self._resume(trade))
+        self._start(trade, self._resume(trade))
 
     async def _resume(self, trade: Trade) -> None:
         decision = await self.proposals.ask(trade)
@@ -316,7 +328,7 @@ class Pipeline:
             transition.order(order, OrderState.UNKNOWN if unknown else OrderState.REJECTED, error.what)
             await desk.commit(transition, "order.unanswered" if unknown else "order.rejected", trade.id)
             if unknown:
-                self._resolve_unknown(trade)
+                self._start(trade, self._resolve_unknown(trade))
             raise
         for report in reports:
             committed = self._settlement.on_report(report)
@@ -339,40 +351,30 @@ class Pipeline:
             if trade.state is TradeState.CONFIRMED:
                 await self._end(trade, state, reason)
 
-    def _record_quote(self, trade: Trade, stage: str) -> None:
-        quote = self._desk.market.quote(trade.intent.symbol)
-        if quote is None:
-            return
-        values = (
-            trade.id,
-            stage,
-            quote.symbol,
-            quote.ts_ms,
-            to_text(quote.bid),
-            to_text(quote.ask),
-            int(quote.synthetic),
-        )
-        sql = "INSERT INTO quotes (trade_id, stage, symbol, ts_ms, bid, ask, synthetic) VALUES (?, ?, ?, ?, ?, ?, ?)"
-        self._desk.note(sql, values)
+    def owns(self, trade: Trade) -> bool:
+        """Whether work of ours on this trade goes on, so that nobody else may conclude anything about it."""
+        return trade.id in self._tasks.values()
 
-    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+    def _start(self, trade: Trade, work: Coroutine[Any, Any, None]) -> None:
         """Run one trade's work; its failure never passes in silence."""
-        task = asyncio.get_running_loop().create_task(self._guard(work))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task = asyncio.get_running_loop().create_task(self._guard(trade, work))
+        self._tasks[task] = trade.id
+        task.add_done_callback(self._finished)
 
-    async def _guard(self, work: Coroutine[Any, Any, None]) -> None:
+    def _finished(self, task: asyncio.Task[None]) -> None:
+        self._tasks.pop(task, None)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._desk.halt(f"a fault in the pipeline: {error!r}")  # a bug of ours; what it left is settled at restart
+
+    async def _guard(self, trade: Trade, work: Coroutine[Any, Any, None]) -> None:
         with self._desk.activity.busy():
             try:
                 await work
             except TransitionLost:
-                self._on_lost()
+                pass  # the desk has heard it; memory is read again from disk
             except CountersignError as error:
-                self._desk.record_error(error)
+                self._desk.record_error(error, trade.id)
                 self._desk.halt(error.what)
-
-    async def _see(self, committed: asyncio.Future[int]) -> None:
-        await committed
 
     async def abandon(self) -> None:
         """Cancel all work in memory: the session ends, or disk is about to be read again."""

@@ -13,7 +13,11 @@ from storage.journal import canonical
 
 
 def build_payload(desk: Desk, trade: Trade, preview: Preview) -> Payload:
-    """What the screen shows and the device signs."""
+    """What the screen shows and the device signs.
+
+    Raises:
+        ValueError: it can not be shown in full on the smallest device.
+    """
     intent = trade.intent
     groups = desk.state.exit_groups(intent.module, intent.symbol) if intent.reduce_only else []
     valid_until = desk.clock.now_ms() + desk.terms.authorisation_validity_ms
@@ -37,15 +41,15 @@ def build_payload(desk: Desk, trade: Trade, preview: Preview) -> Payload:
     return Payload(payload_id(trade.id, 1), render(authorisation), shown, authorisation.valid_until_ms)
 
 
-def permitted_orders(text: str, now_ms: int) -> tuple[Order, ...]:
-    """The orders of a signed text, made from the text and each checked against it again.
+def permitted_orders(text: str, now_ms: int, venue: str) -> tuple[Order, ...]:
+    """The orders of a signed text for `venue`, made from the text and each checked against it again.
 
     Raises:
         SafetyError: the text does not permit one of them.
     """
     orders = orders_of(parse(text), now_ms)
     for order in orders:
-        if (why := refusal(text, order.request)) is not None:
+        if (why := refusal(text, order.request, venue)) is not None:
             raise SafetyError(
                 "authorisation.refused", f"The signed text does not permit the {order.role} order: {why}."
             )

@@ -39,6 +39,8 @@ class Proposals:
     async def ask(self, trade: Trade) -> Decision:
         """Wait for the trader, the intent's expiry, or the stop. Paper may confirm by itself."""
         desk = self._desk
+        if desk.stop.raised():
+            return Decision(Answer.STOPPED, "The emergency stop.")
         if desk.terms.auto_confirm:
             return Decision(Answer.CONFIRMED)
         answer: asyncio.Future[Decision] = asyncio.get_running_loop().create_future()
@@ -75,13 +77,17 @@ class Proposals:
 
     def stop_all(self, reason: str) -> None:
         """End everything that waits: the emergency stop."""
-        for trade_id in list(self._waiting):
-            self._answer(trade_id, Decision(Answer.STOPPED, reason))
+        self._end_all(Decision(Answer.STOPPED, reason))
 
     def expire_all(self, reason: str) -> None:
         """End everything that waits: the session ends."""
-        for trade_id in list(self._waiting):
-            self._answer(trade_id, Decision(Answer.EXPIRED, reason))
+        self._end_all(Decision(Answer.EXPIRED, reason))
+
+    def _end_all(self, decision: Decision) -> None:
+        # one that was answered a moment ago has its answer; the pipeline asks the stop again before sign and send
+        for waiting in self._waiting.values():
+            if not waiting.done():
+                waiting.set_result(decision)
 
     def _answer(self, trade_id: str, decision: Decision) -> None:
         waiting = self._waiting.get(trade_id)

@@ -52,6 +52,7 @@ class Payload:
     valid_until_ms: int
     state: PayloadState = PayloadState.BUILT
     signed: SignedText | None = None
+    signed_ms: int = 0
 
 
 @dataclass(slots=True)

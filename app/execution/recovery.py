@@ -12,7 +12,7 @@ from typing import Final
 from app.errors import Severity, StorageError, VenueError
 from app.execution.desk import Desk
 from app.execution.pipeline import Pipeline
-from app.execution.records import Order, Trade
+from app.execution.records import Order, Role, Trade
 from app.execution.settlement import Settlement, end_unsent
 from app.execution.states import BEFORE_SIGNATURE, PayloadState, TradeState
 from app.money import ZERO, sub, to_text
@@ -28,18 +28,29 @@ class Recovery:
     def __init__(self, desk: Desk, settlement: Settlement) -> None:
         self._desk = desk
         self._settlement = settlement
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._turn = asyncio.Lock()
 
     async def resume(self, pipeline: Pipeline) -> None:
-        """Conclude every unfinished trade, then reconcile. Trading may start when this returns."""
-        for trade in list(self._desk.state.trades.values()):
-            if trade.state in BEFORE_SIGNATURE:
-                await self._expire(trade)
-            elif trade.state is TradeState.SIGNED:
-                await self._look_up_signed(trade, pipeline)
-            else:
-                await self._track(trade)
-        await self.reconcile()
+        """Conclude every unfinished trade, then reconcile. Trading may start when this returns.
+
+        Also after the venue was reached again in the middle of a session: a trade that the pipeline is still working on
+        is the pipeline's to conclude.
+
+        Raises:
+            VenueError: the venue did not answer; what was concluded so far stands.
+        """
+        async with self._turn:
+            for trade in list(self._desk.state.trades.values()):
+                if self._desk.state.trades.get(trade.id) is not trade:
+                    continue  # ended, or memory was read again from disk
+                if trade.state in BEFORE_SIGNATURE:
+                    if not pipeline.owns(trade):
+                        await self._expire(trade)
+                elif trade.state is not TradeState.SIGNED:
+                    await self._track(trade)
+                elif not pipeline.owns(trade):
+                    await self._look_up_signed(trade, pipeline)
+            await self.reconcile()
 
     async def _expire(self, trade: Trade) -> None:
         await self._end(trade, TradeState.EXPIRED, "The trader restarted before it was signed.")
@@ -49,6 +60,8 @@ class Recovery:
         desk, payload = self._desk, trade.payload
         assert payload is not None
         found = [await desk.venue.order(order.request.client_id) for order in trade.orders.values()]
+        if not _signed(trade):
+            return  # somebody else concluded meanwhile
         if any(report is not None for report in found):
             transition = desk.transition()
             transition.payload(trade, PayloadState.SENT)
@@ -78,7 +91,6 @@ class Recovery:
                     await committed
             else:
                 await self._missing(trade, order)
-        self._confirm_landed(trade)
 
     async def _missing(self, trade: Trade, order: Order) -> None:
         """A clean look-up after the landing horizon does not find it."""
@@ -92,6 +104,12 @@ class Recovery:
             return
         if order.state in TERMINAL:
             return
+        if order.role is Role.FLATTEN and order.state in {OrderState.PENDING, OrderState.UNKNOWN}:
+            transition = desk.transition()
+            transition.order(order, OrderState.CANCELLED, "The venue proves that it never arrived.")
+            desk.state.retire(trade)
+            await desk.commit(transition, "order.cancelled", trade.id)
+            return
         error = StorageError(
             "venue.order_missing",
             f"Order {order.request.client_id} ({trade.intent.symbol}) was accepted and the venue no longer knows it.",
@@ -100,37 +118,22 @@ class Recovery:
         desk.record_error(error, trade.id)
         desk.halt("an accepted order is missing at the venue")
 
-    def _confirm_landed(self, trade: Trade) -> None:
-        payload = trade.payload
-        if payload is not None and payload.state is PayloadState.UNKNOWN:
-            transition = self._desk.transition()
-            transition.payload(trade, PayloadState.LANDED)
-            self._desk.commit(transition, "trade.found", trade.id)
-
-    def resolve_unknown(self, trade: Trade) -> None:
-        """Start looking for orders whose answer was lost, until there is evidence."""
-        task = asyncio.get_running_loop().create_task(self._resolve(trade))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    async def _resolve(self, trade: Trade) -> None:
+    async def resolve(self, trade: Trade) -> None:
+        """Look for orders whose answer was lost, until there is evidence. The pipeline runs it, so that it ends with
+        the pipeline's other work when memory is read again."""
         desk, attempt = self._desk, 0
-        with desk.activity.busy():
-            while any(order.state is OrderState.UNKNOWN for order in trade.orders.values()):
-                await asyncio.sleep(_WAITS_S[min(attempt, len(_WAITS_S) - 1)])
-                attempt += 1
-                try:
+        while _unresolved(trade):
+            await asyncio.sleep(_WAITS_S[min(attempt, len(_WAITS_S) - 1)])
+            attempt += 1
+            try:
+                async with self._turn:
                     await desk.venue.connect()
                     await self._track(trade)
-                except VenueError as error:
-                    if attempt == len(_WAITS_S):
-                        desk.record_error(error, trade.id)
-                        desk.alert(
-                            Severity.CRITICAL,
-                            "order.unknown",
-                            f"{trade.intent.symbol}: maybe sent; the venue does not answer.",
-                            trade.id,
-                        )
+            except VenueError as error:
+                if attempt == len(_WAITS_S):
+                    desk.record_error(error, trade.id)
+                    text = f"{trade.intent.symbol}: maybe sent; the venue does not answer."
+                    desk.alert(Severity.CRITICAL, "order.unknown", text, trade.id)
 
     async def reconcile(self) -> list[str]:
         """Compare balances and open orders with the venue. Differences are alerts and stop new trades; nothing is
@@ -158,3 +161,13 @@ class Recovery:
         transition = self._desk.transition()
         end_unsent(self._desk, transition, trade, state, reason)
         await self._desk.commit(transition, f"trade.{state.value.lower()}", trade.id)
+
+
+def _signed(trade: Trade) -> bool:
+    # a function, because a type checker narrows an attribute across awaits, where it may change
+    return trade.state is TradeState.SIGNED
+
+
+def _unresolved(trade: Trade) -> bool:
+    waits = trade.payload is not None and trade.payload.state is PayloadState.UNKNOWN
+    return waits or any(order.state is OrderState.UNKNOWN for order in trade.orders.values())

@@ -8,16 +8,19 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from typing import Final
 
 from app.errors import Severity, StorageError
 from app.execution.desk import Desk
 from app.execution.records import Order, Role, Trade
-from app.execution.states import IN_FLIGHT, PayloadState, TradeState, trade_state_of
+from app.execution.states import IN_FLIGHT, PayloadState, TradeState, order_path, trade_state_of
 from app.execution.transition import Transition
 from app.money import ZERO, add, mul, sub, to_text, total
 from app.portfolio.ledger import of_fill, venue_account
 from app.venues.base import TERMINAL, OrderReport, OrderState, VenueFill
 from strategies.model import Side
+
+_UNTOLD: Final = frozenset({OrderState.PENDING, OrderState.UNKNOWN})
 
 
 class Settlement:
@@ -27,7 +30,11 @@ class Settlement:
         self._desk = desk
 
     def on_report(self, report: OrderReport) -> asyncio.Future[int] | None:
-        """Book one report; None when it says nothing new. An order that is not ours raises an alert and a halt."""
+        """Book one report; None when it says nothing new. An order that is not ours raises an alert and a halt.
+
+        Raises:
+            IllegalTransition: the report contradicts what is on record; nothing was booked.
+        """
         desk = self._desk
         found = desk.state.find_order(report.client_id)
         if found is None:
@@ -44,11 +51,16 @@ class Settlement:
         return desk.commit(transition, f"order.{order.state.value.lower()}", trade.id)
 
     def book(self, transition: Transition, trade: Trade, order: Order, report: OrderReport) -> None:
-        """Put a report into a transition: new fills with their postings, the order's new state."""
-        late = order.state in TERMINAL and order.state is not report.state
-        for fill in report.fills:
-            if fill.fill_id not in order.fills:
-                self._book_fill(transition, trade, order, fill)
+        """Put a report into a transition: new fills with their postings, the order's new state.
+
+        Raises:
+            IllegalTransition: no such path; nothing was booked.
+        """
+        order_path(order.request.client_id, order.state, report.state)  # before money moves
+        new = [fill for fill in report.fills if fill.fill_id not in order.fills]
+        late = order.state in TERMINAL and bool(new)
+        for fill in new:
+            self._book_fill(transition, trade, order, fill)
         if total([fill.quantity for fill in report.fills]) != report.filled:
             self._disagree(trade, order, report)
         transition.report(order, report)
@@ -61,6 +73,9 @@ class Settlement:
         entry = trade.entry
         if entry is None or trade.state in {TradeState.SIGNED, TradeState.CONFIRMED}:
             return
+        told = any(order.state not in _UNTOLD for order in trade.orders.values())
+        if told and trade.payload is not None and trade.payload.state is PayloadState.UNKNOWN:
+            transition.payload(trade, PayloadState.LANDED)  # a list is accepted whole: one order proves all
         state = trade_state_of(entry.state, entry.filled > 0)
         if state is not trade.state:
             transition.trade(trade, state)
@@ -76,7 +91,7 @@ class Settlement:
             return
         left = sub(entry.request.quantity, entry.filled)
         if trade.intent.side is Side.BUY:
-            left = min(hold.remaining, add(mul(left, trade.intent.worst_price), trade.intent.max_fee))
+            left = add(mul(left, trade.intent.worst_price), trade.intent.max_fee)
         if left < hold.remaining:
             transition.hold(trade, desk.state.purse.shrink(trade.id, left), "OPEN")
 
@@ -90,11 +105,37 @@ class Settlement:
                 state.purse.move(posting.asset, posting.amount)
         trip = state.positions.apply(trade.intent.module, fill)
         order.fills.add(fill.fill_id)
+        self._spend(transition, trade, order, fill)
+        if fill.side is Side.SELL:
+            self._cap_closes(transition, trade.intent.module, fill.symbol)
         holding = state.positions.holding(trade.intent.module, fill.symbol)
         transition.fill(state.venue, trade, fill, postings, holding)
         desk.counters.fills += 1
         if trip is not None:
             transition.change("round_trip", trip.module, trip.symbol, to_text(trip.net), trip.closed_ms)
+
+    def _spend(self, transition: Transition, trade: Trade, order: Order, fill: VenueFill) -> None:
+        """What a fill paid is no longer reserved: else the fee would be taken from what others reserved."""
+        hold = self._desk.state.purse.holds.get(trade.id)
+        if hold is None or order is not trade.entry:
+            return
+        paid = fill.quantity if fill.side is Side.SELL else add(mul(fill.price, fill.quantity), fill.fee)
+        left = max(ZERO, sub(hold.remaining, paid))
+        transition.hold(trade, self._desk.state.purse.shrink(trade.id, left), "OPEN")
+
+    def _cap_closes(self, transition: Transition, module: str, symbol: str) -> None:
+        """An exit sold first: a close in flight can hold no more than is left."""
+        state = self._desk.state
+        held = state.positions.holding(module, symbol).quantity
+        for other in state.in_flight():
+            hold = state.purse.holds.get(other.id)
+            if (
+                hold is not None
+                and other.intent.side is Side.SELL
+                and (other.intent.module, other.intent.symbol) == (module, symbol)
+                and hold.remaining > held
+            ):
+                transition.hold(other, state.purse.shrink(other.id, held), "OPEN")
 
     def _disagree(self, trade: Trade, order: Order, report: OrderReport) -> None:
         error = StorageError(

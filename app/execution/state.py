@@ -55,15 +55,25 @@ class State:
             self.orders[order.request.client_id] = order
 
     def retire(self, trade: Trade) -> None:
-        """Forget a trade that has ended with all its orders, in time."""
-        if trade.state in IN_FLIGHT or any(order.live for order in trade.orders.values()):
+        """Forget a trade that has ended with all its orders, in time. A close stays as long as the exits it shared its
+        quantity with: what it sold says how much they still cover."""
+        if trade.state in IN_FLIGHT or any(order.live for order in trade.orders.values()) or self._shares_live(trade):
             return
-        self.trades.pop(trade.id, None)
+        if self.trades.pop(trade.id, None) is None:
+            return
         for order in trade.orders.values():
             self.orders.pop(order.request.client_id, None)
         self._ended[trade.id] = trade
         while len(self._ended) > _REMEMBERED:
             self._ended.popitem(last=False)
+        groups = {order.request.group for order in trade.orders.values()} - {None}
+        for other in list(self.trades.values()):
+            if any(order.request.group in groups for order in other.orders.values()):
+                self.retire(other)
+
+    def _shares_live(self, trade: Trade) -> bool:
+        groups = {order.request.group for order in trade.orders.values()} - {None}
+        return bool(groups) and any(order.live and order.request.group in groups for order in self.orders.values())
 
     def find_order(self, client_id: str) -> tuple[Trade, Order] | None:
         """The trade and order of a client id, from memory or from disk; None when it is not ours."""
@@ -105,12 +115,12 @@ class State:
                 sold = add(sold, order.filled)
         return sold
 
-    def pending_entries(self) -> dict[str, Decimal]:
+    def pending_entries(self, without: Trade | None = None) -> dict[str, Decimal]:
         """Quote reserved by entries in flight, by symbol: what their positions may still cost."""
         pending: dict[str, Decimal] = {}
         for trade in self.in_flight():
             hold = self.purse.holds.get(trade.id)
-            if hold is not None and trade.intent.side is Side.BUY:
+            if hold is not None and trade.intent.side is Side.BUY and trade is not without:
                 symbol = trade.intent.symbol
                 pending[symbol] = add(pending.get(symbol, ZERO), hold.remaining)
         return pending
@@ -146,7 +156,9 @@ def load(venue: str, reader: Reader) -> State:
     query = (
         f"SELECT id FROM trades WHERE state IN ({live}) "  # noqa: S608 -- our own state names
         f"UNION SELECT trade_id FROM orders WHERE state NOT IN ({ended}) "
-        f"ORDER BY 1"
+        # closes that have ended and share their quantity with exits that have not
+        f"UNION SELECT trade_id FROM orders WHERE role = 'close' AND terms ->> '$.group' IN "
+        f"(SELECT terms ->> '$.group' FROM orders WHERE state NOT IN ({ended}))"
     )
     ids = [row["id"] for row in reader.rows(query)]
     trades = sorted((load_trade(reader, trade_id) for trade_id in ids), key=lambda t: (t.intent.created_ms, t.id))
@@ -177,6 +189,7 @@ def _payload(reader: Reader, trade_id: str) -> Payload | None:
     signed = reader.one("SELECT * FROM authorisations WHERE payload_id = ?", (payload.id,))
     if signed is not None:
         payload.signed = SignedText(signed["text"], bytes.fromhex(signed["signature"]), signed["address"])
+        payload.signed_ms = signed["signed_ms"]
     return payload
 
 

@@ -52,8 +52,9 @@ TRADE_EDGES: Final[Mapping[TradeState, frozenset[TradeState]]] = {
     T.RESERVED: _ENDS | {T.PREPARED, T.DENIED, T.DECLINED},
     T.PREPARED: _ENDS | {T.CONFIRMED, T.DENIED, T.DECLINED},
     T.CONFIRMED: _ENDS | {T.SIGNED, T.DENIED, T.REFUSED},
-    T.SIGNED: _ENDS | {T.SUBMITTED, T.DENIED, T.DECLINED, T.REJECTED},
-    T.SUBMITTED: _ENDS | {T.PARTIALLY_FILLED, T.FILLED, T.REJECTED},
+    T.SIGNED: _ENDS | {T.SUBMITTED, T.DENIED, T.DECLINED},
+    # from here on only what an entry order can say (`trade_state_of`)
+    T.SUBMITTED: frozenset({T.PARTIALLY_FILLED, T.FILLED, T.REJECTED, T.CANCELLED, T.EXPIRED}),
     T.PARTIALLY_FILLED: frozenset({T.FILLED, T.CANCELLED, T.EXPIRED}),
     # the one edge out of FILLED is a reorganisation of a chain; a late fill leaves CANCELLED or EXPIRED
     T.FILLED: frozenset({T.SUBMITTED}),
@@ -77,13 +78,13 @@ PAYLOAD_EDGES: Final[Mapping[PayloadState, frozenset[PayloadState]]] = {
     P.DROPPED: frozenset(),
 }
 
-_LIVE: Final = frozenset({Q.PARTIALLY_FILLED, Q.FILLED, Q.CANCELLED, Q.EXPIRED, Q.UNKNOWN})
+_LIVE: Final = frozenset({Q.PARTIALLY_FILLED, Q.FILLED, Q.CANCELLED, Q.UNKNOWN})
 
 ORDER_EDGES: Final[Mapping[OrderState, frozenset[OrderState]]] = {
     Q.PENDING: _LIVE | {Q.OPEN, Q.REJECTED},
-    Q.OPEN: _LIVE,
+    Q.OPEN: _LIVE | {Q.EXPIRED},
     Q.PARTIALLY_FILLED: frozenset({Q.FILLED, Q.CANCELLED, Q.EXPIRED, Q.UNKNOWN}),
-    Q.UNKNOWN: _LIVE - {Q.UNKNOWN} | {Q.OPEN, Q.REJECTED},
+    Q.UNKNOWN: _LIVE - {Q.UNKNOWN} | {Q.OPEN, Q.EXPIRED, Q.REJECTED},
     Q.CANCELLED: frozenset({Q.FILLED, Q.PARTIALLY_FILLED}),
     Q.EXPIRED: frozenset({Q.FILLED, Q.PARTIALLY_FILLED}),
     Q.FILLED: frozenset(),
@@ -109,6 +110,21 @@ def check_edge(edges: Mapping[S, frozenset[S]], subject: str, old: S, new: S) ->
             f"{type(old).__name__} {subject} can not go from {old} to {new}.",
             next_step="New trades stopped. Please report this.",
         )
+
+
+def order_path(subject: str, old: OrderState, new: OrderState) -> tuple[OrderState, ...]:
+    """The states a report takes an order through; empty when it changes none. What a venue says is expired was open
+    before, also when we slept through that.
+
+    Raises:
+        IllegalTransition: no such path.
+    """
+    if old is new:
+        return ()
+    if old is Q.PENDING and new is Q.EXPIRED:
+        return (Q.OPEN, Q.EXPIRED)
+    check_edge(ORDER_EDGES, subject, old, new)
+    return (new,)
 
 
 def trade_state_of(entry: OrderState, filled: bool) -> TradeState:

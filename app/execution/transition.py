@@ -10,7 +10,15 @@ from typing import Any, Final
 
 from app.execution.purse import Hold
 from app.execution.records import Order, Payload, Role, Trade, intent_row, terms_of
-from app.execution.states import ORDER_EDGES, PAYLOAD_EDGES, TRADE_EDGES, PayloadState, TradeState, check_edge
+from app.execution.states import (
+    ORDER_EDGES,
+    PAYLOAD_EDGES,
+    TRADE_EDGES,
+    PayloadState,
+    TradeState,
+    check_edge,
+    order_path,
+)
 from app.money import to_text
 from app.portfolio.ledger import Posting
 from app.portfolio.positions import Holding
@@ -129,12 +137,13 @@ class Transition:
         Raises:
             IllegalTransition: no such edge.
         """
-        old = order.state
-        if report.state is not old:
-            check_edge(ORDER_EDGES, order.request.client_id, old, report.state)
-        order.state, order.filled, order.revision = report.state, report.filled, report.revision
+        path = order_path(order.request.client_id, order.state, report.state) or (report.state,)
+        order.filled, order.revision = report.filled, report.revision
         order.venue_order_id = report.venue_order_id
-        self._event(order, old, canonical({"reason": report.reason, "venue_order_id": report.venue_order_id}))
+        detail = canonical({"reason": report.reason, "venue_order_id": report.venue_order_id})
+        for state in path:
+            old, order.state = order.state, state
+            self._event(order, old, detail)
         self._save_order(order)
 
     def fill(self, venue: str, trade: Trade, fill: VenueFill, postings: tuple[Posting, ...], holding: Holding) -> None:
