@@ -7,12 +7,14 @@ import asyncio
 import queue
 import threading
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from signers.base import DeviceInfo, DeviceState, OnState, Signer, SignRequest
 from signers.faults import DeviceFault, DeviceTimedOut, SignerFault
 
 R = TypeVar("R")
+_DEADLINE_S: Final = 20.0
+"""For what needs no person. eth-account's import alone takes a second."""
 
 
 class DeviceSession:
@@ -25,13 +27,23 @@ class DeviceSession:
         self._thread = threading.Thread(target=self._run, name="device", daemon=True)
         self._thread.start()
 
-    async def probe(self) -> DeviceInfo:
-        """Probe on the device thread."""
-        return await self._call(self._signer.probe)
+    async def probe(self, deadline_s: float = _DEADLINE_S) -> DeviceInfo:
+        """Probe on the device thread.
 
-    async def address(self, path: str) -> str:
-        """Address of `path`."""
-        return await self._call(lambda: self._signer.address(path))
+        Raises:
+            DeviceTimedOut: no answer within `deadline_s`.
+            SignerFault: as the driver says.
+        """
+        return await self._in_time(self._signer.probe, deadline_s)
+
+    async def address(self, path: str, deadline_s: float = _DEADLINE_S) -> str:
+        """Address of `path`.
+
+        Raises:
+            DeviceTimedOut: no answer within `deadline_s`.
+            SignerFault: as the driver says.
+        """
+        return await self._in_time(lambda: self._signer.address(path), deadline_s)
 
     async def sign(self, request: SignRequest, on_state: OnState, deadline_s: float) -> bytes:
         """Sign; `on_state` is called on the loop thread.
@@ -45,18 +57,27 @@ class DeviceSession:
             self._loop.call_soon_threadsafe(on_state, state)
 
         try:
-            return await asyncio.wait_for(self._call(lambda: self._signer.sign(request, tell)), deadline_s)
-        except TimeoutError:
+            return await self._in_time(lambda: self._signer.sign(request, tell), deadline_s)
+        except DeviceTimedOut:
             self._signer.cancel()
             on_state(DeviceState.TIMED_OUT)
-            raise DeviceTimedOut(
-                f"No answer from the device in {deadline_s:.0f} s.",
-                "Nothing was sent. Refuse on the device, then try again.",
-            ) from None
+            raise
+        except asyncio.CancelledError:
+            self._signer.cancel()  # the program ends or reads its state again: nobody waits for the button any more
+            raise
 
     def close(self) -> None:
         """Let the thread end; a blocked device does not hold the program."""
         self._jobs.put(None)
+
+    async def _in_time(self, job: Callable[[], R], deadline_s: float) -> R:
+        try:
+            return await asyncio.wait_for(self._call(job), deadline_s)
+        except TimeoutError:
+            raise DeviceTimedOut(
+                f"No answer from the device in {deadline_s:.0f} s.",
+                "Nothing was sent. Refuse on the device, then try again.",
+            ) from None
 
     async def _call(self, job: Callable[[], R]) -> R:
         future: asyncio.Future[R] = self._loop.create_future()
