@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint, PackageNotFoundError, entry_points, version
 from typing import TYPE_CHECKING
 
 from app.config.params import module_params
@@ -40,15 +40,26 @@ def available() -> list[Available]:
 def _load(point: EntryPoint) -> Available:
     try:
         spec = point.load()
-    except (ImportError, AttributeError, SyntaxError) as error:
-        return Available(point.name, None, f"can not be imported: {error}")
+    except Exception as error:  # noqa: BLE001 -- another's code runs here: whatever it raises, the rest must start
+        return Available(point.name, None, f"can not be imported: {error!r}")
     if not isinstance(spec, ModuleSpec):
         return Available(point.name, None, "its entry point is no ModuleSpec")
     if spec.api != API_VERSION:
         return Available(point.name, None, f"it speaks module API {spec.api}, this version speaks {API_VERSION}")
     if spec.name != point.name:
         return Available(point.name, None, f"its entry point says {point.name}, its spec {spec.name}")
+    missing = [name for name in spec.requires if not _installed(name)]
+    if missing:
+        return Available(point.name, None, f"it needs {', '.join(missing)}, which is not installed")
     return Available(point.name, spec)
+
+
+def _installed(distribution: str) -> bool:
+    try:
+        version(distribution)
+    except PackageNotFoundError:
+        return False
+    return True
 
 
 def load_modules(
