@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 import signal
+import sqlite3
 import sys
 from pathlib import Path
 
-from app.practice.record import Record
+from app.practice.record import Record, RecordFault
 from app.practice.server import Server
+from app.practice.venue import Venue
 
 
 def main() -> int:
@@ -20,24 +21,14 @@ def main() -> int:
     options = parser.parse_args()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the trader's to handle; it ends us by closing our input
     try:
-        record = Record(options.db)
-    except (OSError, TimeoutError) as error:
-        print(f"paper venue: {error}", file=sys.stderr)
+        venue = Venue(Record(options.db))
+        Server(venue, options.socket, sys.stdin.fileno()).run()
+        venue.close()
+    except (OSError, sqlite3.Error, RecordFault, ValueError, ArithmeticError) as error:
+        # Nothing is answered that is not committed: the trader sees a lost answer and looks it up in the next process.
+        print(f"paper venue, {options.db}: {type(error).__name__}: {error}", file=sys.stderr)
         return 1
-    asyncio.run(_serve(record, options.socket))
     return 0
-
-
-async def _serve(record: Record, socket_path: Path) -> None:
-    loop = asyncio.get_running_loop()
-    server = Server(record, socket_path)
-    loop.add_signal_handler(signal.SIGTERM, server.done.set)
-    reader = asyncio.StreamReader()
-    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
-    ended = asyncio.ensure_future(reader.read())
-    ended.add_done_callback(lambda _: server.done.set())
-    await server.run()
-    ended.cancel()
 
 
 if __name__ == "__main__":

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import TYPE_CHECKING
 
 from app.money import DOWN, ZERO, add, mul, round_to_step, sub, to_text
+from app.practice.books import Market
 from app.practice.fees import fee_bound
 from app.practice.orders import Account
 from app.venues.base import OrderKind, OrderRequest
 from app.venues.paper_wire import PaperSettings
 from strategies.model import Instrument, Side
-
-if TYPE_CHECKING:
-    from app.practice.matching import Market
 
 
 class Refused(Exception):
@@ -51,7 +48,8 @@ def check_list(
             raise Refused("order.stale", f"Order {request.client_id} was valid until {request.valid_until_ms} ms.")
         _check_terms(request, market.instrument)
         _check_ties(account, request, requests)
-    _check_money(settings, account, markets, requests)
+    _check_held(account, markets, requests)
+    _check_money(settings, account, requests)
 
 
 def _check_terms(request: OrderRequest, instrument: Instrument) -> None:
@@ -88,20 +86,30 @@ def _check_ties(account: Account, request: OrderRequest, requests: tuple[OrderRe
             raise Refused("order.parent", "The parent must be a buy of the same instrument in the same list.")
         if not request.reduce_only:
             raise Refused("order.parent", "An exit must be reduce-only.")
+        if any(r.parent == request.parent and r.group != request.group for r in requests):
+            raise Refused("order.group", "All exits of one entry are in one group, or none of them is.")
     if request.group is not None:
-        others = [o.request for o in account.orders.values() if o.request.group == request.group]
+        others = [order.request for order in account.group(request.group)]
         others += [r for r in requests if r.group == request.group]
         if any(other.symbol != request.symbol or not other.reduce_only for other in others):
             raise Refused("order.group", "A group holds reduce-only orders of one instrument.")
+        if request.parent is not None and any(other.parent != request.parent for other in others):
+            raise Refused("order.group", "A group with exits of an entry is made with them, and has one entry.")
 
 
-def _check_money(
-    settings: PaperSettings, account: Account, markets: Mapping[str, Market], requests: tuple[OrderRequest, ...]
-) -> None:
+def _check_held(account: Account, markets: Mapping[str, Market], requests: tuple[OrderRequest, ...]) -> None:
+    """A reduce-only order that could never reduce anything would rest until it sold somebody else's position."""
+    for request in requests:
+        base = markets[request.symbol].instrument.base
+        if request.reduce_only and request.parent is None and request.group is None and not account.balance(base):
+            raise Refused("order.reduce", f"There is no {base} to sell.")
+
+
+def _check_money(settings: PaperSettings, account: Account, requests: tuple[OrderRequest, ...]) -> None:
     claims: dict[str, Decimal] = {}
     live = [(order.request, sub(order.request.quantity, order.filled)) for order in account.live_orders()]
     for request, left in live + [(request, request.quantity) for request in requests]:
-        instrument = markets[request.symbol].instrument
+        instrument = account.instruments[request.symbol]
         if request.side is Side.BUY and request.limit_price is not None:
             notional = mul(left, request.limit_price)
             fee = fee_bound(notional, max(settings.taker_fee_bps, settings.maker_fee_bps))
@@ -109,6 +117,6 @@ def _check_money(
         elif not request.reduce_only:
             claims[instrument.base] = add(claims.get(instrument.base, ZERO), left)
     for asset, claim in claims.items():
-        if claim > account.balances.get(asset, ZERO):
-            have = to_text(account.balances.get(asset, ZERO))
+        if claim > account.balance(asset):
+            have = to_text(account.balance(asset))
             raise Refused("balance", f"The orders need {to_text(claim)} {asset}; the account holds {have}.")

@@ -1,4 +1,5 @@
-"""The venue's fees: a share of the notional in the quote asset, each fill rounded up to 8 places."""
+"""The venue's fees: a share of the notional in the quote asset, each fill rounded up to 8 places; a sale is never
+charged more than it brings."""
 
 from __future__ import annotations
 

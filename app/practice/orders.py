@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
 
 from app.money import ZERO, add, sub
 from app.venues.base import TERMINAL, OrderReport, OrderRequest, OrderState, VenueFill
+from strategies.model import Instrument, Side
 
 
 @dataclass(slots=True)
 class VenueOrder:
-    """One accepted order."""
+    """One accepted order. `after_bar_ms`: the bar that was open when it was accepted; only later bars trade it."""
 
     request: OrderRequest
     venue_order_id: str
     accepted_ms: int
+    after_bar_ms: int = -1
     state: OrderState = OrderState.OPEN
     filled: Decimal = ZERO
     fills: list[VenueFill] = field(default_factory=list)
-    revision: int = 1
+    revision: int = 0
     updated_ms: int = 0
     reason: str = ""
     triggered: bool = False
@@ -30,10 +31,12 @@ class VenueOrder:
         """Open or partly filled."""
         return self.state not in TERMINAL
 
-    def sleeping(self, account: Account) -> bool:
-        """An exit whose entry has not filled anything yet."""
-        parent = self.request.parent
-        return parent is not None and not account.orders[parent].filled
+    @property
+    def tie(self) -> str | None:
+        """Name of the quantity this order shares: its group, else its entry's (exits of one entry always share)."""
+        if self.request.group is not None:
+            return f"group {self.request.group}"
+        return None if self.request.parent is None else f"parent {self.request.parent}"
 
     def report(self) -> OrderReport:
         """Everything known of it."""
@@ -50,60 +53,104 @@ class VenueOrder:
         )
 
 
+class Tie:
+    """Orders that share one quantity."""
+
+    def __init__(self) -> None:
+        self.members: list[VenueOrder] = []
+        self.entry: VenueOrder | None = None
+        self.traded = ZERO
+
+    @property
+    def capacity(self) -> Decimal:
+        """What its members may sell in all: what the entry bought; without one, the largest member."""
+        if self.entry is not None:
+            return self.entry.filled
+        return max(member.request.quantity for member in self.members)
+
+    @property
+    def left(self) -> Decimal:
+        """Not sold yet."""
+        return sub(self.capacity, self.traded)
+
+    @property
+    def used_up(self) -> bool:
+        """Nothing is left, and the entry can buy no more."""
+        return not (self.entry is not None and self.entry.live) and self.left <= ZERO
+
+
 class Account:
-    """What the venue holds for the trader, and every order it ever accepted.
+    """What the venue holds for the trader, and every order it ever accepted."""
 
-    Args:
-        base_of: base asset by symbol.
-    """
-
-    def __init__(self, base_of: dict[str, str]) -> None:
-        self._base_of = base_of
+    def __init__(self) -> None:
         self.now_ms = 0
         self.position = 0
         """Number of the newest market event processed."""
         self.fills = 0
         self.balances: dict[str, Decimal] = {}
+        self.instruments: dict[str, Instrument] = {}
+        """Everything this account was ever told of."""
         self.orders: dict[str, VenueOrder] = {}
         self.changed: dict[str, VenueOrder] = {}
         """Orders changed since the server last looked, in order of change."""
         self.new_fills: list[VenueFill] = []
-        self.moved: set[str] = set()
-        self._live: dict[str, VenueOrder] = {}
+        self.moved: dict[str, None] = {}
+        self.live: dict[str, VenueOrder] = {}
+        self._ties: dict[str, Tie] = {}
+        self._exits: dict[str, list[VenueOrder]] = {}
+
+    def balance(self, asset: str) -> Decimal:
+        """Total held."""
+        return self.balances.get(asset, ZERO)
 
     def move(self, asset: str, amount: Decimal) -> None:
         """Change a balance."""
-        self.balances[asset] = add(self.balances.get(asset, ZERO), amount)
-        self.moved.add(asset)
+        self.balances[asset] = add(self.balance(asset), amount)
+        self.moved[asset] = None
 
     def live_orders(self, symbol: str | None = None) -> list[VenueOrder]:
         """Orders that are not finished, in order of acceptance."""
-        return [o for o in self._live.values() if symbol is None or o.request.symbol == symbol]
+        return [o for o in self.live.values() if symbol is None or o.request.symbol == symbol]
+
+    def group(self, name: str) -> list[VenueOrder]:
+        """Every order that was ever in this group."""
+        tie = self._ties.get(f"group {name}")
+        return [] if tie is None else tie.members
 
     def restore(self, order: VenueOrder) -> None:
-        """An order read from disk."""
-        self.orders[order.request.client_id] = order
+        """Take in an order, new or read from disk. Its entry comes before it."""
+        request = order.request
+        self.orders[request.client_id] = order
         if order.live:
-            self._live[order.request.client_id] = order
+            self.live[request.client_id] = order
+        if order.tie is not None:
+            tie = self._ties.setdefault(order.tie, Tie())
+            tie.members.append(order)
+            tie.traded = add(tie.traded, order.filled)
+            if request.parent is not None:
+                tie.entry = self.orders[request.parent]
+                self._exits.setdefault(request.parent, []).append(order)
 
-    def accept(self, request: OrderRequest) -> VenueOrder:
+    def accept(self, request: OrderRequest, after_bar_ms: int) -> VenueOrder:
         """A new order."""
-        order = VenueOrder(request, f"v{len(self.orders) + 1}", self.now_ms)
+        order = VenueOrder(request, f"v{len(self.orders) + 1}", self.now_ms, after_bar_ms)
         self.restore(order)
-        self._touch(order)
-        order.revision = 1
+        self.touch(order)
         return order
 
+    def sleeping(self, order: VenueOrder) -> bool:
+        """An exit whose entry has not filled anything yet."""
+        parent = order.request.parent
+        return parent is not None and not self.orders[parent].filled
+
     def remaining(self, order: VenueOrder) -> Decimal:
-        """What `order` may still trade: its rest, cut by its group, its parent and, reduce-only, by what is held."""
+        """What `order` may still trade: its rest, cut by what it shares and, for a sale, by what is held."""
         request = order.request
         left = sub(request.quantity, order.filled)
-        if request.group is not None:
-            left = min(left, sub(self._capacity(request.group), self._traded(request.group)))
-        elif request.parent is not None:
-            left = min(left, sub(self.orders[request.parent].filled, order.filled))
-        if request.reduce_only:
-            left = min(left, self.balances.get(self._base_of[request.symbol], ZERO))
+        if order.tie is not None:
+            left = min(left, self._ties[order.tie].left)
+        if request.side is Side.SELL:
+            left = min(left, self.balance(self.instruments[request.symbol].base))
         return max(left, ZERO)
 
     def book(self, order: VenueOrder, fill: VenueFill) -> None:
@@ -111,64 +158,56 @@ class Account:
         order.fills.append(fill)
         order.filled = add(order.filled, fill.quantity)
         self.new_fills.append(fill)
+        if order.tie is not None:
+            tie = self._ties[order.tie]
+            tie.traded = add(tie.traded, fill.quantity)
         done = order.filled == order.request.quantity
         order.state = OrderState.FILLED if done else OrderState.PARTIALLY_FILLED
-        self._touch(order)
+        self.touch(order)
         if done:
             self._finished(order)
-        self._settle_group(order)
+        self.settle(order)
+        if order.request.side is Side.SELL:
+            self._nothing_held(self.instruments[fill.symbol].base)
 
     def end(self, order: VenueOrder, state: OrderState, reason: str) -> None:
         """Finish an order, and the exits that hang on it when it bought nothing or all of that is sold."""
         order.state, order.reason = state, reason
-        self._touch(order)
+        self.touch(order)
         self._finished(order)
 
     def _finished(self, order: VenueOrder) -> None:
-        self._live.pop(order.request.client_id, None)
-        for exit_order in [o for o in self._live.values() if o.request.parent == order.request.client_id]:
-            if not order.filled:
-                self.end(exit_order, OrderState.CANCELLED, "its entry bought nothing")
-            elif exit_order.live:
-                self._settle_group(exit_order)
+        self.live.pop(order.request.client_id, None)
+        for each in self._exits.get(order.request.client_id, ()):
+            if not order.filled and each.live:
+                self.end(each, OrderState.CANCELLED, "its entry bought nothing")
+            elif each.live:
+                self.settle(each)
 
-    def _settle_group(self, order: VenueOrder) -> None:
-        """When the quantity a group shares is used up for good, finish its members."""
-        group = order.request.group
-        if group is None or self._growing(group) or sub(self._capacity(group), self._traded(group)) > 0:
+    def settle(self, order: VenueOrder) -> None:
+        """When the quantity that `order` shares is used up for good, finish everything that shares it."""
+        tie = None if order.tie is None else self._ties[order.tie]
+        if tie is None or not tie.used_up:
             return
-        for member in self._members(group):
-            if not member.live:
-                continue
-            if member is order and member.filled:
+        for member in [member for member in tie.members if member.live]:
+            if member.filled and (member is order or member.filled == tie.capacity):
                 self.end(member, OrderState.FILLED, "all that was bought is sold")
             else:
                 self.end(member, OrderState.CANCELLED, "the other exit sold it")
 
-    def _members(self, group: str) -> list[VenueOrder]:
-        return [order for order in self.orders.values() if order.request.group == group]
+    def _nothing_held(self, base: str) -> None:
+        """Exits that have nothing left to sell end with the position; else they would sell the next one."""
+        if self.balance(base):
+            return
+        for order in self.live_orders():
+            request = order.request
+            if not order.live or not request.reduce_only or self.instruments[request.symbol].base != base:
+                continue
+            if request.parent is None or not self.orders[request.parent].live:
+                self.end(order, OrderState.CANCELLED, "nothing is held any more")
 
-    def _parents(self, group: str) -> Iterator[VenueOrder]:
-        seen = {order.request.parent for order in self._members(group) if order.request.parent is not None}
-        return (self.orders[parent] for parent in seen)
-
-    def _growing(self, group: str) -> bool:
-        return any(parent.live for parent in self._parents(group))
-
-    def _capacity(self, group: str) -> Decimal:
-        """What a group may sell in all: what its entries bought; without entries, its largest member."""
-        bought = [parent.filled for parent in self._parents(group)]
-        if bought:
-            return max(bought)
-        return max(order.request.quantity for order in self._members(group))
-
-    def _traded(self, group: str) -> Decimal:
-        result = ZERO
-        for order in self._members(group):
-            result = add(result, order.filled)
-        return result
-
-    def _touch(self, order: VenueOrder) -> None:
+    def touch(self, order: VenueOrder) -> None:
+        """Note a change."""
         order.revision += 1
         order.updated_ms = self.now_ms
         self.changed.pop(order.request.client_id, None)

@@ -1,7 +1,8 @@
 """Client of the paper venue (`app.venues.base.Venue`), with the two calls that feed it its market.
 
 Every call has a deadline. A connection that ends while an answer is due gives `VenueUnknown`; one that was not open
-when the call began gives `VenueError` with nothing sent.
+when the call began gives `VenueError` with nothing sent. The connection is an `asyncio.Protocol`, not a pair of
+streams: a market event with a live order is one round trip, and streams add a third to it.
 """
 
 from __future__ import annotations
@@ -32,10 +33,39 @@ from app.venues.paper_wire import (
     request_out,
     settings_out,
 )
+from strategies.model import Book
 
 __all__ = ["PaperSettings", "PaperVenue"]
 
 _DEADLINE_S: Final = 5.0
+_BATCH_BYTES: Final = MOST_LINE_BYTES // 2
+
+
+class _Link(asyncio.Protocol):
+    """One connection: whole lines go to `on_line` in the order the venue wrote them."""
+
+    def __init__(self, on_line: Callable[[bytes], None], on_lost: Callable[[_Link, str], None]) -> None:
+        self._on_line = on_line
+        self._on_lost = on_lost
+        self._unread = b""
+        self.transport: asyncio.Transport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self.transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        *lines, self._unread = (self._unread + data).split(b"\n")
+        for line in lines:
+            self._on_line(line)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._on_lost(self, "the venue closed the connection" if exc is None else f"the connection failed: {exc}")
+
+    @property
+    def writable(self) -> bool:
+        """Whether bytes can still be handed over."""
+        return self.transport is not None and not self.transport.is_closing()
 
 
 class PaperVenue:
@@ -50,10 +80,10 @@ class PaperVenue:
         self._process = process
         self._settings = settings
         self._deadline_s = deadline_s
-        self._writer: asyncio.StreamWriter | None = None
-        self._reading: asyncio.Task[None] | None = None
+        self._link: _Link | None = None
         self._replies: dict[int, asyncio.Future[dict[str, Any]]] = {}
         self._number = 0
+        self._connecting = asyncio.Lock()
         self._handler: Callable[[OrderReport], None] = lambda _: None
         self._live: set[str] = set()
         self._latest: dict[tuple[str, type], tuple[int, MarketEvent]] = {}
@@ -64,22 +94,26 @@ class PaperVenue:
     # -- the contract -------------------------------------------------------------------------------------------
 
     async def connect(self) -> VenueInfo:
-        """Start the process unless it runs, open a session, fence the one before."""
-        await self._drop()
-        await self._process.start()
-        try:
-            async with asyncio.timeout(self._deadline_s):
-                reader, self._writer = await asyncio.open_unix_connection(
-                    self._process.socket_path, limit=MOST_LINE_BYTES * 4
-                )
-        except (OSError, TimeoutError) as error:
-            raise VenueError("paper.connect", f"The paper venue can not be reached: {error}.") from error
-        self._reading = asyncio.get_running_loop().create_task(self._read(reader))
-        hello = await self._call({"op": "hello", "settings": settings_out(self._settings)})
-        self.position = hello["position"]
-        self._live = {report.client_id for report in await self.open_orders()}
-        # A venue that was restarted has lost its books; it is shown the newest again and trades nothing on them.
-        self._unsent = dict(self._latest)
+        """Start the process unless it runs, open a session, fence the one before.
+
+        A process that was killed may not be seen as dead yet, and one that hangs answers nothing: either is ended and
+        started once more. Its database says what was done.
+
+        Raises:
+            VenueError: it does not start, or refuses the settings.
+        """
+        async with self._connecting:
+            self._drop()
+            try:
+                hello = await self._open()
+            except (VenueUnknown, OSError):
+                self._drop()
+                await self._process.stop()
+                hello = await self._open_again()
+            self.position = hello["position"]
+            self._live = {report.client_id for report in await self.open_orders()}
+            # A venue that was restarted is shown its market again, so that it knows there is one.
+            self._unsent = dict(self._latest)
         return VenueInfo(
             name="paper",
             capabilities=Capabilities(order_list=True, exits_rest=True, landing_horizon_ms=0),
@@ -88,18 +122,42 @@ class PaperVenue:
             maker_fee_bps=self._settings.maker_fee_bps,
         )
 
+    async def _open_again(self) -> Any:
+        try:
+            return await self._open()
+        except (VenueUnknown, OSError) as error:
+            self._drop()
+            raise VenueError("paper.connect", f"The paper venue can not be reached: {error}.") from error
+
+    async def _open(self) -> Any:
+        await self._process.start()
+        async with asyncio.timeout(self._deadline_s):
+            _, self._link = await asyncio.get_running_loop().create_unix_connection(
+                lambda: _Link(self._on_line, self._on_lost), str(self._process.socket_path)
+            )
+        return await self._call({"op": "hello", "settings": settings_out(self._settings)})
+
     async def submit(
         self, orders: tuple[OrderRequest, ...], authorisation: SignedText | None
     ) -> tuple[OrderReport, ...]:
         """Place a list, all or none; idempotent by client id."""
-        await self._flush()
+        while self._unsent:
+            await self._flush()  # again when events came meanwhile: the venue must have seen what we have seen
         signed = None
         if authorisation is not None:
             signed = [authorisation.text, authorisation.signature.hex(), authorisation.address]
         request = {"op": "submit", "orders": [request_out(order) for order in orders], "authorisation": signed}
         # Marked live before it is sent: from now on the venue must see every market event.
-        self._live.update(order.client_id for order in orders)
-        return tuple(self._take(report_in(report)) for report in await self._call(request))
+        new = {order.client_id for order in orders} - self._live
+        self._live |= new
+        try:
+            reports = await self._call(request)
+        except VenueUnknown:
+            raise
+        except VenueError:
+            self._live -= new
+            raise
+        return tuple(self._take(report_in(report)) for report in reports)
 
     async def cancel(self, client_id: str) -> OrderReport:
         """Cancel what is unfilled."""
@@ -125,12 +183,12 @@ class PaperVenue:
 
     async def close(self) -> None:
         """End the session and the process; resting orders stay in its database."""
-        if self._writer is not None:
+        if self._link is not None:
             try:
                 await self._call({"op": "bye"})
             except VenueError:
                 pass  # it is gone already
-        await self._drop()
+        self._drop()
 
     # -- the market ---------------------------------------------------------------------------------------------
 
@@ -146,31 +204,40 @@ class PaperVenue:
             await self._flush()
 
     async def _flush(self) -> None:
-        if not self._unsent:
-            return
-        batch = sorted(self._unsent.values(), key=lambda each: each[0])
+        """Send what was kept back, in lines well below the limit; a deep book alone may have 30 kB."""
+        pending = sorted(self._unsent.values(), key=lambda each: each[0])
         self._unsent = {}
-        await self._call({"op": "market", "events": [[position, event_out(event)] for position, event in batch]})
-        self.position = max(self.position, batch[-1][0])
+        batch: list[list[Any]] = []
+        size = 0
+        for position, event in pending:
+            line = [position, event_out(event)]
+            batch.append(line)
+            size += 100 + (50 * (len(event.bids) + len(event.asks)) if isinstance(event, Book) else 0)
+            if size > _BATCH_BYTES:
+                await self._call({"op": "market", "events": batch})
+                batch, size = [], 0
+        if batch:
+            await self._call({"op": "market", "events": batch})
+        if pending:
+            self.position = max(self.position, pending[-1][0])
 
     # -- the wire -----------------------------------------------------------------------------------------------
 
     async def _call(self, request: dict[str, Any]) -> Any:
-        writer = self._writer
-        if writer is None or writer.is_closing():
+        link = self._link
+        if link is None or not link.writable:
             raise VenueError("paper.closed", "There is no connection to the paper venue. Nothing was sent.")
+        assert link.transport is not None
         self._number += 1
-        number = self._number
-        future: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
+        number, loop = self._number, asyncio.get_running_loop()
+        future: asyncio.Future[dict[str, Any]] = loop.create_future()
         self._replies[number] = future
+        late = loop.call_later(self._deadline_s, self._late, future, request["op"])
         try:
-            writer.write(json.dumps({"id": number, **request}).encode() + b"\n")
-            async with asyncio.timeout(self._deadline_s):
-                answer = await future
-        except TimeoutError:
-            await self._drop()
-            raise VenueUnknown("paper.silent", f"The paper venue did not answer {request['op']} in time.") from None
+            link.transport.write(json.dumps({"id": number, **request}).encode() + b"\n")
+            answer = await future
         finally:
+            late.cancel()
             self._replies.pop(number, None)
         if "error" in answer:
             raise VenueRefused(
@@ -178,23 +245,25 @@ class PaperVenue:
             )
         return answer["ok"]
 
-    async def _read(self, reader: asyncio.StreamReader) -> None:
-        """Reports and replies in the order the venue wrote them: a report is handled before the reply it precedes."""
-        try:
-            while line := await reader.readline():
-                message = json.loads(line)
-                if "report" in message:
-                    self._handler(self._take(report_in(message["report"])))
-                elif (future := self._replies.get(message["id"])) is not None and not future.done():
-                    future.set_result(message)
-        except (OSError, ValueError) as error:
-            self._lose(f"the connection failed: {error}")
-        else:
-            self._lose("the venue closed the connection")
+    def _late(self, future: asyncio.Future[dict[str, Any]], op: str) -> None:
+        """After one lost answer nothing that comes on this connection can be trusted to be in step: it ends."""
+        if not future.done():
+            future.set_exception(VenueUnknown("paper.silent", f"The paper venue did not answer {op} in time."))
+        self._drop()
+
+    def _on_line(self, line: bytes) -> None:
+        """A report is handled before the reply it precedes."""
+        message = json.loads(line)
+        if "report" in message:
+            self._handler(self._take(report_in(message["report"])))
+        elif (future := self._replies.get(message["id"])) is not None and not future.done():
+            future.set_result(message)
+
+    def _on_lost(self, link: _Link, why: str) -> None:
+        if link is self._link:
+            self._lose(why)
 
     def _lose(self, why: str) -> None:
-        if self._writer is not None:
-            self._writer.close()
         for future in self._replies.values():
             if not future.done():
                 future.set_exception(VenueUnknown("paper.lost", f"The paper venue's answer was lost: {why}."))
@@ -206,12 +275,8 @@ class PaperVenue:
             self._live.add(report.client_id)
         return report
 
-    async def _drop(self) -> None:
-        if self._reading is not None:
-            self._reading.cancel()
-            await asyncio.gather(self._reading, return_exceptions=True)
-            self._reading = None
-        if self._writer is not None:
-            self._writer.close()
-            self._writer = None
+    def _drop(self) -> None:
+        link, self._link = self._link, None
+        if link is not None and link.transport is not None:
+            link.transport.abort()
         self._lose("the session was closed")

@@ -72,7 +72,7 @@ class PaperProcess:
 
     async def stop(self) -> None:
         """End it: close its input, then wait, then kill."""
-        process = self._process
+        process, self._process = self._process, None
         if process is None or process.returncode is not None:
             return
         assert process.stdin is not None
@@ -83,4 +83,3 @@ class PaperProcess:
         except TimeoutError:
             process.kill()
             await process.wait()
-        self._process = None

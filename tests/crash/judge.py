@@ -62,7 +62,7 @@ def _ended(state: str | None) -> bool:
 
 
 def _submits(venue: sqlite3.Connection) -> list[dict[str, Any]]:
-    rows = venue.execute("SELECT body FROM requests WHERE op = 'submit' AND verdict = 'accepted' ORDER BY id")
+    rows = venue.execute("SELECT body FROM requests WHERE op = 'submit' AND verdict IN ('accepted', 'repeat')")
     return [json.loads(row[0]) for row in rows]
 
 
