@@ -14,7 +14,8 @@ from typing import Any
 
 from app import __version__, paths
 from app.config.load import Loaded
-from app.config.tree import flatten, version_digest
+from app.config.tree import version_digest
+from app.config_journal import ConfigJournal
 from app.engine.clock import MarketClock, WallClock
 from app.errors import ClockError, CountersignError, SafetyError, SignerError
 from app.execution.desk import Desk, Terms
@@ -65,6 +66,8 @@ class SessionPlan:
     start_ms: int
     auto_confirm: bool
     lockstep: bool
+    reload: Callable[[], Loaded] | None = None
+    """Reads the settings again, flags included; None: they stay as they are."""
 
 
 def remembered(db: Path, key: str) -> str | None:
@@ -137,7 +140,7 @@ class Session:
         self.reader = Reader(connect(self.plan.db, read_only=True))
         self._closers.append(self.reader.connection.close)
         self.clock = MarketClock(self._market_now())
-        self.config_version, changes = self._config_changes()
+        self.config = ConfigJournal(self.plan.loaded, self.plan.reload, self.database.connection)
         self.run = self._begin_run()
         self.writer = Writer(self.database.connection, self.plan.db)
         self.writer.start(loop)
@@ -164,7 +167,7 @@ class Session:
         self.desk.on_lost = self._on_lost
         self.emergency = Emergency(self.desk, self.pipeline)
         self.venue.subscribe(self._on_report)
-        await self._journal_config(changes)
+        await self.config.record(self.desk, self._facts())
         await self._post_opening()
         await self.recovery.resume(self.pipeline)
         if self.desk.stop.raised():
@@ -213,35 +216,13 @@ class Session:
         known: list[int] = [row[0] for row in (cursor, journal) if row is not None and row[0] is not None]
         return max([self.plan.start_ms, *known])
 
-    def _config_changes(self) -> tuple[int, list[tuple[str, str | None, str | None, str]]]:
-        """This start's config version, and what changed since the last."""
-        new = flatten(self.settings)
-        row = self.database.connection.execute("SELECT value FROM meta WHERE key = 'config'").fetchone()
-        number = self.database.connection.execute("SELECT value FROM meta WHERE key = 'config_version'").fetchone()
-        old: dict[str, str] = json.loads(row[0]) if row else {}
-        changed = [
-            (key, old.get(key), new.get(key), self.plan.loaded.sources.get(key, "default"))
-            for key in sorted(old.keys() | new.keys())
-            if old.get(key) != new.get(key)
-        ]
-        version = int(number[0]) if number else 0
-        return (version + 1 if changed else version), changed
-
-    async def _journal_config(self, changes: list[tuple[str, str | None, str | None, str]]) -> None:
-        if not changes:
-            return
-        transition = self.desk.transition()
-        for key, old, new, source in changes:
-            transition.config_change(self.config_version, key, old, new, source)
-        for key, value in (
-            ("config", json.dumps(flatten(self.settings))),
-            ("config_version", str(self.config_version)),
-            ("source", self.plan.source_id),
-            ("instruments", instruments_to_text(self.plan.instruments)),
-            ("start_ms", str(self.plan.start_ms)),
-        ):
-            transition.record("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))
-        await self.desk.commit(transition, "config.changed", str(self.config_version))
+    def _facts(self) -> dict[str, str]:
+        """What the database remembers of its market."""
+        return {
+            "source": self.plan.source_id,
+            "instruments": instruments_to_text(self.plan.instruments),
+            "start_ms": str(self.plan.start_ms),
+        }
 
     def _begin_run(self) -> str:
         connection = self.database.connection
@@ -255,7 +236,7 @@ class Session:
                 os.getpid(),
                 __version__,
                 self.plan.source_id,
-                self.config_version,
+                self.config.version,
                 self.clock.now_ms(),
                 self.wall.now_ms(),
             ),
@@ -321,7 +302,7 @@ class Session:
             auto_confirm=plan.auto_confirm,
             lockstep=plan.lockstep,
             capital=capital,
-            config_version=self.config_version,
+            config_version=self.config.version,
         )
         return Desk(
             clock=self.clock,

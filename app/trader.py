@@ -60,7 +60,9 @@ class Trader:
         self._progress = progress
         self._on_open = on_open
         self._stopping = False
+        self._opening: asyncio.Task[None] | None = None
         self._outcome = "data ended"
+        self._next_metrics_ms = 0
         self._loops: list[asyncio.Task[None]] = []
 
     async def run(self) -> str:
@@ -70,7 +72,9 @@ class Trader:
             CountersignError, StorageFault: what ended it; everything is closed.
         """
         session = self.session
-        await session.open()
+        self._install_signals()
+        if not await self._open():
+            return self._outcome
         self._on_open()
         socket = paths.socket_path(session.plan.db)
         paths.open_socket_dir(socket)
@@ -78,8 +82,7 @@ class Trader:
         try:
             self._start_modules()
             await control.start()
-            self._install_signals()
-            self._loops = [asyncio.create_task(self._metrics()), asyncio.create_task(self._deadline())]
+            self._loops = [asyncio.create_task(self._deadline())]
             await self._trade()
             await self._wind_down()
         except BaseException:
@@ -94,9 +97,25 @@ class Trader:
         return self._outcome
 
     def stop(self, outcome: str) -> None:
-        """End the run after the present event."""
+        """End the run after the present event; a session that is still opening is closed again."""
         if not self._stopping:
             self._stopping, self._outcome = True, outcome
+            if self._opening is not None:
+                self._opening.cancel()
+
+    async def _open(self) -> bool:
+        """Open the session; False when it was told to stop meanwhile. A venue that does not start takes 15 s to fail,
+        and Ctrl-C must not."""
+        self._opening = asyncio.create_task(self.session.open())
+        try:
+            await self._opening
+        except asyncio.CancelledError:
+            if not self._stopping:
+                raise
+            return False
+        finally:
+            self._opening = None
+        return True
 
     # -- the market ---------------------------------------------------------------------------------------------
 
@@ -129,6 +148,7 @@ class Trader:
         session.desk.cursor = (session.plan.source_id, position, now)
         session.desk.market.apply(event, session.synthetic)
         await self._feed_venue(event, position)
+        self._metrics_due(now)
         if type(event) is Bar:
             await session.desk.activity.settle()
             self._bus.publish(event)
@@ -193,12 +213,12 @@ class Trader:
 
     # -- periodic -----------------------------------------------------------------------------------------------
 
-    async def _metrics(self) -> None:
-        """Equity and module metrics each interval of market time, with the cursor, in one record."""
-        session, interval = self.session, self.session.settings.metrics.interval_s * 1000
-        while True:
-            now = session.clock.now_ms()
-            await session.clock.sleep_until(now - now % interval + interval)
+    def _metrics_due(self, now: int) -> None:
+        """Equity and module metrics, with the cursor, at the first event of each interval of market time. Not by a
+        sleeper: hourly bars would wake it sixty times a bar for nothing."""
+        if now >= self._next_metrics_ms:
+            interval = self.session.settings.metrics.interval_s * 1000
+            self._next_metrics_ms = now - now % interval + interval
             self._record_metrics()
 
     def _record_metrics(self) -> None:

@@ -6,15 +6,15 @@ import argparse
 import asyncio
 import json
 import os
-import sys
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from app import logs, paths, reports
-from app.cli import context
+from app.cli import context, streams
+from app.config.values import read_speed
 from app.engine.clock import WallClock
-from app.errors import SafetyError, UsageError
+from app.errors import SafetyError, StorageError, UsageError
 from app.money import from_text
 from storage.database import reader
 
@@ -35,17 +35,23 @@ def run(options: argparse.Namespace) -> int:
     loaded = context.settings(options, _flags(options))
     if options.auto_confirm and loaded.settings.profile != "paper":
         raise SafetyError("run.auto_confirm", "Only the paper profile may confirm by itself.")
-    logs.configure(paths.private_dir(paths.log_dir()), loaded.settings.log.level)
+    speed, seconds = _speed(options, loaded), _seconds(options)
+    logs.configure(_log_dir(), loaded.settings.log.level)
     try:
-        speed, seconds = _speed(options, loaded), _seconds(options)
         source, db = _market(options, loaded)
-        context.remember_database(db)
         outcome, document = asyncio.run(_trade(options, loaded, source, db, (speed, seconds)))
     finally:
         logs.close()
     lines = _lines(document, outcome, db)
     context.emit(options, "run", document, lines)
     return 0
+
+
+def _log_dir() -> Path:
+    try:
+        return paths.private_dir(paths.log_dir())
+    except StorageError as error:
+        raise StorageError(error.code, error.what, next_step="Make it writable, or set XDG_STATE_HOME.") from error
 
 
 def _flags(options: argparse.Namespace) -> dict[str, str]:
@@ -62,16 +68,14 @@ def _flags(options: argparse.Namespace) -> dict[str, str]:
 
 
 def _speed(options: argparse.Namespace, loaded: Loaded) -> Decimal | None:
-    text = options.speed or ("max" if options.replay else loaded.settings.market.speed)
-    if text == "max":
-        return None
+    text = options.speed if options.speed is not None else "max" if options.replay else loaded.settings.market.speed
     try:
-        speed = from_text(text)
-    except (ValueError, ArithmeticError):
-        speed = Decimal(0)
-    if speed <= 0:
-        raise UsageError("run.speed", f"--speed {text}: expected a number above 0 or max, for example --speed 60.")
-    return speed
+        text = read_speed(text)
+    except ValueError:
+        raise UsageError(
+            "run.speed", f"--speed {text}: expected a number above 0, at most 1000000, or max; for example --speed 60."
+        ) from None
+    return None if text == "max" else from_text(text)
 
 
 def _seconds(options: argparse.Namespace) -> float | None:
@@ -129,6 +133,7 @@ def _plan(
         start_ms=event_time(first) if first is not None else 0,
         auto_confirm=options.auto_confirm,
         lockstep=speed is None,
+        reload=lambda: context.settings(options, _flags(options)),
     )
 
 
@@ -142,8 +147,9 @@ async def _trade(
     from app.trader import RunLimits, Trader  # noqa: PLC0415 -- as above
 
     plan = _plan(options, loaded, source, db, pace[0])
-    progress = None if options.json else _progress
-    trader = Trader(plan, source, RunLimits(*pace), progress)
+    progress = None if options.json else streams.tell
+    # Not before: a run that is refused must not become what `stop --emergency` means.
+    trader = Trader(plan, source, RunLimits(*pace), progress, on_open=lambda: context.remember_database(db))
     if progress is not None:
         names = ", ".join(i.symbol for i in plan.instruments[:8]) + (" ..." if len(plan.instruments) > 8 else "")
         progress(f"PAPER {'replay ' + options.replay if options.replay else 'practice market'}: {names}; database {db}")
@@ -158,10 +164,6 @@ async def _trade(
         "data_warnings": warnings,
         "position": trader.position,
     }
-
-
-def _progress(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
 
 
 def _lines(document: dict[str, Any], outcome: str, db: Path) -> list[str]:

@@ -1,0 +1,78 @@
+"""Which settings are in force, journaled: what changed since the last start, and what was tightened while running."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Callable, Mapping
+from dataclasses import fields, replace
+from typing import Final
+
+from app.config.load import Loaded
+from app.config.tree import flatten, is_tightening
+from app.execution.desk import Desk
+from app.risk.model import Limits
+
+_LIMITS: Final = {
+    ("risk.cool_down_min" if field.name == "cool_down_ms" else f"risk.{field.name}"): field.name
+    for field in fields(Limits)
+}
+"""Settings key and field of each limit of the gate."""
+
+_Change = tuple[str, str | None, str | None, str]
+
+
+class ConfigJournal:
+    """Compares the settings of this start with those the database remembers.
+
+    Attributes:
+        version: number of the settings in force; every trade pins it.
+    """
+
+    def __init__(self, loaded: Loaded, reload: Callable[[], Loaded] | None, connection: sqlite3.Connection) -> None:
+        self._reload = reload
+        self._in_force = flatten(loaded.settings)
+        remembered = dict(connection.execute("SELECT key, value FROM meta WHERE key IN ('config', 'config_version')"))
+        before: dict[str, str] = json.loads(remembered.get("config", "{}"))
+        self._changes: list[_Change] = [
+            (key, before.get(key), self._in_force.get(key), loaded.sources.get(key, "default"))
+            for key in sorted(before.keys() | self._in_force.keys())
+            if before.get(key) != self._in_force.get(key)
+        ]
+        self.version = int(remembered.get("config_version", 0)) + bool(self._changes)
+
+    async def record(self, desk: Desk, facts: Mapping[str, str]) -> None:
+        """Journal what changed since the last start; `facts` are remembered beside it."""
+        if self._changes:
+            await self._write(desk, self._changes, facts)
+
+    async def tighten(self, desk: Desk) -> list[str]:
+        """Take over limits that are tighter in the settings now than in force. Everything else waits for the next
+        start. Returns the keys taken over.
+
+        Raises:
+            ConfigError: the settings are not valid any more; nothing changed.
+        """
+        if self._reload is None:
+            return []
+        new = self._reload()
+        wanted, old = flatten(new.settings), dict(self._in_force)
+        keys = [key for key in sorted(_LIMITS) if is_tightening(old[key], wanted[key], key)]
+        if not keys:
+            return []
+        limits = new.settings.risk.limits()
+        desk.limits = replace(desk.limits, **{_LIMITS[key]: getattr(limits, _LIMITS[key]) for key in keys})
+        self._in_force |= {key: wanted[key] for key in keys}
+        self.version += 1
+        desk.terms = replace(desk.terms, config_version=self.version)
+        await self._write(desk, [(key, old[key], wanted[key], new.sources[key]) for key in keys], {})
+        return keys
+
+    async def _write(self, desk: Desk, changes: list[_Change], facts: Mapping[str, str]) -> None:
+        transition = desk.transition()
+        for key, old, new, source in changes:
+            transition.config_change(self.version, key, old, new, source)
+        config = {"config": json.dumps(self._in_force), "config_version": str(self.version)}
+        for key, value in {**config, **facts}.items():
+            transition.record("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))
+        await desk.commit(transition, "config.changed", str(self.version))
