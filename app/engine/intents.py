@@ -14,6 +14,10 @@ from app.risk.sizing import ModuleRecord, quantity
 from strategies.model import Direction, Exits, Instrument, Intent, Side, Signal
 
 
+_BETTER_SALE_BPS = Decimal(300)
+"""How much better than its worst price a sale is allowed for in its fee bound: slippage, and a move while a person reads."""
+
+
 @dataclass(frozen=True, slots=True)
 class Skipped:
     """Why a signal became no intent."""
@@ -123,6 +127,12 @@ class IntentMaker:
         trips = self.desk.state.positions.records.get((self.module, instrument.symbol), TripRecord())
         return ModuleRecord(trips.wins, trips.losses, mul(trips.gross_win, rate), mul(trips.gross_loss, rate))
 
+    @staticmethod
+    def _dearest(side: Side, worst: Decimal) -> Decimal:
+        """The price at which the fee is largest: a buy never pays more than the worst price; a sale may be filled
+        better than its worst, and its fee grows with what it brings in."""
+        return worst if side is Side.BUY else add(worst, apply_bps(worst, _BETTER_SALE_BPS))
+
     def _intent(
         self, signal: Signal, intent_id: str, side: Side, amount: Decimal, worst: Decimal, exits: Exits | None
     ) -> Intent:
@@ -134,7 +144,7 @@ class IntentMaker:
             side=side,
             quantity=amount,
             worst_price=worst,
-            max_fee=fee_bound(amount, worst, desk.venue_info.taker_fee_bps),
+            max_fee=fee_bound(amount, self._dearest(side, worst), desk.venue_info.taker_fee_bps),
             exits=exits,
             reason=signal.reason,
             created_ms=now,
