@@ -13,9 +13,8 @@ from app.risk.model import Sizing
 from app.risk.sizing import ModuleRecord, quantity
 from strategies.model import Direction, Exits, Instrument, Intent, Side, Signal
 
-
 _BETTER_SALE_BPS = Decimal(300)
-"""How much better than its worst price a sale is allowed for in its fee bound: slippage, and a move while a person reads."""
+"""How much better than its worst price a sale may be filled within its fee bound: slippage, and a move meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)
