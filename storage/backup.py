@@ -7,7 +7,7 @@ import sqlite3
 from pathlib import Path
 from typing import Final
 
-from storage.database import lock
+from storage.database import lock, sync
 from storage.faults import DatabaseBroken, DatabaseUnusable
 from storage.schema import APPLICATION_ID
 
@@ -29,7 +29,7 @@ def backup_connection(source: sqlite3.Connection, target: Path) -> None:
             raise DatabaseUnusable("backup.exists", f"{target} exists already.", "Choose another file name.")
         _copy(source, part)
         part.rename(target)
-        _fsync(target.parent)
+        sync(target.parent)
     except (OSError, sqlite3.Error) as error:
         raise DatabaseUnusable(
             "backup.write", f"{target} can not be written: {_reason(error)}.", "Choose another file or folder."
@@ -46,7 +46,7 @@ def _copy(source: sqlite3.Connection, part: Path) -> None:
         finally:
             copy.close()
         _check(part)
-        _fsync(part)
+        sync(part)
     except BaseException:
         for suffix in _PARTS:
             part.with_name(part.name + suffix).unlink(missing_ok=True)
@@ -86,6 +86,12 @@ def _replace(backup: Path, target: Path) -> Path | None:
         backup_connection(source, part)
     finally:
         source.close()
+    # In the mode it will be used in: changing that later, a crash could leave what no reader may repair.
+    copy = sqlite3.connect(part)
+    try:
+        copy.execute("PRAGMA journal_mode=WAL")
+    finally:
+        copy.close()
     kept: Path | None = None
     if any(target.with_name(target.name + suffix).exists() for suffix in _PARTS):
         kept = free_name(target.with_name(target.name + ".replaced"))
@@ -95,7 +101,7 @@ def _replace(backup: Path, target: Path) -> Path | None:
                 old.rename(kept.with_name(kept.name + suffix))
     target.with_name(target.name + ".head").unlink(missing_ok=True)
     part.rename(target)
-    _fsync(target.parent)
+    sync(target.parent)
     return kept
 
 
@@ -128,11 +134,3 @@ def _check(path: Path) -> None:
         raise DatabaseBroken(
             "backup.broken", f"{path} is not a sound countersign database ({result}).", "Nothing was changed."
         )
-
-
-def _fsync(path: Path) -> None:
-    fd = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)

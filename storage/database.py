@@ -37,7 +37,7 @@ def connect(path: Path, *, read_only: bool) -> sqlite3.Connection:
     Raises:
         StorageFault: the file is missing (readers), not a database, or can not be opened.
     """
-    connection = _open(path, "ro" if read_only else "rwc")
+    connection = _open(path, "ro" if read_only else "rw")
     try:
         if read_only:
             connection.execute("PRAGMA query_only=1")
@@ -139,20 +139,63 @@ def open_for_trading(path: Path, profile: str) -> TraderDatabase:
 
 
 def _open_checked(path: Path, profile: str) -> sqlite3.Connection:
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))  # SQLite itself would make it 0644
-    connection = _open(path, "rwc")
+    if not path.exists() or (path.is_file() and path.stat().st_size == 0):
+        _check_mirror(path, None)
+        _create(path, profile)
+    os.close(
+        os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    )  # SQLite would open what can not be written read-only, and not say so
+    connection = _open(path, "rw")
     try:
         _check_ours(path, connection)
         _check_profile(path, connection, profile)
-        _check_head(path, connection)
+        _check_mirror(path, connection)
         os.chmod(path, 0o600)
         _for_writing(path, connection)
         _migrate(path, connection)
-        connection.execute("INSERT OR IGNORE INTO meta VALUES ('profile', ?)", (profile,))
     except BaseException:
         connection.close()
         raise
     return connection
+
+
+def _create(path: Path, profile: str) -> None:
+    """A new database appears whole or not at all: until it is renamed, nothing of it needs to survive a crash."""
+    wal = path.with_name(path.name + "-wal")
+    if wal.exists() and wal.stat().st_size:
+        raise DatabaseBroken(
+            "storage.leftover",
+            f"{path} is missing or empty, and {wal.name} beside it is not: it holds what was written last.",
+            "Nothing was changed. Restore a backup: countersign restore FILE",
+        )
+    new = path.with_name(path.name + ".new")
+    for name in (path, new):
+        for suffix in ("-wal", "-shm", "-journal"):
+            name.with_name(name.name + suffix).unlink(missing_ok=True)
+    new.unlink(missing_ok=True)
+    os.close(os.open(new, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))  # SQLite would make it 0644
+    connection = _open(new, "rw")
+    try:
+        connection.execute("PRAGMA synchronous=OFF")
+        connection.execute("PRAGMA journal_mode=MEMORY")
+        connection.execute(f"PRAGMA application_id={APPLICATION_ID}")
+        _apply_migrations(connection)
+        connection.execute("INSERT INTO meta VALUES ('profile', ?)", (profile,))
+        connection.execute("PRAGMA journal_mode=WAL")
+    finally:
+        connection.close()
+    sync(new)
+    new.rename(path)
+    sync(path.parent)
+
+
+def sync(path: Path) -> None:
+    """Make a file, or a folder's names, durable."""
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
 
 
 def lock(path: Path) -> int:
@@ -222,12 +265,26 @@ def trader_pid(path: Path) -> int | None:
 
 
 def _check_ours(path: Path, connection: sqlite3.Connection) -> None:
-    """Refuse another program's file and a newer version's. An empty file is a new database."""
+    """Refuse another program's file, a file that is no database, and a newer version's."""
     tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
     application = connection.execute("PRAGMA application_id").fetchone()[0]
     if application != APPLICATION_ID and (tables or application):
         raise DatabaseBroken(
             "storage.foreign", f"{path} is another program's database.", "Nothing was changed. Choose another --db."
+        )
+    size = path.stat().st_size
+    if size == 0:
+        raise DatabaseUnusable(
+            "storage.empty", f"{path} holds nothing yet.", "Start a session first: countersign run --headless"
+        )
+    # SQLite reads a torn last page as zeros. With a log beside it that is what a power cut leaves, and the log mends it.
+    wal = path.with_name(path.name + "-wal")
+    torn = size % connection.execute("PRAGMA page_size").fetchone()[0] and not (wal.exists() and wal.stat().st_size)
+    if torn or not _applied(connection):
+        raise DatabaseBroken(
+            "storage.broken",
+            f"{path} is not a readable database ({'its end is missing' if torn else 'it has no tables'}).",
+            "Nothing was changed. Restore a backup: countersign restore FILE",
         )
     newer = [name for name in _applied(connection) if name not in KNOWN]
     if newer:
@@ -246,8 +303,6 @@ def _applied(connection: sqlite3.Connection) -> list[str]:
 
 
 def _check_profile(path: Path, connection: sqlite3.Connection, profile: str) -> None:
-    if not _applied(connection):
-        return
     row = connection.execute("SELECT value FROM meta WHERE key = 'profile'").fetchone()
     if row is not None and row[0] != profile:
         raise DatabaseBroken(
@@ -257,14 +312,14 @@ def _check_profile(path: Path, connection: sqlite3.Connection, profile: str) -> 
         )
 
 
-def _check_head(path: Path, connection: sqlite3.Connection) -> None:
+def _check_mirror(path: Path, connection: sqlite3.Connection | None) -> None:
     """The mirror is written after the commit, so it never runs ahead: what it names must be in the journal. The writer
     is about to overwrite it, and with it the only sign of a database that was cut or swapped."""
     mirror = read_mirror(path)
     if mirror is None or mirror.seq == 0:
         return
     row = None
-    if _applied(connection):
+    if connection is not None:
         row = connection.execute("SELECT hash FROM journal WHERE seq = ?", (mirror.seq,)).fetchone()
     if row is None or row[0] != mirror.hash:
         raise DatabaseBroken(
@@ -277,18 +332,19 @@ def _check_head(path: Path, connection: sqlite3.Connection) -> None:
 
 
 def _migrate(path: Path, connection: sqlite3.Connection) -> None:
-    applied = _applied(connection)
-    if applied == list(KNOWN):
+    if _applied(connection) == list(KNOWN):
         return
+    from storage.backup import backup_connection, free_name  # noqa: PLC0415 -- circular at module level
+
+    backup_connection(connection, free_name(path.with_name(f"{path.name}.before-{LATEST}")))
+    _apply_migrations(connection)
+
+
+def _apply_migrations(connection: sqlite3.Connection) -> None:
     from sqlite_utils import Database  # noqa: PLC0415 -- 150 ms, and only a new version needs it
 
-    from storage.backup import backup_connection, free_name  # noqa: PLC0415 -- circular at module level
     from storage.migrations import MIGRATIONS  # noqa: PLC0415 -- needs sqlite_utils
 
-    if applied:
-        backup_connection(connection, free_name(path.with_name(f"{path.name}.before-{LATEST}")))
-    # First, because a crash after the first table and before this would make it another program's file.
-    connection.execute(f"PRAGMA application_id={APPLICATION_ID}")
     MIGRATIONS.apply(Database(connection))
 
 
@@ -302,10 +358,6 @@ def reader(path: Path) -> Iterator[Reader]:
     connection = connect(path, read_only=True)
     try:
         _check_ours(path, connection)
-        if not _applied(connection):
-            raise DatabaseUnusable(
-                "storage.empty", f"{path} holds nothing yet.", "Start a session first: countersign run --headless"
-            )
         yield Reader(connection)
     except sqlite3.Error as error:
         raise fault_of(error, path) from error

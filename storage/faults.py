@@ -74,6 +74,13 @@ _KNOWN: Final[tuple[tuple[tuple[str, ...], type[StorageFault], str, str, str], .
         "Free some space, then restart.",
     ),
     (
+        ("SQLITE_READONLY_ROLLBACK", "SQLITE_READONLY_RECOVERY", "SQLITE_READONLY_CANTINIT"),
+        DatabaseUnusable,
+        "storage.unfinished",
+        "A crash left {path} in the middle of a change ({name}).",
+        "Start a session: it finishes or undoes that.",
+    ),
+    (
         ("SQLITE_READONLY", "SQLITE_PERM"),
         DatabaseUnusable,
         "storage.read_only",
@@ -109,7 +116,7 @@ _KNOWN: Final[tuple[tuple[tuple[str, ...], type[StorageFault], str, str, str], .
 def fault_of(error: sqlite3.Error, path: Path) -> StorageFault:
     """Our words for an SQLite error."""
     name = getattr(error, "sqlite_errorname", "") or type(error).__name__
-    if name.startswith("SQLITE_CANTOPEN") and path.is_dir():
+    if name.startswith(("SQLITE_CANTOPEN", "SQLITE_IOERR")) and path.is_dir():
         return file_fault(IsADirectoryError(), path)
     _, kind, code, what, step = next(known for known in _KNOWN if name.startswith(known[0]))
     return kind(code, what.format(path=path, name=name, error=error), step)
