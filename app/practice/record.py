@@ -59,6 +59,8 @@ _ORDER: Final = (
     "updated_ms = excluded.updated_ms, reason = excluded.reason, triggered = excluded.triggered"
 )
 _MARKETS: Final = "SELECT instrument, feed, opened_ms, used, bar_volume FROM markets ORDER BY rowid"
+# Not by row: an entry that fills at once is written after its exits.
+_ORDERS: Final = "SELECT * FROM orders ORDER BY CAST(substr(venue_order_id, 2) AS INTEGER)"
 _PATIENCE_S: Final = 5.0
 
 
@@ -109,7 +111,7 @@ class Record:
         fills: dict[str, list[Any]] = {}
         for fill in self._db.execute("SELECT * FROM fills ORDER BY rowid"):
             fills.setdefault(fill[1], []).append(fill_in(list(fill)))
-        for row in self._db.execute("SELECT * FROM orders ORDER BY rowid"):
+        for row in self._db.execute(_ORDERS):
             client_id, venue_id, request, accepted_ms, after_ms, state, filled, revision, updated, reason, hit = row
             yield VenueOrder(
                 request_in(json.loads(request)),

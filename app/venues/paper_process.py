@@ -19,6 +19,8 @@ class PaperProcess:
 
     def __init__(self, db: Path, socket_path: Path) -> None:
         self.socket_path = socket_path
+        self.stop_patience_s = _STOP_S
+        """How long `stop` waits for it to end by itself."""
         self._db = db
         self._process: asyncio.subprocess.Process | None = None
 
@@ -78,7 +80,7 @@ class PaperProcess:
         assert process.stdin is not None
         process.stdin.close()
         try:
-            async with asyncio.timeout(_STOP_S):
+            async with asyncio.timeout(self.stop_patience_s):
                 await process.wait()
         except TimeoutError:
             process.kill()
