@@ -8,7 +8,7 @@ PIP := $(BIN)/pip install --quiet --disable-pip-version-check
 .PHONY: run test check bench crash lock clean
 
 run: .setup-run
-	$(BIN)/countersign run --headless --auto-confirm --speed 60 --for 60
+	$(BIN)/countersign run --headless --auto-confirm --speed 600 --for 60
 
 check: .setup-dev
 	$(BIN)/ruff format --check .

@@ -4,16 +4,12 @@ uses it without a trader, through the same pipeline."""
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 from app import __version__, paths
-from app.config.load import Loaded
 from app.config.tree import version_digest
 from app.config_journal import ConfigJournal
 from app.engine.clock import MarketClock, WallClock
@@ -21,7 +17,7 @@ from app.errors import ClockError, CountersignError, SafetyError, SignerError
 from app.execution.desk import Desk, Terms
 from app.execution.emergency import Emergency
 from app.execution.pipeline import Pipeline
-from app.execution.records import Trade
+from app.execution.records import Order, Role, Trade
 from app.execution.recovery import Recovery
 from app.execution.settlement import Settlement
 from app.execution.state import load
@@ -29,10 +25,11 @@ from app.execution.stop_flag import StopFlag
 from app.ids import run_id
 from app.market.state import MarketState
 from app.market.synthetic import SyntheticSettings
-from app.money import ZERO, add, from_text, to_text
+from app.money import ZERO, add, from_text
 from app.portfolio.equity import EquityCurve
 from app.portfolio.ledger import OPENING, opening
 from app.portfolio.valuation import Valuation
+from app.session_plan import SessionPlan, instruments_to_text
 from app.venues.base import OrderReport
 from app.venues.paper import PaperSettings, PaperVenue
 from app.venues.paper_process import PaperProcess
@@ -41,7 +38,6 @@ from signers.session import DeviceSession
 from storage.database import Reader, TraderDatabase, connect, open_for_trading
 from storage.faults import StorageFault
 from storage.writer import Writer
-from strategies.model import Instrument, InstrumentKind
 
 VENUE = "paper"
 DEMO_PATH = "m/44'/60'/0'/0/0"
@@ -49,60 +45,15 @@ _REBUILD_PAUSES_S = (0.0, 0.1, 0.3, 0.6, 1.0)
 """Before each attempt to read memory again from disk; together below the three seconds a shutdown may take."""
 
 
-@dataclass(frozen=True, slots=True)
-class SessionPlan:
-    """What a session is for.
-
-    Attributes:
-        source_id: identity of the market source; the database remembers it and refuses another.
-        instruments: what the source quotes.
-        start_ms: market time before the first event, when the database has none of its own.
-    """
-
-    db: Path
-    loaded: Loaded
-    source_id: str
-    instruments: tuple[Instrument, ...]
-    start_ms: int
-    auto_confirm: bool
-    lockstep: bool
-    reload: Callable[[], Loaded] | None = None
-    """Reads the settings again, flags included; None: they stay as they are."""
-
-
-def remembered(db: Path, key: str) -> str | None:
-    """A fact the database remembers (its market source, its instruments), or None."""
-    if not db.exists():
-        return None
-    connection = connect(db, read_only=True)
-    try:
-        if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'meta'").fetchone() is None:
-            return None
-        row = connection.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
-        return None if row is None else str(row[0])
-    finally:
-        connection.close()
-
-
-def instruments_to_text(instruments: tuple[Instrument, ...]) -> str:
-    """Instruments as remembered in the database."""
-    rows = [[i.symbol, i.base, i.quote, to_text(i.tick), to_text(i.lot), i.kind.value] for i in instruments]
-    return json.dumps(rows)
-
-
-def instruments_from_text(text: str) -> tuple[Instrument, ...]:
-    """The inverse."""
-    return tuple(
-        Instrument(symbol, base, quote, from_text(tick), from_text(lot), InstrumentKind(kind))
-        for symbol, base, quote, tick, lot, kind in json.loads(text)
-    )
-
-
 class Session:
     """Open with `open`, close with `close`; between them `desk`, `pipeline`, `recovery` and `emergency` are live."""
 
     def __init__(
-        self, plan: SessionPlan, on_progress: Callable[[Trade], None], on_worse: Callable[[Trade], None]
+        self,
+        plan: SessionPlan,
+        on_progress: Callable[[Trade], None],
+        on_worse: Callable[[Trade], None],
+        on_exit: Callable[[Trade, Order], None] = lambda _trade, _order: None,
     ) -> None:
         self.plan = plan
         self.settings = plan.loaded.settings
@@ -110,7 +61,7 @@ class Session:
         self.synthetic = SyntheticSettings(
             self.settings.market.spread_bps, self.settings.market.depth_share, self.settings.market.levels
         )
-        self._on_progress = on_progress
+        self._on_progress, self._on_exit = on_progress, on_exit
         self._on_worse = on_worse
         self.fatal: asyncio.Future[BaseException] | None = None
         self._rebuilding: asyncio.Task[None] | None = None
@@ -355,6 +306,8 @@ class Session:
             found = self.desk.state.find_order(report.client_id)
             if found is not None:
                 self._on_progress(found[0])
+            if found is not None and report.fills and found[1].role is not Role.ENTRY:
+                self._on_exit(*found)
 
     def _on_lost(self) -> None:
         """A commit failed: memory is ahead of disk. Stop new trades and read everything again from disk."""

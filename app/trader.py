@@ -14,15 +14,16 @@ from app.engine.bus import Bus
 from app.engine.intents import IntentMaker
 from app.engine.modules import Module, ModuleState
 from app.engine.registry import load_modules
-from app.errors import CountersignError, Severity, VenueError
+from app.errors import Severity, VenueError
 from app.execution.control import ControlServer
 from app.execution.records import Trade
 from app.market.events import MarketEvent, MarketSource, event_time
 from app.market.pace import pace
 from app.money import ZERO, add, mul, to_text
-from app.session import Session, SessionPlan
+from app.progress import Progress
+from app.session import Session
+from app.session_plan import SessionPlan
 from app.trader_commands import handlers
-from storage.faults import StorageFault
 from strategies.model import Bar
 
 _RECONNECTS = 5
@@ -53,11 +54,11 @@ class Trader:
         on_open: Callable[[], None] = lambda: None,
     ) -> None:
         self.source = source
-        self.session = Session(plan, self._on_trade, self._on_worse)
+        self._tell = Progress(progress, self._now_ms)
+        self.session = Session(plan, self._tell.trade, self._on_worse, self._tell.exit)
         self.modules: list[Module] = []
         self.position = 0
         self._limits = limits
-        self._progress = progress
         self._on_open = on_open
         self._stopping = False
         self._opening: asyncio.Task[None] | None = None
@@ -193,7 +194,7 @@ class Trader:
         row = self.session.reader.one("SELECT position FROM cursor")
         delivered = int(row["position"]) if row else 0
         seen: int = self.session.venue.position
-        return max(delivered, seen)
+        return max(delivered, seen, self.session.plan.first_event)
 
     def _on_module_failure(self, name: str, error: Exception) -> None:
         """A module raised: it stops, the others go on; its exits rest at the venue."""
@@ -277,19 +278,8 @@ class Trader:
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, self.stop, f"stopped by {number.name}")
 
-    # -- words --------------------------------------------------------------------------------------------------
-
-    def _on_trade(self, trade: Trade) -> None:
-        intent = trade.intent
-        reason = f": {trade.reason}" if trade.reason else ""
-        self._say(
-            f"{trade.state.value.lower():<16} {intent.side.value} {to_text(intent.quantity)} {intent.symbol} "
-            f"at {to_text(intent.worst_price)} or better  [{intent.module} {trade.id[:8]}]{reason}"
-        )
+    def _now_ms(self) -> int:
+        return self.session.clock.now_ms()
 
     def _say(self, line: str) -> None:
-        if self._progress is not None:
-            self._progress(line)
-
-
-FATAL = (CountersignError, StorageFault)
+        self._tell.line(line)

@@ -21,7 +21,10 @@ from storage.database import reader
 if TYPE_CHECKING:
     from app.config.load import Loaded
     from app.market.events import MarketSource
-    from app.session import SessionPlan
+    from app.session_plan import SessionPlan
+
+PAST_BARS = 400
+"""Bars of the practice market's past; the momentum module needs 360."""
 
 
 def run(options: argparse.Namespace) -> int:
@@ -110,19 +113,37 @@ def _practice(loaded: Loaded, db: Path) -> tuple[MarketSource, Path]:
     """The practice market; its time line begins when its database does, and goes on where it stopped."""
     from app.market.naming import parse_timeframe  # noqa: PLC0415 -- as above
     from app.market.practice import PracticeSource  # noqa: PLC0415 -- as above
-    from app.session import remembered  # noqa: PLC0415 -- web of imports, 0.3 s
+    from app.session_plan import remembered  # noqa: PLC0415 -- as above
 
     started = remembered(db, "start_ms")
-    start_ms = int(started) if started is not None else WallClock().now_ms()
     market = loaded.settings.market
-    return PracticeSource(market.seed, start_ms=start_ms, timeframe_ms=parse_timeframe(market.timeframe)), db
+    timeframe = parse_timeframe(market.timeframe)
+    start_ms = int(started) if started is not None else WallClock().now_ms() - PAST_BARS * timeframe
+    return PracticeSource(market.seed, start_ms=start_ms, timeframe_ms=timeframe), db
+
+
+def _past(source: MarketSource, options: argparse.Namespace, loaded: Loaded) -> int:
+    """Events of the practice market that lie before its first session, so that modules start warm."""
+    if options.replay is not None:
+        return 0
+    from app.market.events import event_time  # noqa: PLC0415 -- as above
+    from app.market.naming import parse_timeframe  # noqa: PLC0415 -- as above
+
+    count, end = 0, None
+    for event in source.events():
+        at = event_time(event)
+        end = at + PAST_BARS * parse_timeframe(loaded.settings.market.timeframe) if end is None else end
+        if at >= end:
+            break
+        count += 1
+    return count
 
 
 def _plan(
     options: argparse.Namespace, loaded: Loaded, source: MarketSource, db: Path, speed: Decimal | None
 ) -> SessionPlan:
     from app.market.events import event_time  # noqa: PLC0415 -- as above
-    from app.session import SessionPlan  # noqa: PLC0415 -- as above
+    from app.session_plan import SessionPlan  # noqa: PLC0415 -- as above
 
     first = next(iter(source.events()), None)
     return SessionPlan(
@@ -133,6 +154,7 @@ def _plan(
         start_ms=event_time(first) if first is not None else 0,
         auto_confirm=options.auto_confirm,
         lockstep=speed is None,
+        first_event=_past(source, options, loaded),
         reload=lambda: context.settings(options, _flags(options)),
     )
 

@@ -86,7 +86,8 @@ def _alone(options: argparse.Namespace, db: Path) -> dict[str, Any]:
 
 async def _act_alone(options: argparse.Namespace, db: Path) -> dict[str, Any]:
     """No trader runs: open the session on the remembered instruments, and act through the same pipeline."""
-    from app.session import Session, SessionPlan, instruments_from_text, remembered  # noqa: PLC0415 -- 0.3 s
+    from app.session import Session  # noqa: PLC0415 -- 0.3 s
+    from app.session_plan import SessionPlan, instruments_from_text, remembered  # noqa: PLC0415 -- same
 
     source, instruments = remembered(db, "source"), remembered(db, "instruments")
     if source is None or instruments is None:

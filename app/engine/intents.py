@@ -13,6 +13,8 @@ from app.risk.model import Sizing
 from app.risk.sizing import ModuleRecord, quantity
 from strategies.model import Direction, Exits, Instrument, Intent, Side, Signal
 
+_MOST_OF_REWARD = Decimal("0.25")
+
 _BETTER_SALE_BPS = Decimal(300)
 """How much better than its worst price a sale may be filled within its fee bound: slippage, and a move meanwhile."""
 
@@ -48,13 +50,24 @@ class IntentMaker:
             return Skipped(f"no value for {instrument.quote}")
         if signal.stop is None:
             return Skipped("no stop")
-        worst = round_to_step(add(quote.ask, apply_bps(quote.ask, desk.terms.slippage_bps)), instrument.tick, DOWN)
+        worst = self._worst_buy(signal, quote.ask, instrument.tick)
+        if worst < quote.ask:
+            return Skipped("the target is too near to pay the ask")
         amount = self._size(instrument, worst, rate, volatility)
         if not amount:
             return Skipped("no room for one lot")
         target = None if signal.target is None else round_to_step(from_float(signal.target), instrument.tick, CEILING)
         exits = Exits(round_to_step(from_float(signal.stop), instrument.tick, FLOOR), target)
         return self._intent(signal, intent_id, Side.BUY, amount, worst, exits)
+
+    def _worst_buy(self, signal: Signal, ask: Decimal, tick: Decimal) -> Decimal:
+        """The slippage bound, but never more than a quarter of the way to the target: a bound that gives the whole
+        reward away is none."""
+        worst = add(ask, apply_bps(ask, self.desk.terms.slippage_bps))
+        if signal.target is not None:
+            reward = sub(from_float(signal.target), ask)
+            worst = min(worst, add(ask, mul(reward, _MOST_OF_REWARD)))
+        return round_to_step(worst, tick, DOWN)
 
     def _close(self, signal: Signal, intent_id: str) -> Intent | Skipped:
         desk, instrument = self.desk, self.desk.instruments[signal.symbol]

@@ -1,0 +1,69 @@
+"""Readable progress lines of a session without a screen: one line for each thing a person would want to know."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Final
+
+from app.execution.records import Order, Role, Trade
+from app.execution.states import TradeState
+from app.money import to_text
+from strategies.model import Side
+
+_QUIET: Final = frozenset({TradeState.RESERVED, TradeState.CONFIRMED})
+"""Steps that follow at once and say nothing of their own."""
+
+
+class Progress:
+    """Turns state changes into lines.
+
+    Args:
+        say: receives the lines; None keeps quiet.
+        now_ms: market time.
+    """
+
+    def __init__(self, say: Callable[[str], None] | None, now_ms: Callable[[], int]) -> None:
+        self._say = say
+        self._now_ms = now_ms
+        self._told: dict[str, str] = {}
+        self._last_denial: dict[tuple[str, str], str] = {}
+
+    def trade(self, trade: Trade) -> None:
+        """A trade's state changed (or may have)."""
+        if self._say is None or trade.state in _QUIET or self._told.get(trade.id) == trade.state.value:
+            return
+        self._told = {trade.id: trade.state.value, **dict(list(self._told.items())[:50])}
+        intent = trade.intent
+        if trade.state is TradeState.DENIED and self._repeats(trade):
+            return
+        price = f"at {to_text(intent.worst_price)} or {'less' if intent.side is Side.BUY else 'more'}"
+        reason = f": {trade.reason}" if trade.reason else ""
+        self.line(
+            f"{trade.state.value.lower():<10} {intent.side.value:<4} {to_text(intent.quantity)} {intent.symbol} "
+            f"{price}  [{intent.module} {trade.id[:8]}]{reason}"
+        )
+
+    def exit(self, trade: Trade, order: Order) -> None:
+        """An exit of a trade traded."""
+        words = {Role.STOP: "stop", Role.TARGET: "target", Role.CLOSE: "close", Role.FLATTEN: "flatten"}
+        key = f"{trade.id} {order.role}"
+        if self._say is None or order.role not in words or self._told.get(key) == to_text(order.filled):
+            return
+        self._told = {key: to_text(order.filled), **dict(list(self._told.items())[:50])}
+        self.line(
+            f"{words[order.role]:<10} sold {to_text(order.filled)} {trade.intent.symbol}  "
+            f"[{trade.intent.module} {trade.id[:8]}]"
+        )
+
+    def line(self, text: str) -> None:
+        """Any other line."""
+        if self._say is not None:
+            self._say(f"{datetime.fromtimestamp(self._now_ms() / 1000, UTC):%m-%d %H:%M:%S}  {text}")
+
+    def _repeats(self, trade: Trade) -> bool:
+        """The same rule denied the same instrument just before: said once."""
+        key = (trade.intent.module, trade.intent.symbol)
+        rule = trade.reason.rstrip("0123456789. ")[:24]
+        known, self._last_denial[key] = self._last_denial.get(key), rule
+        return known == rule

@@ -1,0 +1,64 @@
+"""What a session is for, and what its database remembers of it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from app.config.load import Loaded
+from app.money import from_text, to_text
+from storage.database import connect
+from strategies.model import Instrument, InstrumentKind
+
+
+@dataclass(frozen=True, slots=True)
+class SessionPlan:
+    """What a session is for.
+
+    Attributes:
+        source_id: identity of the market source; the database remembers it and refuses another.
+        instruments: what the source quotes.
+        start_ms: market time before the first event, when the database has none of its own.
+    """
+
+    db: Path
+    loaded: Loaded
+    source_id: str
+    instruments: tuple[Instrument, ...]
+    start_ms: int
+    auto_confirm: bool
+    lockstep: bool
+    first_event: int = 0
+    """Events before this one are the market's past: shown to modules as warm-up, never traded on."""
+    reload: Callable[[], Loaded] | None = None
+    """Reads the settings again, flags included; None: they stay as they are."""
+
+
+def remembered(db: Path, key: str) -> str | None:
+    """A fact the database remembers (its market source, its instruments), or None."""
+    if not db.exists():
+        return None
+    connection = connect(db, read_only=True)
+    try:
+        if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'meta'").fetchone() is None:
+            return None
+        row = connection.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
+        return None if row is None else str(row[0])
+    finally:
+        connection.close()
+
+
+def instruments_to_text(instruments: tuple[Instrument, ...]) -> str:
+    """Instruments as remembered in the database."""
+    rows = [[i.symbol, i.base, i.quote, to_text(i.tick), to_text(i.lot), i.kind.value] for i in instruments]
+    return json.dumps(rows)
+
+
+def instruments_from_text(text: str) -> tuple[Instrument, ...]:
+    """The inverse."""
+    return tuple(
+        Instrument(symbol, base, quote, from_text(tick), from_text(lot), InstrumentKind(kind))
+        for symbol, base, quote, tick, lot, kind in json.loads(text)
+    )
