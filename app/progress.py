@@ -14,6 +14,8 @@ from strategies.model import Side
 _QUIET: Final = frozenset({TradeState.RESERVED, TradeState.CONFIRMED})
 """Steps that follow at once and say nothing of their own."""
 
+_MOST_TOLD: Final = 500
+
 
 class Progress:
     """Turns state changes into lines.
@@ -33,7 +35,7 @@ class Progress:
         """A trade's state changed (or may have)."""
         if self._say is None or trade.state in _QUIET or self._told.get(trade.id) == trade.state.value:
             return
-        self._told = {trade.id: trade.state.value, **dict(list(self._told.items())[:50])}
+        self._remember(trade.id, trade.state.value)
         intent = trade.intent
         if trade.state is TradeState.DENIED and self._repeats(trade):
             return
@@ -50,7 +52,7 @@ class Progress:
         key = f"{trade.id} {order.role}"
         if self._say is None or order.role not in words or self._told.get(key) == to_text(order.filled):
             return
-        self._told = {key: to_text(order.filled), **dict(list(self._told.items())[:50])}
+        self._remember(key, to_text(order.filled))
         self.line(
             f"{words[order.role]:<10} sold {to_text(order.filled)} {trade.intent.symbol}  "
             f"[{trade.intent.module} {trade.id[:8]}]"
@@ -60,6 +62,11 @@ class Progress:
         """Any other line."""
         if self._say is not None:
             self._say(f"{datetime.fromtimestamp(self._now_ms() / 1000, UTC):%m-%d %H:%M:%S}  {text}")
+
+    def _remember(self, key: str, told: str) -> None:
+        self._told[key] = told
+        if len(self._told) > _MOST_TOLD:
+            self._told.pop(next(iter(self._told)))
 
     def _repeats(self, trade: Trade) -> bool:
         """The same rule denied the same instrument just before: said once."""
