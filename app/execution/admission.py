@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Final
 
 from app.execution.desk import Desk
+from app.execution.preview import fee_at
 from app.execution.purse import Shortfall
 from app.execution.records import Trade
 from app.money import ZERO, add, mul, sub, to_text
@@ -77,7 +78,8 @@ def worse_than_confirmed(desk: Desk, trade: Trade) -> str | None:
     age = max(desk.limits.quote_age_ms, desk.market.bar_ms(intent.symbol))
     if quote is None or now - quote.ts_ms > age:
         return "There is no fresh quote to check the confirmed price against."
-    if (worse := worse_price(quote, trade)) is not None:
+    worse = worse_price(quote, trade) or _higher_fee(desk, quote, trade)
+    if worse is not None:
         return worse
     verdict = check(intent, desk.risk_state(intent.symbol, without=trade), replace(desk.limits, slippage_bps=_ANY_BPS))
     return verdict.reason if isinstance(verdict, Deny) else None
@@ -91,6 +93,15 @@ def worse_price(quote: Quote, trade: Trade) -> str | None:
     if trade.intent.side is Side.SELL and quote.bid < worst:
         return f"The bid fell to {to_text(quote.bid)}; the trade allows {to_text(worst)} or better."
     return None
+
+
+def _higher_fee(desk: Desk, quote: Quote, trade: Trade) -> str | None:
+    """A sale's fee grows with its price."""
+    intent = trade.intent
+    fee = fee_at(intent.quantity, quote.bid, desk.venue_info.taker_fee_bps)
+    if intent.side is Side.BUY or fee <= intent.max_fee:
+        return None
+    return f"The bid rose to {to_text(quote.bid)}: the fee is {to_text(fee)}, {to_text(intent.max_fee)} was confirmed."
 
 
 def lapsed(desk: Desk, trade: Trade) -> bool:

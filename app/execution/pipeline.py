@@ -204,6 +204,9 @@ class Pipeline:
     async def submit(self, trade: Trade) -> None:
         """Re-check the situation, then send the signed orders. Also used for bytes that a restart proved unsent."""
         desk = self._desk
+        if desk.stop.raised():
+            await self._end(trade, TradeState.CANCELLED, "The emergency stop is in force.")
+            return
         worse = worse_than_confirmed(desk, trade)
         if worse is not None:
             await self._end(trade, TradeState.DENIED, worse)

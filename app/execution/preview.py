@@ -67,4 +67,9 @@ def walk(book: Book, side: Side, quantity: Decimal, limit: Decimal, taker_fee_bp
 def fee_bound(quantity: Decimal, worst_price: Decimal, taker_fee_bps: Decimal) -> Decimal:
     """The most the fills of one order can cost in fees. A venue rounds each fill up; a hundred are allowed for."""
     slack = Decimal(100).scaleb(-FEE_PLACES)
-    return add(quantise(apply_bps(mul(quantity, worst_price), taker_fee_bps), FEE_PLACES, UP), slack)
+    return add(fee_at(quantity, worst_price, taker_fee_bps), slack)
+
+
+def fee_at(quantity: Decimal, price: Decimal, taker_fee_bps: Decimal) -> Decimal:
+    """The fee of one fill, rounded up as the venue rounds."""
+    return quantise(apply_bps(mul(quantity, price), taker_fee_bps), FEE_PLACES, UP)
