@@ -277,7 +277,7 @@ def _check_ours(path: Path, connection: sqlite3.Connection) -> None:
         raise DatabaseUnusable(
             "storage.empty", f"{path} holds nothing yet.", "Start a session first: countersign run --headless"
         )
-    # SQLite reads a torn last page as zeros. With a log beside it that is what a power cut leaves, and the log mends it.
+    # SQLite reads a torn last page as zeros. With a log beside it, that is what a power cut leaves, and the log heals.
     wal = path.with_name(path.name + "-wal")
     torn = size % connection.execute("PRAGMA page_size").fetchone()[0] and not (wal.exists() and wal.stat().st_size)
     if torn or not _applied(connection):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
+from functools import cache
 
 from storage.journal import Finding
 
@@ -14,7 +15,7 @@ _BOOKKEEPING = "_sqlite_migrations"
 
 def strangers(connection: sqlite3.Connection) -> Iterator[Finding]:
     """What is in the schema and should not be, what is not and should, and what SQLite itself finds wrong."""
-    ours, theirs = _schema(_pristine()), _schema(connection)
+    ours, theirs = _ours()[0], _schema(connection)
     for name in sorted(ours.keys() | theirs.keys()):
         kind = (theirs.get(name) or ours[name])[0]
         if name not in ours:
@@ -30,12 +31,10 @@ def strangers(connection: sqlite3.Connection) -> Iterator[Finding]:
 
 def unreadable(connection: sqlite3.Connection) -> Iterator[Finding]:
     """Tables without the columns we read: nothing can be verified against them."""
-    pristine = _pristine()
-    for name, (kind, _) in _schema(pristine).items():
-        if kind == "table":
-            missing = _columns(pristine, name) - _columns(connection, name)
-            if missing:
-                yield Finding(None, name, f"has no {', '.join(sorted(missing))}: nothing can be verified against it")
+    for name, columns in _ours()[1].items():
+        missing = columns - _columns(connection, name)
+        if missing:
+            yield Finding(None, name, f"has no {', '.join(sorted(missing))}: nothing can be verified against it")
 
 
 def _columns(connection: sqlite3.Connection, table: str) -> set[str]:
@@ -47,11 +46,16 @@ def _schema(connection: sqlite3.Connection) -> dict[str, tuple[str, str]]:
     return {name: (kind, " ".join((sql or "").split())) for name, kind, sql in rows}
 
 
-def _pristine() -> sqlite3.Connection:
+@cache
+def _ours() -> tuple[dict[str, tuple[str, str]], dict[str, set[str]]]:
+    """The schema that the migrations make, and the columns of its tables."""
     from sqlite_utils import Database  # noqa: PLC0415 -- 150 ms, only to verify
 
     from storage.migrations import MIGRATIONS  # noqa: PLC0415 -- needs sqlite_utils
 
-    connection = sqlite3.connect(":memory:", isolation_level=None)
-    MIGRATIONS.apply(Database(connection))
-    return connection
+    pristine = sqlite3.connect(":memory:", isolation_level=None)
+    MIGRATIONS.apply(Database(pristine))
+    schema = _schema(pristine)
+    columns = {name: _columns(pristine, name) for name, (kind, _) in schema.items() if kind == "table"}
+    pristine.close()
+    return schema, columns

@@ -215,9 +215,9 @@ class Transition:
         )
 
     def _save_payload(self, trade: Trade, payload: Payload) -> None:
-        # the text itself is in the journal once, when it is built; later rows carry the state alone
-        text = [payload.text, payload.valid_until_ms] if payload.state is PayloadState.BUILT else []
-        self._set.append(["payload", payload.id, trade.id, payload.state.value, *text])
+        # what is shown and signed is in the journal once, when it is built; later rows carry the state alone
+        built = [payload.text, payload.valid_until_ms, payload.preview] if payload.state is PayloadState.BUILT else []
+        self._set.append(["payload", payload.id, trade.id, payload.state.value, *built])
         self._statements.append(
             (
                 _PAYLOAD,
