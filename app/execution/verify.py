@@ -168,7 +168,8 @@ def _signatures(reader: Reader, journal: Journal, orders: Orders) -> Iterator[Fi
         if order is None:
             continue  # already found as an order without events
         if client_order_id(str(row["trade_id"]), str(order["role"])) != row["client_id"]:
-            yield Finding(None, "orders", f"{row['client_id']} does not derive from trade {_short(row['trade_id'])}")
+            what = f"{row['client_id']}: trade_id is {_short(row['trade_id'])}, and its id does not derive from that"
+            yield Finding(None, "orders", what)
         elif order["role"] not in _UNCOVERED:
             text = texts.get(row["trade_id"])
             why = "nothing was signed for it" if text is None else _refused(text, orders.terms[row["client_id"]])
