@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 from app.config.load import Loaded
 from app.money import from_text, to_text
 from storage.database import connect
+from storage.faults import fault_of
 from strategies.model import Instrument, InstrumentKind
 
 
@@ -37,7 +39,11 @@ class SessionPlan:
 
 
 def remembered(db: Path, key: str) -> str | None:
-    """A fact the database remembers (its market source, its instruments), or None."""
+    """A fact the database remembers (its market source, its instruments), or None.
+
+    Raises:
+        StorageFault: the file is not a database, or another program's.
+    """
     if not db.exists():
         return None
     connection = connect(db, read_only=True)
@@ -46,6 +52,8 @@ def remembered(db: Path, key: str) -> str | None:
             return None
         row = connection.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
         return None if row is None else str(row[0])
+    except sqlite3.Error as error:
+        raise fault_of(error, db) from error
     finally:
         connection.close()
 

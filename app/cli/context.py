@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 PROFILES: Final = ("paper",)
 """What `app.config.schema.Settings.profile` allows; here so that a command that reads no settings knows it too."""
 
+_QUESTIONS: Final = frozenset({"status", "proposals"})
+"""Commands to the trader that change nothing."""
+
 _LAST: Final = "last-database"
 """File in the data folder: the database of the newest session, which commands without --db mean."""
 
@@ -119,7 +122,8 @@ def ask_trader(db: Path, request: dict[str, Any], timeout_s: float = 10.0) -> di
 
     Raises:
         UsageError: no trader runs on this database.
-        VenueError: one does, and takes no commands (it is starting, ending, or stopped by a signal).
+        VenueError: one does, and takes no commands (it is starting, ending, or stopped by a signal), or did not answer
+            a question.
         VenueUnknown: it took the command and did not answer in time.
         CountersignError: what the trader refused with.
     """
@@ -137,13 +141,17 @@ def ask_trader(db: Path, request: dict[str, Any], timeout_s: float = 10.0) -> di
                 line = stream.readline()
             answer: dict[str, Any] = json.loads(line)
         except (OSError, ValueError):
-            raise VenueUnknown(
-                "control.silent", "The trader did not answer.", next_step="See: countersign status"
-            ) from None
+            raise _unanswered(request) from None
     if "error" in answer:
         raise _refused(answer["error"])
     result: dict[str, Any] = answer["ok"]
     return result
+
+
+def _unanswered(request: dict[str, Any]) -> CountersignError:
+    if request["op"] in _QUESTIONS:
+        return VenueError("control.silent", "The trader did not answer.", next_step="See: countersign health")
+    return VenueUnknown("control.silent", "The trader did not answer.", next_step="See: countersign status")
 
 
 def _not_reached(db: Path, error: OSError) -> CountersignError:

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from app import paths
 from app.cli import context, streams
-from app.errors import CountersignError, SafetyError, StorageError, UsageError
+from app.errors import ConfigError, CountersignError, SafetyError, StorageError, UsageError
 from app.execution.stop_flag import StopFlag
 from storage.database import trader_pid
 from storage.faults import StorageFault
+
+if TYPE_CHECKING:
+    from app.config.load import Loaded
 
 WORD = "TRADE"
 _PATIENCE_S = 2.0
@@ -85,7 +90,7 @@ def _alone(options: argparse.Namespace, db: Path) -> dict[str, Any]:
 
 
 async def _act_alone(options: argparse.Namespace, db: Path) -> dict[str, Any]:
-    """No trader runs: open the session on the remembered instruments, and act through the same pipeline."""
+    """No trader runs: open the session as the database remembers it, and act through the same pipeline."""
     from app.session import Session  # noqa: PLC0415 -- 0.3 s
     from app.session_plan import SessionPlan, instruments_from_text, remembered  # noqa: PLC0415 -- same
 
@@ -94,10 +99,10 @@ async def _act_alone(options: argparse.Namespace, db: Path) -> dict[str, Any]:
         return _nothing()
     plan = SessionPlan(
         db=db,
-        loaded=context.settings(options),
+        loaded=_session_settings(options, remembered(db, "config")),
         source_id=source,
         instruments=instruments_from_text(instruments),
-        start_ms=0,
+        start_ms=int(remembered(db, "start_ms") or 0),
         auto_confirm=False,
         lockstep=True,
     )
@@ -114,6 +119,18 @@ async def _act_alone(options: argparse.Namespace, db: Path) -> dict[str, Any]:
         "flattened": report.flattened,
         "unknown": report.unknown,
     }
+
+
+def _session_settings(options: argparse.Namespace, text: str | None) -> Loaded:
+    """The settings the session ran with: an emergency is no moment to take over others, nor to refuse a broken file."""
+    from app.config import load, sources  # noqa: PLC0415 -- pydantic behind it, 0.1 s
+
+    if text is not None:
+        try:
+            return load.combine(paths.config_file(), sources.read_overrides(json.loads(text)))
+        except ConfigError:
+            pass  # remembered by another version: what the trader has now must do
+    return context.settings(options)
 
 
 def _reset(options: argparse.Namespace, db: Path) -> int:

@@ -30,7 +30,7 @@ def status(options: argparse.Namespace) -> int:
     live: dict[str, Any] | None = None
     if pid is not None:
         try:
-            live = context.ask_trader(db, {"op": "status"})
+            live = context.ask_trader(db, {"op": "status"}, timeout_s=2.0)
         except CountersignError as error:
             context.note(str(error))
     with reader(db) as data:

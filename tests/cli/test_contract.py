@@ -110,7 +110,9 @@ def test_a_database_that_is_none(finished: Cli, tmp_path: Path, kind: str, comma
     db = make_bad(tmp_path / "bad.db", kind, finished.db)
     before = db.read_bytes() if db.is_file() else None
     data = write_candles(tmp_path / "paper_AAA-USDT_1m.csv", 3)
-    more = ("--headless", "--replay", data) if command == "run" else ()
+    more: tuple[str | Path, ...] = ()
+    if command == "run":
+        more = ("--headless",) if kind == "near-foreign" else ("--headless", "--replay", data)
     result = finished(*command.split(), *more, "--db", db, "--json")
     assert result.code == 1, result
     assert "bad.db" in result.err

@@ -121,3 +121,26 @@ def test_the_profiles_are_those_of_the_settings() -> None:
     from app.config.schema import Settings  # noqa: PLC0415 -- same
 
     assert get_args(Settings.model_fields["profile"].annotation) == PROFILES
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "says"),
+    [
+        ("paper_AAA-USDT_1m.csv", b"", "paper_AAA-USDT_1m.csv"),
+        ("paper_AAA-USDT_1m.csv", b"timestamp_ms,open,high,low,close,volume\n", "paper_AAA-USDT_1m.csv"),
+        ("paper_AAA-USDT_1m.csv", b"hello\nworld\n", "paper_AAA-USDT_1m.csv"),
+        ("paper_AAA-USDT_1m.csv", bytes(range(256)) * 40, "paper_AAA-USDT_1m.csv"),
+        ("paper_AAA-USDT_1m.csv.gz", b"\x1f\x8b\x08\x00truncated", "paper_AAA-USDT_1m.csv.gz"),
+        ("paper_AAA-USDT_1m.csv.gz", b"not gzip at all", "paper_AAA-USDT_1m.csv.gz"),
+        ("paper_AAA-USDT_1m.parquet", b"PAR1junk", "paper_AAA-USDT_1m.parquet"),
+        ("prices.csv", b"timestamp_ms,open,high,low,close,volume\n1600000000000,1,1,1,1,1\n", "--instrument"),
+        ("photo.png", b"\x89PNG", "photo.png"),
+    ],
+)
+def test_a_file_that_is_no_recording(call: Call, tmp_path: Path, name: str, content: bytes, says: str) -> None:
+    (tmp_path / name).write_bytes(content)
+    result = call("run", "--headless", "--db", "a.db", "--replay", name)
+    assert result.code == 2
+    assert says in result.err
+    assert result.out == ""
+    assert not (tmp_path / "a.db").exists()
