@@ -8,8 +8,8 @@ import json
 import os
 import signal
 import sqlite3
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager, closing
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager, closing, suppress
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from app.execution.preview import fee_bound
 from app.execution.records import Trade
 from app.execution.state import load
 from app.execution.states import IN_FLIGHT, TradeState
+from app.execution.transition import Transition
 from app.execution.verify import verify
 from app.ids import intent_id
 from app.market.events import MarketEvent, event_time
@@ -29,7 +30,9 @@ from app.market.pace import step_to
 from app.session import VENUE, Session
 from app.session_plan import SessionPlan
 from app.venues.base import OrderReport, OrderRequest, SignedText
+from storage.faults import StorageFault
 from storage.journal import read_mirror
+from storage.writer import Commit
 from strategies.model import Book, Exits, Instrument, Intent, Side
 
 START = 1_600_000_000_000
@@ -63,6 +66,7 @@ class Rig:
         """Each trade's states in the order in which screens heard of them."""
         self.worse = worse
         self.position = 0
+        self.full = False
         self._numbers = itertools.count(1)
 
     @property
@@ -106,7 +110,10 @@ class Rig:
         await self.settle()
 
     async def settle(self) -> None:
+        """Until nothing is in progress and every record of it is on disk."""
         await self.desk.activity.settle()
+        with suppress(StorageFault):
+            await self.session.writer.submit(Commit(self.now, ""))
 
     @property
     def now(self) -> int:
@@ -213,11 +220,21 @@ class Rig:
         assert pid is not None
         os.kill(pid, signal.SIGKILL)
 
+    def stop_listening(self) -> None:
+        """What the venue answers from now on does not arrive."""
+        link = self.session.venue._link
+        assert link is not None
+        transport: Any = link.transport
+        transport.pause_reading()
+
     def fill_disk(self) -> None:
-        """From now on every commit that needs a page fails with SQLITE_FULL."""
+        """From now on the database can not grow, and every transition needs it to: SQLITE_FULL."""
+        self.full = True
         self._limit(1)
 
     def free_disk(self) -> None:
+        """Space again."""
+        self.full = False
         self._limit(2**31 - 2)
 
     def _limit(self, pages: int) -> None:
@@ -226,6 +243,25 @@ class Rig:
 
     def _pragma(self, pages: int) -> None:
         self.session.database.connection.execute(f"PRAGMA max_page_count={pages}").fetchone()
+
+    def watch_commits(self, before: Callable[[str], None] | None = None) -> None:
+        """`before` is told each transition's kind. While the disk is full, each needs pages that there are not."""
+        commit = self.desk.commit
+
+        def watched(transition: Transition, kind: str, subject: str) -> asyncio.Future[int]:
+            if before is not None:
+                before(kind)
+            if self.full:
+                transition.record("INSERT OR REPLACE INTO meta VALUES ('pad', ?)", ("x" * 200_000,))
+            return commit(transition, kind, subject)  # type: ignore[no-any-return]  # the session is made in open()
+
+        self.desk.commit = watched
+
+    async def rebuilt(self) -> None:
+        """Until memory has been read again from disk."""
+        if self.session._rebuilding is not None:
+            await self.session._rebuilding
+        await self.settle()
 
     # -- what must hold -----------------------------------------------------------------------------------------------
 
