@@ -20,6 +20,7 @@ class Activity:
 
     def __init__(self) -> None:
         self._count = 0
+        self._entered = 0
         self._idle = asyncio.Event()
         self._idle.set()
 
@@ -44,14 +45,16 @@ class Activity:
     async def settle(self) -> None:
         """Return when nothing is in progress."""
         while True:
+            entered = self._entered
             for _ in range(_HOPS):
                 await asyncio.sleep(0)
-            if not self._count:
-                return
+            if not self._count and entered == self._entered:
+                return  # nobody even began: what ended meanwhile may have woken somebody, who needs hops of his own
             await self._idle.wait()
 
     def _enter(self) -> None:
         self._count += 1
+        self._entered += 1
         self._idle.clear()
 
     def _leave(self) -> None:

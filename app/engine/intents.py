@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from app.execution.desk import Desk
 from app.execution.preview import fee_bound
-from app.money import CEILING, DOWN, FLOOR, ZERO, add, apply_bps, from_float, mul, neg, round_to_step, sub
+from app.money import CEILING, DOWN, FLOOR, ZERO, add, apply_bps, from_float, mul, round_to_step, sub
 from app.portfolio.positions import TripRecord
 from app.risk.model import Sizing
 from app.risk.sizing import ModuleRecord, quantity
@@ -69,6 +69,9 @@ class IntentMaker:
             worst = min(worst, add(ask, mul(reward, _MOST_OF_REWARD)))
         return round_to_step(worst, tick, DOWN)
 
+    def _worst_sale(self, bid: Decimal, tick: Decimal) -> Decimal:
+        return round_to_step(sub(bid, apply_bps(bid, self.desk.terms.slippage_bps)), tick, CEILING)
+
     def _close(self, signal: Signal, intent_id: str) -> Intent | Skipped:
         desk, instrument = self.desk, self.desk.instruments[signal.symbol]
         quote = desk.market.quote(signal.symbol)
@@ -79,7 +82,7 @@ class IntentMaker:
         amount = groups[0][1] if groups else held
         if not amount:
             return Skipped("nothing to close")
-        worst = round_to_step(sub(quote.bid, apply_bps(quote.bid, desk.terms.slippage_bps)), instrument.tick, CEILING)
+        worst = self._worst_sale(quote.bid, instrument.tick)
         if worst <= 0:
             return Skipped("the bid is too low to bound a sale")
         return self._intent(signal, intent_id, Side.SELL, amount, worst, None)
@@ -90,17 +93,18 @@ class IntentMaker:
         quote = desk.market.quote(old.symbol)
         if quote is None:
             return Skipped("no quote")
-        buys = old.side is Side.BUY
-        touch = quote.ask if buys else quote.bid
-        slip = apply_bps(touch, desk.terms.slippage_bps)
-        worst = round_to_step(add(touch, slip if buys else neg(slip)), instrument.tick, DOWN if buys else CEILING)
-        signal = Signal(
-            old.symbol,
-            Direction.LONG if buys else Direction.FLAT,
-            old.strength,
-            old.confidence,
-            f"{old.reason} [{why}]",
-        )
+        buys, reason = old.side is Side.BUY, f"{old.reason} [{why}]"
+        direction = Direction.LONG if buys else Direction.FLAT
+        target = float(old.exits.target) if old.exits and old.exits.target is not None else None
+        signal = Signal(old.symbol, direction, old.strength, old.confidence, reason, target=target)
+        if buys:
+            worst = self._worst_buy(signal, quote.ask, instrument.tick)
+            if worst < quote.ask:
+                return Skipped("the target is too near to pay the ask")
+        else:
+            worst = self._worst_sale(quote.bid, instrument.tick)
+            if worst <= 0:
+                return Skipped("the bid is too low to bound a sale")
         return self._intent(signal, intent_id, old.side, old.quantity, worst, old.exits)
 
     def _size(self, instrument: Instrument, worst: Decimal, rate: Decimal, volatility: float | None) -> Decimal:

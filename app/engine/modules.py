@@ -85,10 +85,13 @@ class Module:
         return self.spec.name
 
     def warm_up(self, bars: Iterable[Bar]) -> None:
-        """Feed bars of the past; opinions about the past are ignored."""
-        for bar in bars:
-            if self._trades(bar.symbol):
-                self._feed(bar)
+        """Feed bars of the past; opinions about the past are ignored. A strategy that raises fails its module only."""
+        try:
+            for bar in bars:
+                if self.state is ModuleState.RUNNING and self._trades(bar.symbol):
+                    self._feed(bar)
+        except Exception as error:  # noqa: BLE001 -- another's code, as in the bus: the others must start
+            self.fail(repr(error))
 
     def on_bar(self, bar: Bar) -> None:
         """React to a finished bar: at most one intent."""

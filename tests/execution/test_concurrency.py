@@ -28,7 +28,7 @@ SYMBOLS = {"ETH-USDT": Decimal(100), "BTC-USDT": Decimal(2000), "ETH-BTC": Decim
 CASH = Decimal(1000)
 LIMITS = {
     "paper.cash_per_quote": str(CASH),
-    "paper.cash.BTC": "0.05",
+    "paper.cash.BTC": "0.02",
     "risk.exposure": "900",
     "risk.position": "400",
     "risk.open_positions": "3",
@@ -193,7 +193,7 @@ def judge(r: Rig, trades: list[Trade]) -> None:
 
 def fold_the_ledger(r: Rig) -> None:
     """Replay the venue's own fills: no overdraft on the way, and the same end."""
-    balances: dict[str, Decimal] = {"USDT": CASH, "BTC": Decimal("0.05"), "ETH": ZERO}
+    balances: dict[str, Decimal] = {"USDT": CASH, "BTC": Decimal("0.02"), "ETH": ZERO}
     held: dict[str, Decimal] = {}
     for symbol, side, price, quantity, fee in r.venue_rows(
         "SELECT symbol, side, price, quantity, fee FROM fills ORDER BY rowid"

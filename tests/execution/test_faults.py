@@ -189,9 +189,7 @@ async def test_a_fill_after_the_order_had_ended_is_booked_and_alerted(tmp_path: 
         await r.pipeline.cancel_order(trade.orders[Role.ENTRY])
         assert (r.stored(trade)["state"], r.hold(trade)) == ("CANCELLED", ("0", "RELEASED"))
         assert r.desk.state.trades == {}
-        fill = VenueFill("late", entry_id(trade), "ETH-USDT", Side.BUY, Decimal(100), Decimal(1), Decimal("0.1"),
-                         "USDT", r.now)  # fmt: skip
-        late = OrderReport(entry_id(trade), "v1", state, Decimal(1), Decimal(1), (fill,), 99, r.now)
+        late = late_fill(r, trade, state)
         r.session._on_report(late)
         await r.settle()
         assert r.stored(trade)["state"] == state.value
@@ -201,6 +199,12 @@ async def test_a_fill_after_the_order_had_ended_is_booked_and_alerted(tmp_path: 
         r.session._on_report(late)
         await r.settle()
         assert r.held() == 1
+
+
+def late_fill(r: Rig, trade: Trade, state: OrderState) -> OrderReport:
+    client_id, one = entry_id(trade), Decimal(1)
+    fill = VenueFill("late", client_id, "ETH-USDT", Side.BUY, Decimal(100), one, Decimal("0.1"), "USDT", r.now)
+    return OrderReport(client_id, "v1", state, one, one, (fill,), 99, r.now)
 
 
 async def test_a_report_that_contradicts_the_record_is_an_error_and_stops_new_trades(tmp_path: Path) -> None:
@@ -487,20 +491,50 @@ async def test_a_report_while_memory_is_read_again_is_not_lost(tmp_path: Path) -
         r.watch_commits()
         r.fill_disk()
         r.session._on_report(first)
+        assert r.held() == 1
+        close = r.intent(Side.SELL, "1", "99.5")
         reset = r.session.writer.reset
 
         async def reset_and_report() -> None:
             r.free_disk()
             await reset()
             r.session._on_report(second)  # memory still has the first fill, disk has not
+            assert r.pipeline.propose(close) is not None  # of the position that only memory has
 
         r.session.writer.reset = reset_and_report  # type: ignore[method-assign]  # the instant under test
         await r.settle()
         await r.rebuilt()
         assert r.held() == 2
         assert trade.id in r.desk.state.trades
+        assert r.rows("SELECT * FROM trades WHERE id = ?", close.id) == []
         r.assert_sound()
         r.assert_agrees_with_venue()
+
+
+async def test_a_late_fill_while_memory_is_read_again_is_not_lost(tmp_path: Path) -> None:
+    """The order had ended, so no look-up would ask for it again."""
+    async with rig(tmp_path) as r:
+        await r.book("99.90", "100.00", "0")
+        ended = await r.trade()
+        await r.pipeline.cancel_order(ended.orders[Role.ENTRY])
+        await r.trade(module="n")
+        late = late_fill(r, ended, OrderState.FILLED)
+        r.watch_commits()
+        r.fill_disk()
+        reset = r.session.writer.reset
+
+        async def reset_and_report() -> None:
+            r.free_disk()
+            await reset()
+            r.session._on_report(late)
+
+        r.session.writer.reset = reset_and_report  # type: ignore[method-assign]  # the instant under test
+        await r.book("99.90", "100.00", "0.5")
+        await r.rebuilt()
+        assert r.held(module="n") == Decimal("0.5")
+        assert r.held() == 1
+        assert r.stored(ended)["state"] == "FILLED"
+        assert "order.late_fill" in r.alerts()
 
 
 async def test_a_disk_that_stays_full_ends_the_session_and_the_next_start_concludes(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from signers.demo import DemoSigner
 from signers.faults import DeviceFault, DeviceTimedOut, RefusedOnDevice
 from storage.database import Reader, connect
 from strategies.model import Side
-from tests.execution.harness import START, Between, Rig, rig
+from tests.execution.harness import BTC, ETH, ETH_BTC, START, Between, Rig, rig
 
 HAPPY = ["RESERVED", "PREPARED", "CONFIRMED", "SIGNED", "FILLED"]
 
@@ -186,6 +186,28 @@ async def test_a_purse_too_small_for_two_admits_one(tmp_path: Path) -> None:
         await r.settle()
         assert r.desk.state.purse.available("USDT") == 150
         assert await r.trade(module="other") is not None
+
+
+async def test_what_exits_must_sell_can_not_pay_for_another_trade(tmp_path: Path) -> None:
+    """Bitcoin bought with dollars is a position; a trade quoted in bitcoin finds none of it free."""
+    limits = {"paper.cash.BTC": "0", "risk.rates.BTC": "2000"}
+    async with rig(tmp_path, instruments=(BTC, ETH_BTC, ETH), settings=limits) as r:
+        await r.book("1999.00", "2000.00", symbol="BTC-USDT")
+        await r.book("0.04990", "0.05000", symbol="ETH-BTC")
+        terms: dict[str, Any] = {"symbol": "ETH-BTC", "quantity": "1", "worst": "0.05", "stop": "0.045", "target": None}
+        bought = await r.trade(symbol="BTC-USDT", quantity="0.1", worst="2010", stop="1900", target=None)
+        assert r.desk.state.purse.available("BTC") == Decimal("0.1")
+        intent = r.intent(module="n", **terms)
+        assert r.pipeline.propose(intent) is None
+        assert r.desk.counters.by_rule == {"balance": 1}
+        await r.settle()
+        assert r.rows("SELECT reason FROM trades WHERE id = ?", intent.id) == [
+            {"reason": "The trade needs 0.050051 BTC; 0 is free."}
+        ]
+        await r.book("1890.00", "1900.00", symbol="BTC-USDT")
+        assert r.order_states(bought)["stop"] == "FILLED"
+        r.assert_sound()
+        r.assert_agrees_with_venue()
 
 
 async def test_a_fee_above_the_bound_is_denied_with_both_numbers(tmp_path: Path) -> None:
