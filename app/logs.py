@@ -119,26 +119,8 @@ def configure(
 
     close()
     path = folder / f"{name}.jsonl"
-    now = clock or WallClock()
-
-    def stamp(_: object, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-        event["ts_ms"] = now.now_ms()
-        return event
-
     handler = _File(path, max_bytes, backups)
-    handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=[structlog.stdlib.ExtraAdder()],
-            processors=[
-                structlog.stdlib.add_log_level,
-                structlog.stdlib.add_logger_name,
-                stamp,
-                structlog.processors.format_exc_info,
-                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                _render,
-            ],
-        )
-    )
+    handler.setFormatter(_formatter(clock or WallClock()))
     structlog.configure(
         # No processor here but the hand-over: these run in the caller and could raise into it.
         processors=[structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
@@ -155,6 +137,26 @@ def configure(
         logging.getLogger(package).setLevel(number)
     _state.logger, _state.level, _state.handler = structlog.stdlib.get_logger, number, handler
     return path
+
+
+def _formatter(clock: Clock) -> logging.Formatter:
+    import structlog  # noqa: PLC0415 -- loaded by the caller
+
+    def stamp(_: object, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+        event["ts_ms"] = clock.now_ms()
+        return event
+
+    return structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=[structlog.stdlib.ExtraAdder()],
+        processors=[
+            structlog.stdlib.add_log_level,
+            structlog.stdlib.add_logger_name,
+            stamp,
+            structlog.processors.format_exc_info,
+            structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+            _render,
+        ],
+    )
 
 
 def close() -> None:

@@ -30,7 +30,7 @@ def module_params(
     """
     from app.config import problems  # noqa: PLC0415 -- loads the schema's tree
 
-    fields = {field.name: field for field in dataclasses.fields(params_type) if field.init}  # type: ignore[arg-type]
+    fields = {field.name: field for field in dataclasses.fields(params_type) if field.init}  # type: ignore[arg-type]  # a type is no instance
     hints = get_type_hints(params_type)
     found: list[problems.Problem] = []
     values: dict[str, Any] = {}

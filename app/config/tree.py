@@ -245,7 +245,7 @@ def _plain(bound: object) -> str:
 
 
 def _values(model: object, prefix: Path) -> Iterator[tuple[Path, Kind, str]]:
-    fields: Mapping[str, Any] = model if isinstance(model, Mapping) else dict(model)  # type: ignore[call-overload]
+    fields: Mapping[str, Any] = model if isinstance(model, Mapping) else dict(model)  # type: ignore[call-overload]  # a model
     for name, value in sorted(fields.items()) if isinstance(model, Mapping) else fields.items():
         parts = (*prefix, name)
         leaf = find(parts)

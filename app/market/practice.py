@@ -245,7 +245,7 @@ def _order(event: MarketEvent) -> tuple[int, int, str]:
     """The total order of `app.market.events`; equal keys keep the order they were made in."""
     if type(event) is Bar:
         return event.close_ms, 0, event.symbol
-    return event.ts_ms, 1, event.symbol  # type: ignore[union-attr]
+    return event.ts_ms, 1, event.symbol  # type: ignore[union-attr]  # no Bar
 
 
 class PracticeSource:

@@ -39,8 +39,8 @@ def order_key(event: MarketEvent) -> tuple[int, int, str]:
     """Place of an event in the total order (`app.market.events`); ties keep the order of their source."""
     kind = type(event)
     if kind is Bar:
-        return event.open_ms + event.timeframe_ms, 0, event.symbol  # type: ignore[union-attr]
-    return event.ts_ms, 1 if kind is BarOpened else 2, event.symbol  # type: ignore[union-attr]
+        return event.open_ms + event.timeframe_ms, 0, event.symbol  # type: ignore[union-attr]  # by `kind`
+    return event.ts_ms, 1 if kind is BarOpened else 2, event.symbol  # type: ignore[union-attr]  # by `kind`
 
 
 class ReplaySource:
