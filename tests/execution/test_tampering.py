@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from app.__main__ import main
 from app.execution.verify import verify
 from storage.database import Reader, connect
-from storage.journal import Finding, Head, read_mirror
+from storage.journal import Finding, Head, read_mirror, row_hash
 from storage.schema import HASHED
 from tests.cli.harness import Cli, commands, one_document
 
@@ -183,15 +183,49 @@ _KEYS = {"intents": ("id",), "authorisations": ("payload_id",), "fills": ("fill_
 
 
 @pytest.mark.parametrize("table", HASHED)
-@pytest.mark.parametrize("place", ["same row", "later row", "no row"])
+@pytest.mark.parametrize("place", ["same row", "later row", "no row", "before the first"])
 def test_an_inserted_copy_is_found(bench: Bench, table: str, place: str) -> None:
     for rowid in bench.rowids(table):
         seq = bench.value(table, "seq", rowid)
-        new = {"same row": seq, "later row": bench.rowids("journal")[-1] - 1, "no row": 10**6}[place]
+        new = {"same row": seq, "later row": bench.rowids("journal")[-1] - 1, "no row": 10**6}.get(place, 0)
         with bench.tampered():
             bench.copy(table, rowid, seq=new, **dict.fromkeys(_KEYS.get(table, ()), f"{rowid:032x}"))
             found = bench.findings()
         assert any(f.seq == new for f in found), found
+
+
+@pytest.mark.parametrize("onwards", [False, True])
+def test_a_change_with_its_own_hash_mended_is_found(bench: Bench, onwards: bool) -> None:
+    """Whoever knows the rule can mend one hash: then the next row does not continue it. Mending them all up to the end
+    leaves the mirrored head (and to others, the device seal)."""
+    last = bench.rowids("journal")[-1]
+    for seq in (1, last // 2, last - 1):
+        with bench.tampered() as run:
+            run("UPDATE journal SET kind = kind || 'x' WHERE seq = ?", seq)
+            mend(run, seq, last if onwards else seq)
+            found = bench.findings()
+        if onwards:
+            assert [f.table for f in found] == ["head"]
+        else:
+            assert [(f.table, f.seq) for f in found] == [("journal", seq + 1)]
+            assert "does not continue" in found[0].what
+
+
+def mend(run: Callable[..., Any], first: int, last: int) -> None:
+    """Recompute the hashes of rows `first` to `last` from what the tables hold now."""
+    for seq in range(first, last + 1):
+        ((ts_ms, kind, subject, body, prev),) = run(
+            "SELECT ts_ms, kind, subject, body, prev_hash FROM journal WHERE seq = ?", seq
+        )
+        if seq > first:
+            ((prev,),) = run("SELECT hash FROM journal WHERE seq = ?", seq - 1)
+        rows = [
+            [table, *row]
+            for table, columns in HASHED.items()
+            for row in run(f"SELECT {', '.join(columns)} FROM {table} WHERE seq = ? ORDER BY rowid", seq)
+        ]
+        digest = row_hash(prev, seq, ts_ms, kind, subject, body, rows)
+        run("UPDATE journal SET prev_hash = ?, hash = ? WHERE seq = ?", prev, digest, seq)
 
 
 def test_an_appended_journal_row_is_found(bench: Bench) -> None:
