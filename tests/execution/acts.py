@@ -1,0 +1,39 @@
+"""Small things that several scenarios do."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+from app.execution.records import Role, Trade
+from app.ids import client_order_id
+from app.venues.base import OrderReport, OrderState, VenueFill
+from signers.base import SignRequest
+from strategies.model import Side
+from tests.execution.harness import Rig
+
+
+def spy_on_signer(r: Rig, before: Any = lambda: None, signer: Any = None) -> list[str]:
+    """The session's device with something happening while the person reads."""
+    asked: list[str] = []
+    device: Any = signer or r.session.device._signer
+    sign = device.sign
+
+    def spied(request: SignRequest, on_state: Any) -> Any:
+        asked.append(request.text)
+        before()
+        return sign(request, on_state)
+
+    device.sign = spied
+    r.session.device._signer = device
+    return asked
+
+
+def entry_id(trade: Trade) -> str:
+    return client_order_id(trade.id, Role.ENTRY)
+
+
+def late_fill(r: Rig, trade: Trade, state: OrderState) -> OrderReport:
+    client_id, one = entry_id(trade), Decimal(1)
+    fill = VenueFill("late", client_id, "ETH-USDT", Side.BUY, Decimal(100), one, Decimal("0.1"), "USDT", r.now)
+    return OrderReport(client_id, "v1", state, one, one, (fill,), 99, r.now)
