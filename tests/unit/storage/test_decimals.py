@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from storage.database import connect
+from storage.database import connect, open_for_trading
 from storage.decimals import CONTEXT, ExactSum, from_text, to_text
 
 BIG = 2**256 - 1
@@ -162,6 +162,7 @@ def _functions() -> sqlite3.Connection:
 
 
 def test_every_connection_has_the_functions(tmp_path: Path) -> None:
+    open_for_trading(tmp_path / "a.db", "paper").close()
     writer = connect(tmp_path / "a.db", read_only=False)
     reader = connect(tmp_path / "a.db", read_only=True)
     for connection in (writer, reader):
