@@ -31,6 +31,7 @@ def handlers(trader: Trader) -> Mapping[str, Handler]:
         "emergency": commands.emergency,
         "acknowledge": commands.acknowledge,
         "lift": commands.lift,
+        "tighten": commands.tighten,
     }
 
 
@@ -91,6 +92,11 @@ class _Commands:
             "flattened": report.flattened,
             "unknown": report.unknown,
         }
+
+    async def tighten(self, _: dict[str, Any]) -> dict[str, Any]:
+        """The settings changed: limits that became tighter hold at once."""
+        session = self._trader.session
+        return {"keys": await session.config.tighten(session.desk)}
 
     async def lift(self, _: dict[str, Any]) -> dict[str, Any]:
         """Journal that the stop is about to be lifted; the command removes the flag after this."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 
 from app.cli import context, streams
-from app.errors import SafetyError, UsageError
+from app.errors import CountersignError, SafetyError, UsageError
+from storage.database import trader_pid
 
 WORD = "LOOSEN"
 
@@ -56,6 +57,22 @@ def _set(options: argparse.Namespace) -> int:
     if loosens and streams.typed_line(prompt) != WORD:
         raise SafetyError("config.kept", "Nothing was changed.")
     old, value = set_value(loaded.path, options.key, options.value)
-    lines = [f"{options.key}: {old} -> {value} in {loaded.path}. It holds from the next start and is journaled there."]
-    context.emit(options, "config-set", {"key": options.key, "old": old, "new": value, "path": str(loaded.path)}, lines)
+    now = _in_force(options)
+    holds = "It holds now" if options.key in now else "It holds from the next start"
+    lines = [f"{options.key}: {old} -> {value} in {loaded.path}. {holds} and is journaled then."]
+    document = {"key": options.key, "old": old, "new": value, "path": str(loaded.path), "in_force": options.key in now}
+    context.emit(options, "config-set", document, lines)
     return 0
+
+
+def _in_force(options: argparse.Namespace) -> list[str]:
+    """A running trader takes over limits that became tighter at once; the keys it took over."""
+    db = context.database(options)
+    if trader_pid(db) is None:
+        return []
+    try:
+        taken: list[str] = context.ask_trader(db, {"op": "tighten"})["keys"]
+    except CountersignError as error:
+        context.note(f"the running trader did not take it over: {error}")  # the file is written all the same
+        return []
+    return taken
