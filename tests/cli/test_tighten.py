@@ -1,4 +1,4 @@
-"""`config set` beside a running trader: a tighter limit holds at once and is journaled; a looser one waits for a word."""
+"""`config set` beside a running trader: a tighter limit holds at once and is journaled; a looser one asks a word."""
 
 from __future__ import annotations
 
