@@ -33,6 +33,7 @@ class Scene:
         self.db, self.settings = db, settings
         self.position, self.bars = 0, 0
         self.pushed: list[OrderReport] = []
+        self._reader: sqlite3.Connection | None = None
         self.start()
 
     def start(self) -> None:
@@ -118,12 +119,16 @@ class Scene:
         return {asset: D(amount) for asset, amount in self.operate("balances").items()}
 
     def rows(self, sql: str) -> list[tuple[Any, ...]]:
-        """The record."""
-        db = sqlite3.connect(self.db)
-        try:
-            return db.execute(sql).fetchall()
-        finally:
-            db.close()
+        """The record, as somebody else reads it."""
+        if self._reader is None:
+            self._reader = sqlite3.connect(self.db)
+        return self._reader.execute(sql).fetchall()
+
+    def end(self) -> None:
+        """Close everything."""
+        if self._reader is not None:
+            self._reader.close()
+        self.venue.close()
 
 
 def buy(client_id: str, limit: str, quantity: str = "1") -> OrderRequest:

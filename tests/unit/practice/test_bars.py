@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,10 +16,11 @@ CANCELLED, EXPIRED = OrderState.CANCELLED, OrderState.EXPIRED
 
 
 @pytest.fixture
-def scene(tmp_path: Path) -> Scene:
+def scene(tmp_path: Path) -> Iterator[Scene]:
     made = Scene(tmp_path / "v.db")
     made.flat()
-    return made
+    yield made
+    made.end()
 
 
 def holding(scene: Scene, quantity: str = "1") -> None:

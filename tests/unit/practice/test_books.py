@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,10 +18,11 @@ OPEN, PART, FILLED = OrderState.OPEN, OrderState.PARTIALLY_FILLED, OrderState.FI
 
 
 @pytest.fixture
-def scene(tmp_path: Path) -> Scene:
+def scene(tmp_path: Path) -> Iterator[Scene]:
     made = Scene(tmp_path / "v.db")
     made.book("99.99", "100")
-    return made
+    yield made
+    made.end()
 
 
 def levels(*asks: tuple[str, str], bid: str = "99") -> Book:

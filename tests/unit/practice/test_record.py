@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,10 +18,11 @@ from tests.unit.practice.scene import ETH, SETTINGS, D, Scene, bracket, buy
 
 
 @pytest.fixture
-def scene(tmp_path: Path) -> Scene:
+def scene(tmp_path: Path) -> Iterator[Scene]:
     made = Scene(tmp_path / "v.db")
     made.book("99.99", "100")
-    return made
+    yield made
+    made.end()
 
 
 def test_the_writer_is_durable(scene: Scene) -> None:
