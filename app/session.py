@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sqlite3
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any
@@ -36,7 +37,7 @@ from app.venues.paper_process import PaperProcess
 from signers.demo import DemoSigner
 from signers.session import DeviceSession
 from storage.database import Reader, TraderDatabase, connect, open_for_trading
-from storage.faults import StorageFault
+from storage.faults import StorageFault, fault_of
 from storage.writer import Writer
 
 VENUE = "paper"
@@ -82,6 +83,9 @@ class Session:
         self._closers: list[Callable[[], Any]] = [self.database.close]
         try:
             await self._open(loop)
+        except sqlite3.Error as error:
+            await self.close("failed to start")
+            raise fault_of(error, plan.db) from error
         except BaseException:
             await self.close("failed to start")
             raise
