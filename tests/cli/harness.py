@@ -18,6 +18,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
+from app import paths
+from app.cli.context import ask_trader
+
 COMMAND = Path(sys.executable).with_name("countersign")
 ROOT = Path(__file__).resolve().parents[2]
 NOISE = (
@@ -236,15 +239,13 @@ class Cli:
     @property
     def socket(self) -> Path:
         """The control socket."""
-        from app import paths  # noqa: PLC0415 -- tests import the harness before coverage of app starts
-
         return paths.socket_path(self.db)
 
     def waiting(self, count: int = 1) -> list[Any]:
         """The first `count` proposals that wait."""
 
         def look() -> list[Any]:
-            found: list[Any] = self("proposals", "--db", self.db, "--json").document["proposals"]
+            found: list[Any] = ask_trader(self.db, {"op": "proposals"})["proposals"]
             return found if len(found) >= count else []
 
         return until(look, f"{count} proposals wait")
