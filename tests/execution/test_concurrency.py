@@ -29,7 +29,7 @@ CASH = Decimal(1000)
 LIMITS = {
     "paper.cash_per_quote": str(CASH),
     "paper.cash.BTC": "0.02",
-    "risk.exposure": "900",
+    "risk.exposure": "600",
     "risk.position": "400",
     "risk.open_positions": "3",
     "risk.rates.BTC": "2000",
@@ -250,11 +250,10 @@ class Limits:
             trade: Trade | None = admitted(intent)
             if trade is not None and trade.intent.side is Side.BUY:
                 state = r.desk.risk_state(intent.symbol)
-                # the reservation holds the fee bound besides the notional
+                # the reservation holds the fee bound besides the notional that the gate judged
                 slack = mul(trade.intent.max_fee, state.rate)
-                fees = sum((mul(t.intent.max_fee, Decimal(2000)) for t in r.desk.state.in_flight()), ZERO)
-                assert state.exposure <= add(r.desk.limits.exposure, fees) + slack
-                assert state.position_value <= add(r.desk.limits.position, fees) + slack
+                assert state.exposure <= add(r.desk.limits.exposure, slack)
+                assert state.position_value <= add(r.desk.limits.position, slack)
                 assert state.open_positions <= r.desk.limits.open_positions
             return trade
 
