@@ -19,7 +19,8 @@ from app.venues.paper_wire import event_out, request_in, request_out
 from strategies.model import Bar, Book, PublicTrade, Quote, Side
 from tests.unit.practice.scene import ETH, MINUTE, D, Scene, buy, market, sell, stop
 
-PRICES = st.integers(9000, 11000).map(lambda cents: Decimal(cents).scaleb(-2))
+MOVES = st.integers(-300, 300).map(lambda cents: Decimal(cents).scaleb(-2))
+"""Distances from the last price: far enough to miss, near enough to trade."""
 SIZES = st.integers(0, 4000).map(lambda n: Decimal(n).scaleb(-3))
 QUANTITIES = st.integers(1, 5000).map(lambda n: Decimal(n).scaleb(-3))
 TABLES = ("deposits", "balances", "orders", "fills", "order_history", "requests", "markets", "meta")
@@ -35,6 +36,8 @@ class VenueMachine(RuleBasedStateMachine):
         self.script: list[tuple[str, dict[str, Any]]] = []
         self.count, self.now = 0, 0
         self.ids: list[str] = []
+        self.price = D(100)
+        self.bars([(D(0), D(0), D(0), 10)])
 
     def teardown(self) -> None:
         again = _quick(Scene(self.folder / "again.db"))
@@ -65,45 +68,54 @@ class VenueMachine(RuleBasedStateMachine):
 
     # -- the market ---------------------------------------------------------------------------------------------
 
-    @rule(bars=st.lists(st.tuples(PRICES, SIZES, SIZES, st.integers(0, 60)), min_size=1, max_size=5))
+    def moved(self, by: Decimal) -> Decimal:
+        """The next price, kept where nothing is at zero."""
+        self.price = min(max(self.price + by, D(50)), D(200))
+        return self.price
+
+    @rule(bars=st.lists(st.tuples(MOVES, SIZES, SIZES, st.integers(0, 60)), min_size=1, max_size=5))
     def bars(self, bars: list[tuple[Decimal, Decimal, Decimal, int]]) -> None:
-        for first, up, down, volume in bars:
-            at, high, low = self.now, first + up.quantize(D("0.01")), first - down.quantize(D("0.01"))
+        for move, up, down, volume in bars:
+            at, first = self.now, self.moved(move)
+            high, low = first + up.quantize(D("0.01")), first - down.quantize(D("0.01"))
             self.show(BarOpened(ETH.symbol, at, MINUTE, first, D(volume)))
             self.now += MINUTE
             self.show(Bar(ETH.symbol, at, MINUTE, first, high, low, low, D(volume)))
 
-    @rule(books=st.lists(st.tuples(PRICES, st.integers(1, 50), st.lists(SIZES, min_size=1, max_size=4)), max_size=5))
+    @rule(books=st.lists(st.tuples(MOVES, st.integers(1, 50), st.lists(SIZES, min_size=1, max_size=4)), max_size=5))
     def books(self, books: list[tuple[Decimal, int, list[Decimal]]]) -> None:
-        for bid, spread, sizes in books:
-            step = Decimal(spread).scaleb(-2)
+        for move, spread, sizes in books:
+            bid, step = self.moved(move), Decimal(spread).scaleb(-2)
             bids = tuple((bid - step * n, size) for n, size in enumerate(sizes))
             asks = tuple((bid + step * (n + 1), size) for n, size in enumerate(sizes))
             self.now += 1000
             self.show(Book(ETH.symbol, self.now, bids, asks))
 
-    @rule(price=PRICES, quantity=SIZES)
-    def trade(self, price: Decimal, quantity: Decimal) -> None:
+    @rule(move=MOVES, quantity=SIZES)
+    def trade(self, move: Decimal, quantity: Decimal) -> None:
         self.now += 10
-        self.show(PublicTrade(ETH.symbol, self.now, price, quantity))
+        self.show(PublicTrade(ETH.symbol, self.now, self.moved(move), quantity))
 
     # -- orders -------------------------------------------------------------------------------------------------
 
-    @rule(limit=PRICES, quantity=QUANTITIES, lives=st.sampled_from([None, 0, 1500, 2 * MINUTE]))
-    def buys(self, limit: Decimal, quantity: Decimal, lives: int | None) -> None:
-        order = request_out(buy(self.name(), str(limit), str(quantity)))
+    @rule(away=MOVES, quantity=QUANTITIES, lives=st.sampled_from([None, 0, 1500, 2 * MINUTE]))
+    def buys(self, away: Decimal, quantity: Decimal, lives: int | None) -> None:
+        order = request_out(buy(self.name(), str(self.price + away), str(quantity)))
         order[8] = None if lives is None else self.now + lives
         self.place(request_in(order))
 
-    @rule(limit=PRICES, quantity=QUANTITIES)
-    def sells(self, limit: Decimal, quantity: Decimal) -> None:
-        self.place(sell(self.name(), str(limit), str(quantity)))
+    @rule(away=MOVES, quantity=QUANTITIES)
+    def sells(self, away: Decimal, quantity: Decimal) -> None:
+        self.place(sell(self.name(), str(self.price + away), str(quantity)))
 
-    @rule(limit=PRICES, quantity=QUANTITIES, grouped=st.booleans(), exits_first=st.booleans())
-    def brackets(self, limit: Decimal, quantity: Decimal, grouped: bool, exits_first: bool) -> None:
-        entry = buy(self.name(), str(limit), str(quantity))
+    @rule(away=MOVES, quantity=QUANTITIES, grouped=st.booleans(), exits_first=st.booleans())
+    def brackets(self, away: Decimal, quantity: Decimal, grouped: bool, exits_first: bool) -> None:
+        entry = buy(self.name(), str(self.price + away), str(quantity))
         group, exits = f"g{self.count}" if grouped else None, []
-        for order in (stop(self.name(), "95", str(quantity)), sell(self.name(), "105", str(quantity))):
+        for order in (
+            stop(self.name(), str(self.price - 2), str(quantity)),
+            sell(self.name(), str(self.price + 2), str(quantity)),
+        ):
             fields = request_out(order)
             fields[9:] = entry.client_id, group, True
             exits.append(request_in(fields))
@@ -136,6 +148,9 @@ class VenueMachine(RuleBasedStateMachine):
     def restarts(self) -> None:
         before = self.reports()
         self.do("restart")
+        assert self.reports() == before
+        self.scene.position -= 1
+        self.trade(D(0), D(0))  # one that was processed before shows that there is a market
         assert self.reports() == before
 
     # -- what must hold -----------------------------------------------------------------------------------------
