@@ -9,14 +9,14 @@ from __future__ import annotations
 import asyncio
 from typing import Final
 
-from app.errors import Severity, StorageError, VenueError
+from app.errors import CountersignError, Severity, StorageError, VenueError
 from app.execution.desk import Desk
 from app.execution.pipeline import Pipeline
 from app.execution.records import Order, Role, Trade
 from app.execution.settlement import Settlement, end_unsent
 from app.execution.states import BEFORE_SIGNATURE, PayloadState, TradeState
 from app.money import ZERO, sub, to_text
-from app.venues.base import TERMINAL, OrderState
+from app.venues.base import TERMINAL, OrderReport, OrderState
 
 _WAITS_S: Final = (0.0, 0.1, 0.3, 1.0, 2.0, 5.0)
 """Pauses between look-ups of an unknown order; the last repeats."""
@@ -29,6 +29,8 @@ class Recovery:
         self._desk = desk
         self._settlement = settlement
         self._turn = asyncio.Lock()
+        self._contradicted: set[str] = set()
+        """Trades of which the venue says what can not be; asking again would not help."""
 
     async def resume(self, pipeline: Pipeline) -> None:
         """Conclude every unfinished trade, then reconcile. Trading may start when this returns.
@@ -81,16 +83,27 @@ class Recovery:
             pipeline.resume_signed(trade)
 
     async def _track(self, trade: Trade) -> None:
+        """Ask for each order that has not ended. A report that contradicts the record is an error and a halt, and no
+        reason not to start: what is held must stay manageable."""
         for order in list(trade.orders.values()):
             if order.state in TERMINAL:
                 continue
             report = await self._desk.venue.order(order.request.client_id)
             if report is not None:
-                committed = self._settlement.on_report(report)
-                if committed is not None:
-                    await committed
+                await self._take(trade, report)
             else:
                 await self._missing(trade, order)
+
+    async def _take(self, trade: Trade, report: OrderReport) -> None:
+        try:
+            committed = self._settlement.on_report(report)
+        except CountersignError as error:
+            self._desk.record_error(error, trade.id)
+            self._desk.halt(error.what)
+            self._contradicted.add(trade.id)
+            return
+        if committed is not None:
+            await committed
 
     async def _missing(self, trade: Trade, order: Order) -> None:
         """A clean look-up after the landing horizon does not find it."""
@@ -122,7 +135,7 @@ class Recovery:
         """Look for orders whose answer was lost, until there is evidence. The pipeline runs it, so that it ends with
         the pipeline's other work when memory is read again."""
         desk, attempt = self._desk, 0
-        while _unresolved(trade):
+        while _unresolved(trade) and trade.id not in self._contradicted:
             await asyncio.sleep(_WAITS_S[min(attempt, len(_WAITS_S) - 1)])
             attempt += 1
             try:

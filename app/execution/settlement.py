@@ -33,7 +33,7 @@ class Settlement:
         """Book one report; None when it says nothing new. An order that is not ours raises an alert and a halt.
 
         Raises:
-            IllegalTransition: the report contradicts what is on record; nothing was booked.
+            IllegalTransition, StorageError: the report contradicts what is on record; nothing was booked.
         """
         desk = self._desk
         found = desk.state.find_order(report.client_id)
@@ -55,9 +55,11 @@ class Settlement:
 
         Raises:
             IllegalTransition: no such path; nothing was booked.
+            StorageError: it sells more than the module holds; nothing was booked.
         """
         order_path(order.request.client_id, order.state, report.state)  # before money moves
         new = [fill for fill in report.fills if fill.fill_id not in order.fills]
+        self._check_held(trade, order, new)
         late = order.state in TERMINAL and bool(new)
         for fill in new:
             self._book_fill(transition, trade, order, fill)
@@ -67,6 +69,17 @@ class Settlement:
         if late:
             text = f"{trade.intent.symbol}: a fill arrived after its order had ended as {order.state.value}."
             self._desk.alert(Severity.HIGH, "order.late_fill", text, trade.id)
+
+    def _check_held(self, trade: Trade, order: Order, new: list[VenueFill]) -> None:
+        sold = total([fill.quantity for fill in new if fill.side is Side.SELL])
+        held = self._desk.state.positions.holding(trade.intent.module, trade.intent.symbol).quantity
+        if sold > held:
+            raise StorageError(
+                "venue.oversold",
+                f"The venue says that {order.request.client_id} sold {to_text(sold)} {trade.intent.symbol}; "
+                f"{trade.intent.module} holds {to_text(held)}.",
+                next_step="New trades stopped. Compare with the venue's own record.",
+            )
 
     def follow(self, transition: Transition, trade: Trade) -> None:
         """Bring trade and reservation in line with the entry order."""

@@ -16,6 +16,7 @@ import pytest
 from app import paths
 from app.execution.records import Role, Trade
 from app.execution.states import TradeState
+from app.ids import client_order_id
 from app.venues.base import OrderKind, OrderReport, OrderRequest, OrderState, VenueFill
 from strategies.model import Side
 from tests.execution.acts import entry_id, late_fill
@@ -202,6 +203,41 @@ async def test_a_report_that_contradicts_the_record_is_an_error_and_stops_new_tr
         await r.book("89.00", "89.10")  # the reader lives, the exits are managed
         assert r.held() == 0
         r.assert_agrees_with_venue()
+
+
+async def test_a_sale_of_more_than_is_held_books_nothing_and_stops_new_trades(tmp_path: Path) -> None:
+    async with rig(tmp_path) as r:
+        trade = await r.trade()
+        stop = client_order_id(trade.id, Role.STOP)
+        parts = [Decimal("0.6"), Decimal("0.6")]  # the first alone would fit
+        fills = tuple(
+            VenueFill(f"odd {n}", stop, "ETH-USDT", Side.SELL, Decimal(90), part, Decimal(0), "USDT", 1)
+            for n, part in enumerate(parts)
+        )
+        report = OrderReport(stop, "v1", OrderState.FILLED, Decimal(1), sum(parts), fills, 99, r.now)  # type: ignore[arg-type]  # never the int 0
+        r.session._on_report(report)
+        await r.settle()
+        assert [row["code"] for row in r.rows("SELECT code FROM errors")] == ["venue.oversold"]
+        assert r.held() == 1
+        r.assert_sound()
+        r.assert_agrees_with_venue()
+
+
+async def test_a_contradiction_found_at_the_start_halts_and_lets_the_session_start(tmp_path: Path) -> None:
+    async with rig(tmp_path) as r:
+        trade = await r.trade()
+    with closing(sqlite3.connect(paths.venue_db(tmp_path / "a.db"))) as connection, connection:
+        # the venue's record says that the stop was refused after all
+        connection.execute(
+            "UPDATE orders SET state = 'REJECTED', revision = 99 WHERE client_id = ?",
+            (client_order_id(trade.id, Role.STOP),),
+        )
+    async with rig(tmp_path) as r:
+        assert "can not go from OPEN to REJECTED" in r.desk.halted
+        assert r.held() == 1
+        close = await r.close_position("1")
+        assert close.state is TradeState.FILLED
+        r.assert_sound()
 
 
 async def test_fills_that_do_not_sum_up_stop_new_trades(tmp_path: Path) -> None:
