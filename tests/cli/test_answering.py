@@ -54,7 +54,7 @@ def test_confirm_shows_the_text_and_only_s_confirms(cli: Cli) -> None:
 
 
 def test_decline_and_prefixes(cli: Cli) -> None:
-    cli.practice()
+    cli.trader()
     first, second = (each["id"] for each in cli.waiting(2))
     for command in ("confirm", "decline"):
         for prefix, says in (
@@ -77,7 +77,7 @@ def test_decline_and_prefixes(cli: Cli) -> None:
 
 
 def test_at_a_terminal_what_was_typed_ahead_does_not_confirm(cli: Cli) -> None:
-    cli.practice()
+    cli.trader()
     (proposal, *_) = cli.waiting()
     keyboard, terminal = pty.openpty()
     os.write(keyboard, b"S\n")  # before the text could be read
@@ -105,7 +105,7 @@ def test_at_a_terminal_what_was_typed_ahead_does_not_confirm(cli: Cli) -> None:
 
 
 def test_stop_ends_the_trader(cli: Cli) -> None:
-    trader = cli.practice()
+    trader = cli.trader()
     assert cli("stop", "--db", cli.db, "--json").document == {"schema": "countersign.stop/1", "stopping": True}
     result = trader.wait(5)
     assert (result.code, result.document["outcome"]) == (0, "stopped by command")
@@ -126,7 +126,7 @@ def filled(cli: Cli) -> str:
 
 
 def test_emergency_with_a_running_trader(cli: Cli) -> None:
-    trader = cli.practice()
+    trader = cli.trader()
     filled(cli)
     waiting = cli.waiting()
     result = cli("stop", "--emergency", "--db", cli.db, "--json")
@@ -163,7 +163,7 @@ def test_emergency_with_a_running_trader(cli: Cli) -> None:
 
 
 def test_emergency_flatten_sells_what_is_held(cli: Cli) -> None:
-    cli.practice()
+    cli.trader()
     filled(cli)
     result = cli("stop", "--emergency", "--flatten", "--db", cli.db, "--json")
     assert (result.code, len(result.document["flattened"])) == (0, 1)
@@ -242,7 +242,7 @@ def test_emergency_that_can_not_act_says_that_orders_may_be_open(cli: Cli) -> No
 
 
 def test_emergency_with_a_trader_that_hangs(cli: Cli) -> None:
-    trader = cli.practice()
+    trader = cli.trader()
     cli.waiting()
     trader.signal(signal.SIGSTOP)
     try:
@@ -274,7 +274,7 @@ def test_a_replay_goes_on_after_a_stop_lifted_without_a_trader(cli: Cli) -> None
 
 
 def test_status_and_health_of_a_running_trader(cli: Cli) -> None:
-    trader = cli.practice()
+    trader = cli.trader()
     cli.waiting(2)
     document = cli("status", "--db", cli.db, "--json").document
     assert (document["running"], document["pid"]) == (True, trader.pid)
@@ -293,7 +293,7 @@ def test_status_and_health_of_a_running_trader(cli: Cli) -> None:
 
 
 def test_an_error_is_acknowledged_with_and_without_a_trader(cli: Cli) -> None:
-    trader = cli.practice()
+    trader = cli.trader()
     venue = trader.children()
     os.kill(venue[0], signal.SIGKILL)
     assert cli("confirm", cli.waiting()[0]["id"], "--db", cli.db, stdin="S\n").code == 0

@@ -17,7 +17,7 @@ from tests.cli.harness import Cli, Running, commands, until
 def trader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Cli, Running]]:
     """One trader for all lines; it must still be well after each."""
     with commands(tmp_path_factory.mktemp("control") / "home") as cli:
-        running = cli.practice()
+        running = cli.trader()
         cli.waiting()
         yield cli, running
         running.signal(signal.SIGTERM)
@@ -172,7 +172,7 @@ def test_lift_without_a_stop_journals_nothing(trader: tuple[Cli, Running]) -> No
 
 def test_emergency_by_socket_makes_the_flag_first(cli: Cli) -> None:
     """Whoever asks the trader itself gets a stop that outlives it."""
-    running = cli.practice()
+    running = cli.trader()
     cli.waiting()
     answer = ask(cli, op="emergency", flatten="no")
     assert answer["ok"]["flattened"] == []
@@ -184,7 +184,7 @@ def test_emergency_by_socket_makes_the_flag_first(cli: Cli) -> None:
 
 def test_ending_with_open_connections(cli: Cli) -> None:
     """Half a line of somebody who went to lunch does not hold up the end, nor print anything."""
-    running = cli.practice()
+    running = cli.trader()
     held = [socket.socket(socket.AF_UNIX) for _ in range(5)]
     try:
         for connection in held:

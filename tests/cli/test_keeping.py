@@ -89,13 +89,13 @@ def test_modules_tells_what_is_there_and_what_is_on(cli: Cli) -> None:
     assert "probe" in listed["other"]["unavailable"]
     assert not listed["probe"]["unavailable"]
     assert "unavailable" in cli("modules").out
-    run = ("run", "--headless", "--db", cli.db, "--speed", "60", "--for", "1")
+    run = ("run", "--headless", "--db", cli.db, "--replay", cli.market)
     more = ("--set", "modules.absent.enabled=true", "--set", "modules.absent.allocation=5")
     cli.refused(*run, *more, code=2, says="modules.absent")
 
 
 def test_backup_and_restore_beside_and_after_a_trader(cli: Cli) -> None:
-    trader = cli.practice("--auto-confirm")
+    trader = cli.trader("--auto-confirm")
     until(lambda: rows(cli.db, "SELECT count(*) FROM fills") > [(2,)], "it trades")
     copy = cli.home / "copy.db"
     document = cli("backup", copy, "--db", cli.db, "--json").document
@@ -122,7 +122,7 @@ def test_backup_and_restore_beside_and_after_a_trader(cli: Cli) -> None:
 def test_after_a_restore_the_next_session_is_compared_with_the_venue_first(cli: Cli) -> None:
     """The venue went on after the backup: its record differs, and nothing new is traded on that."""
     copy = cli.home / "early.db"
-    first = cli.practice("--auto-confirm")
+    first = cli.trader("--auto-confirm")
     until(lambda: rows(cli.db, "SELECT count(*) FROM fills") > [(0,)], "it trades")
     assert cli("backup", copy, "--db", cli.db).code == 0
     until(
@@ -134,7 +134,7 @@ def test_after_a_restore_the_next_session_is_compared_with_the_venue_first(cli: 
     venue, bought = cli.home / "a.venue.db", "SELECT count(*) FROM orders WHERE request LIKE '%\"buy\"%'"
     before = rows(venue, bought)
     assert before > [(0,)]
-    second = cli.practice("--auto-confirm", "--for", "2")
+    second = cli.trader("--auto-confirm", "--for", "2")
     status = cli("status", "--db", cli.db, "--json").document
     assert "differ" in status["trader"]["halted"]
     assert cli("health", "--ready", "--db", cli.db).code == 1

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from app import paths
 from tests.cli.harness import COMMAND, PROBE, Cli, Result, alive, checked, one_document, until, write_candles
 
 
@@ -31,7 +32,7 @@ def gone(pids: list[int]) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_the_run_in_order(cli: Cli, number: signal.Signals) -> None:
-    trader = cli.practice()
+    trader = cli.trader()
     cli.waiting()
     (venue,) = trader.children()
     trader.signal(number)
@@ -51,19 +52,19 @@ def test_a_signal_ends_the_run_in_order(cli: Cli, number: signal.Signals) -> Non
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_while_the_session_opens(cli: Cli, number: signal.Signals) -> None:
-    trader = cli.start("run", "--headless", "--json", "--db", cli.db, "--speed", "60")
+    trader = cli.start("run", "--headless", "--json", "--db", cli.db, "--replay", cli.market, "--speed", "20")
     until(cli.db.with_name("a.db.lock").exists, "the lock is taken")
     trader.signal(number)
     result = trader.wait(timeout=5)
     assert result.code == 0, result
     assert result.document["outcome"] == f"stopped by {number.name}"
     assert not cli.socket.exists()
-    again = cli("run", "--headless", "--json", "--db", cli.db, "--speed", "60", "--for", "0.2")
+    again = cli("run", "--headless", "--json", "--db", cli.db, "--replay", cli.market, "--speed", "20", "--for", "0.2")
     assert again.document["outcome"] == "time is up"
 
 
 def test_killed_leaves_no_venue_and_a_database_that_goes_on(cli: Cli) -> None:
-    trader = cli.practice()
+    trader = cli.trader()
     cli.waiting()
     (venue,) = trader.children()
     trader.signal(signal.SIGKILL)
@@ -72,7 +73,7 @@ def test_killed_leaves_no_venue_and_a_database_that_goes_on(cli: Cli) -> None:
     assert cli.socket.exists(), "a dead trader could not remove it"
     assert cli("status", "--db", cli.db, "--json").document["running"] is False
     cli.refused("proposals", "--db", cli.db, code=2, says="No trader runs")
-    again = cli.practice("--for", "1")
+    again = cli.trader("--for", "1")
     assert again.wait().document["trades"]["EXPIRED"] >= 1, "what was not signed expired at the restart"
     assert cli("journal", "verify", "--db", cli.db).code == 0
 
@@ -84,14 +85,13 @@ def test_time_is_up(cli: Cli) -> None:
 
 
 def test_a_second_trader_is_refused_and_the_first_goes_on(cli: Cli) -> None:
-    first = cli.practice()
-    second = cli.refused(
-        "run", "--headless", "--json", "--db", cli.db, "--speed", "60", code=3, says=f"pid {first.pid}"
-    )
+    first = cli.trader()
+    run = ("run", "--headless", "--json", "--replay", cli.market)
+    second = cli.refused(*run, "--db", cli.db, code=3, says=f"pid {first.pid}")
     assert second.document["code"] == "storage.in_use"
     link = cli.home / "link.db"
     link.symlink_to(cli.db)
-    cli.refused("run", "--headless", "--json", "--db", link, "--speed", "60", code=3, says="Another trader")
+    cli.refused(*run, "--db", link, code=3, says="Another trader")
     cli.refused("restore", cli.home / "any", "--db", cli.db, code=3, says=f"pid {first.pid}")
     assert cli("status", "--db", cli.db, "--json").document["trader"]["halted"] == ""
     mode = cli.socket.stat()
@@ -190,7 +190,7 @@ def test_the_progress_lines(cli: Cli) -> None:
 def test_no_socket_can_be_made(cli: Cli) -> None:
     """A folder in the socket's place: refused in words, everything closed again."""
     cli.socket.mkdir()
-    result = cli("run", "--headless", "--json", "--db", cli.db, "--speed", "60", "--for", "1")
+    result = cli("run", "--headless", "--json", "--db", cli.db, "--replay", cli.market, "--speed", "20")
     assert result.code == 1
     assert str(cli.socket) in result.err
     assert one_document(result.out)["code"] == "control.socket"
@@ -198,8 +198,9 @@ def test_no_socket_can_be_made(cli: Cli) -> None:
 
 def test_a_database_whose_path_is_too_long_for_a_socket(cli: Cli) -> None:
     db = cli.home / ("d" * 60) / ("e" * 60) / "a.db"
-    trader = cli.start("run", "--headless", "--json", "--db", db, "--speed", "60")
-    until(lambda: cli("health", "--live", "--db", db).code == 0 or trader.ended, "it answers")
+    trader = cli.start("run", "--headless", "--json", "--db", db, "--replay", cli.market, "--speed", "20")
+    until(lambda: paths.socket_path(db).exists() or trader.ended, "it takes commands")
+    assert len(str(db)) > paths.SOCKET_PATH_BYTES
     assert cli("stop", "--db", db).code == 0
     assert trader.wait(5).document["outcome"] == "stopped by command"
 
@@ -218,7 +219,7 @@ def test_clock_set_back(cli: Cli) -> None:
 
 
 def test_nothing_listens_on_the_network(cli: Cli) -> None:
-    trader = cli.practice()
+    trader = cli.trader()
     inodes = {
         os.readlink(link).removeprefix("socket:[").removesuffix("]")
         for pid in (trader.pid, *trader.children())
