@@ -264,13 +264,15 @@ def test_emergency_with_a_trader_that_hangs(cli: Cli) -> None:
     until(lambda: not ask_trader(cli.db, {"op": "proposals"})["proposals"], "it acted when it woke")
 
 
-def test_a_replay_goes_on_after_a_stop_lifted_without_a_trader(cli: Cli) -> None:
-    """The lifting is journaled in market time; today's date would put the recorded market into the past."""
-    cli.replay()
+def test_a_recorded_market_goes_on_after_a_stop_lifted_without_a_trader(cli: Cli) -> None:
+    """The lifting is journaled in market time; today's date would put the rest of the recording into the past."""
+    first = cli.trader("--for", "0.5").wait().document
     assert cli("stop", "--emergency", "--db", cli.db).code == 0
     assert cli("stop", "--reset", "--db", cli.db, stdin="TRADE\n").code == 0
-    result = cli.replay()
-    assert (result.code, result.document["outcome"]) == (0, "data ended")
+    assert rows(cli.db, "SELECT count(*) FROM journal WHERE kind = 'stop.lifted'") == [(1,)]
+    second = cli.trader("--for", "0.5").wait()
+    assert (second.code, second.document["outcome"]) == (0, "time is up")
+    assert second.document["position"] > first["position"]
 
 
 def test_status_and_health_of_a_running_trader(cli: Cli) -> None:
