@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -177,14 +178,14 @@ def test_a_buy_stops_when_rounded_fees_of_many_fills_have_used_up_the_cash(tmp_p
 
 def test_a_far_order_is_known_to_be_far_without_making_the_book() -> None:
     """The short cut must never hide a trade: it agrees with the book that is made after all."""
-    for price in ("100", "0.02", "0.01", "31.37"):
+    for price, spread in itertools.product(("100", "0.02", "0.01", "31.37"), ("0", "10")):
         for cents in range(1, 400):
             made = Market(ETH)
-            made.opens(BarOpened(ETH.symbol, 0, MINUTE, D(price), D(1000)), SETTINGS)
+            made.opens(BarOpened(ETH.symbol, 0, MINUTE, D(price), D(1000)), replace(SETTINGS, spread_bps=D(spread)))
             at = D(cents) / 100 if D(price) < 1 else D(price) - 2 + D(cents) / 100
             if at <= 0:
                 continue
             near = [made.reaches(buy("a", str(at))), made.reaches(sell("b", str(at))), made.reaches(stop("c", str(at)))]
             bids, asks = made.levels(sell("x", "1").side), made.levels(buy("x", "1").side)
             trades = [asks[0][0] <= at, bool(bids) and bids[0][0] >= at, bool(bids) and bids[0][0] <= at]
-            assert all(n or not t for n, t in zip(near, trades, strict=True)), (price, at, near, trades)
+            assert all(n or not t for n, t in zip(near, trades, strict=True)), (price, spread, at, near, trades)

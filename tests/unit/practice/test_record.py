@@ -87,6 +87,16 @@ def test_everything_is_as_it_was_after_a_restart(scene: Scene) -> None:
     assert scene.order("stop").filled == D("0.4")
 
 
+def test_what_a_group_has_sold_is_remembered(scene: Scene) -> None:
+    scene.submit(buy("other", "100", "2"))
+    scene.submit(*bracket())
+    scene.book("110", "111", size="0.3")
+    scene.restart()
+    scene.book("94", "95")
+    assert (scene.order("target").filled, scene.order("stop").filled) == (D("0.3"), D("0.7"))
+    assert scene.balances()["ETH"] == 2
+
+
 def test_cash_is_paid_in_once_and_new_quote_assets_later(scene: Scene) -> None:
     btc = replace(ETH, symbol="ETH-BTC", quote="BTC")
     scene.settings = replace(SETTINGS, instruments=(ETH, btc), cash={"USDT": D(99), "BTC": D(3)})
