@@ -58,14 +58,11 @@ class Exchange:
         return tuple(order.report() for order in known if order is not None)
 
     def submit(self, requests: tuple[OrderRequest, ...]) -> tuple[OrderReport, ...]:
-        """Accept a list, all or none, and match it where a book stands.
+        """Accept a new list, all or none, and match it where a book stands.
 
         Raises:
             Refused: nothing of it was accepted.
         """
-        repeated = self.repeats(requests)
-        if repeated is not None:
-            return repeated
         account = self.account
         check_list(self.settings, account, self.markets, requests)
         entries_first = sorted(requests, key=lambda request: request.parent is not None)

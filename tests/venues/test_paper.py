@@ -175,7 +175,7 @@ async def test_deep_books_of_many_markets_are_sent_in_lines_the_venue_reads(tmp_
     process = PaperProcess(tmp_path / "v.db", tmp_path / "s")
     venue = PaperVenue(process, replace(SETTINGS, instruments=many))
     await venue.connect()
-    levels = [(Decimal(100 + n), Decimal("1.123456789012345")) for n in range(500)]
+    levels = [(Decimal(100 + n), Decimal("1.123456789012345")) for n in range(1000)]
     for number, instrument in enumerate(many, 1):
         bids = tuple((price - 50, size) for price, size in reversed(levels[:49]))
         await venue.market(Book(instrument.symbol, START, bids, tuple(levels)), number)
