@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
+from signers import eth
 from signers.base import DeviceInfo, DeviceState, OnState, SignRequest
 
 _PHRASE = b"countersign demo signer: this key is public, never send it anything"
@@ -30,10 +31,8 @@ class DemoSigner:
 
     def sign(self, request: SignRequest, on_state: OnState) -> bytes:
         """Sign as a device would, without a person."""
-        from eth_account.messages import encode_defunct  # noqa: PLC0415 -- 0.9 s
-
         on_state(DeviceState.WAIT_BUTTON)
-        signed = self._account(request.path).sign_message(encode_defunct(text=request.text))
+        signed = self._account(request.path).sign_message(eth.message(request.text))
         on_state(DeviceState.SIGNED)
         return bytes(signed.signature)
 
@@ -42,8 +41,6 @@ class DemoSigner:
 
     def _account(self, path: str) -> Any:
         if path not in self._accounts:
-            from eth_account import Account  # noqa: PLC0415 -- 0.9 s
-
             key = hashlib.sha256(_PHRASE + b"\n" + path.encode()).digest()
-            self._accounts[path] = Account.from_key(key)
+            self._accounts[path] = eth.account().from_key(key)
         return self._accounts[path]

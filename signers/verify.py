@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from signers import eth
 from signers.faults import SignatureMismatch
 
 _ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
@@ -14,16 +15,15 @@ def verify_text(text: str, signature: bytes, address: str) -> None:
     Raises:
         SignatureMismatch: wrong length, malleable, of another text, or by another key.
     """
-    from eth_account import Account  # noqa: PLC0415 -- 0.9 s
-    from eth_account.messages import encode_defunct  # noqa: PLC0415 -- same
-    from eth_keys.exceptions import BadSignature  # noqa: PLC0415 -- same
+    recover, signed = eth.account().recover_message, eth.message(text)
+    from eth_keys.exceptions import BadSignature  # noqa: PLC0415 -- loaded with eth_account, never before it
 
     if len(signature) != 65 or signature[64] not in {27, 28}:
         raise SignatureMismatch("The signature has a wrong form.", "Nothing was sent. Check the device.")
     if int.from_bytes(signature[32:64]) > _ORDER // 2:
         raise SignatureMismatch("The signature is malleable (high s).", "Nothing was sent. Check the device.")
     try:
-        signer = Account.recover_message(encode_defunct(text=text), signature=signature)
+        signer = recover(signed, signature=signature)
     except (BadSignature, ValueError) as error:
         raise SignatureMismatch("The signature recovers to no key.", "Nothing was sent. Check the device.") from error
     if signer != address:

@@ -1,0 +1,37 @@
+"""The two things this package needs of eth-account, imported when first used (0.9 s) and without its side effect.
+
+eth-account imports py_ecc, which raises the interpreter's recursion limit to 100,000. With that, a line of nested
+brackets on any socket would overflow the C stack and kill the trader instead of raising RecursionError. The limit that
+was there before is put back.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+
+def account() -> Any:
+    """``eth_account.Account``."""
+    _load()
+    from eth_account import Account  # noqa: PLC0415 -- loaded just now
+
+    return Account
+
+
+def message(text: str) -> Any:
+    """The EIP-191 message of `text`."""
+    _load()
+    from eth_account.messages import encode_defunct  # noqa: PLC0415 -- loaded just now
+
+    return encode_defunct(text=text)
+
+
+def _load() -> None:
+    if "py_ecc" in sys.modules:
+        return
+    limit = sys.getrecursionlimit()
+    try:
+        import eth_account  # noqa: F401, PLC0415 -- 0.9 s
+    finally:
+        sys.setrecursionlimit(limit)

@@ -1,0 +1,13 @@
+"""What every test starts from."""
+
+from __future__ import annotations
+
+import sys
+
+# Imported for its side effect, which is undone: py_ecc, behind eth-account, raises the recursion limit to 100,000 for a
+# whole process, and deep input would then overflow the C stack instead of raising. The product does the same
+# (signers/eth.py); here it must happen before any test module imports eth-account directly.
+_LIMIT = sys.getrecursionlimit()
+import eth_account  # noqa: E402, F401 -- see above
+
+sys.setrecursionlimit(_LIMIT)
