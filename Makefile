@@ -17,7 +17,7 @@ check: .setup-dev
 	$(BIN)/lint-imports --no-cache
 
 test: .setup-dev .setup-system
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto
 
 bench: .setup-dev .setup-system
 	$(BIN)/python -m tests.benchmarks

@@ -91,6 +91,7 @@ class _Commands:
             "kept_exits": report.kept_exits,
             "flattened": report.flattened,
             "unknown": report.unknown,
+            "refused": report.refused,
         }
 
     async def tighten(self, _: dict[str, Any]) -> dict[str, Any]:

@@ -67,14 +67,15 @@ def _emergency(options: argparse.Namespace, db: Path) -> int:
             f"{len(report['flattened'])} positions sold."
         ),
         *(f"NOT ANSWERED by the venue, may still be open: {client_id}" for client_id in report["unknown"]),
+        *(f"REFUSED by the venue: {words}" for words in report["refused"]),
         "New trades are refused until: countersign stop --reset",
     ]
     context.emit(options, "stop-emergency", report, lines)
-    return 1 if report["unknown"] else 0
+    return 1 if report["unknown"] or report["refused"] else 0
 
 
 def _nothing() -> dict[str, Any]:
-    return {"cancelled": [], "kept_exits": 0, "flattened": [], "unknown": []}
+    return {"cancelled": [], "kept_exits": 0, "flattened": [], "unknown": [], "refused": []}
 
 
 def _alone(options: argparse.Namespace, db: Path) -> dict[str, Any]:
@@ -118,6 +119,7 @@ async def _act_alone(options: argparse.Namespace, db: Path) -> dict[str, Any]:
         "kept_exits": report.kept_exits,
         "flattened": report.flattened,
         "unknown": report.unknown,
+        "refused": report.refused,
     }
 
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from app.errors import Severity, VenueError
+from app.errors import Severity, VenueError, VenueRefused
 from app.execution.desk import Desk
 from app.execution.orders import flatten_of
 from app.execution.pipeline import Pipeline
@@ -22,6 +22,8 @@ class StopReport:
     kept_exits: int = 0
     flattened: list[str] = field(default_factory=list)
     unknown: list[str] = field(default_factory=list)
+    refused: list[str] = field(default_factory=list)
+    """What the venue definitely refused, with its words."""
 
 
 class Emergency:
@@ -66,6 +68,9 @@ class Emergency:
     async def _cancel(self, trade: Trade, order: Order, report: StopReport) -> None:
         try:
             await self._pipeline.cancel_order(order)
+        except VenueRefused as error:
+            report.refused.append(f"{order.request.client_id}: {error.what}")
+            self._desk.record_error(error, trade.id)
         except VenueError as error:
             report.unknown.append(order.request.client_id)
             self._desk.record_error(error, trade.id)
@@ -79,6 +84,9 @@ class Emergency:
         order = flatten_of(trade.id, stop.request, desk.clock.now_ms(), desk.terms.time_in_force_ms)
         try:
             await self._pipeline.flatten(trade, order)
+        except VenueRefused as error:
+            report.refused.append(f"{order.request.client_id}: {error.what}")
+            desk.record_error(error, trade.id)
         except VenueError as error:
             report.unknown.append(order.request.client_id)
             desk.record_error(error, trade.id)

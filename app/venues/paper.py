@@ -197,9 +197,14 @@ class PaperVenue:
 
         While no order of ours is live nothing can happen, so only the newest event of each kind is kept, and sent
         before the next call that could be affected.
+
+        Raises:
+            VenueError: the connection is gone; noticed here, before a trade needs it.
         """
         key = (event.symbol, type(event))
         self._latest[key] = self._unsent[key] = (position, event)
+        if self._link is None or not self._link.writable:
+            raise VenueError("paper.closed", "The connection to the paper venue is gone. Nothing was sent.")
         if self._live:
             await self._flush()
 

@@ -318,3 +318,16 @@ async def test_a_database_that_is_none_says_so(tmp_path: Path) -> None:
 def _kill(process: PaperProcess) -> None:
     assert process.pid is not None
     os.kill(process.pid, signal.SIGKILL)
+
+
+async def test_a_venue_that_died_is_noticed_by_the_market_even_while_no_order_is_live(arena: PaperArena) -> None:
+    """Or the next confirmed trade would be the one to find out."""
+    _kill(arena.process)
+    link = arena.venue._link
+    async with asyncio.timeout(5):
+        while link is not None and link.writable:  # noqa: ASYNC110 -- the kernel tells the loop when, nobody else does
+            await asyncio.sleep(0)
+    with pytest.raises(VenueError, match="Nothing was sent"):
+        await arena.show("99", "101")
+    await arena.venue.connect()
+    await arena.show("99", "101")
