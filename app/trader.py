@@ -156,16 +156,18 @@ class Trader:
 
     async def _feed_venue(self, event: MarketEvent, position: int) -> None:
         """The paper venue sees the market before the modules do. A venue that died is restarted and looked up."""
+        session = self.session
         for attempt in range(_RECONNECTS):
             try:
-                await self.session.venue.market(event, position)
+                if attempt:
+                    await asyncio.sleep(0.1 * attempt)
+                    await session.venue.connect()
+                    await session.recovery.resume(session.pipeline)
+                await session.venue.market(event, position)
             except VenueError as error:
-                self.session.desk.record_error(error)
+                session.desk.record_error(error)
                 if attempt == _RECONNECTS - 1:
                     raise
-                await asyncio.sleep(0.1 * attempt)
-                await self.session.venue.connect()
-                await self.session.recovery.resume(self.session.pipeline)
             else:
                 return
 
@@ -267,10 +269,12 @@ class Trader:
             self.stop("time is up")
 
     async def _wind_down(self) -> None:
-        """What waits for an answer gets none any more; what was sent is settled; the last metrics are written."""
+        """What waits for an answer, or for a device, gets none any more; what was sent is settled."""
         session = self.session
         session.pipeline.proposals.expire_all("The session ended.")
         await session.desk.activity.settle()
+        await session.pipeline.abandon()
+        await session.recovery.expire_unsigned()
         self._record_metrics()
 
     def _install_signals(self) -> None:

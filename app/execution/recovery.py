@@ -54,6 +54,12 @@ class Recovery:
                     await self._look_up_signed(trade, pipeline)
             await self.reconcile()
 
+    async def expire_unsigned(self) -> None:
+        """The session ends: what is not signed, and whose work was abandoned, ends now and not at the next start."""
+        for trade in list(self._desk.state.trades.values()):
+            if trade.state in BEFORE_SIGNATURE:
+                await self._end(trade, TradeState.EXPIRED, "The session ended before it was signed.")
+
     async def _expire(self, trade: Trade) -> None:
         await self._end(trade, TradeState.EXPIRED, "The trader restarted before it was signed.")
 
