@@ -51,7 +51,7 @@ def status(options: argparse.Namespace) -> int:
         }
     lines = [
         f"database    {db}",
-        f"profile     {document['profile']}, source {document['source']}",
+        f"profile     {document['profile']}, source {str(document['source'])[:40]}",
         f"trader      {'runs, pid ' + str(pid) if pid else 'not running'}",
         f"market      {when(document['market_ms'])} UTC",
         f"stop        {'IN FORCE: countersign stop --reset lifts it' if document['stop_in_force'] else 'not in force'}",

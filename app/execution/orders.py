@@ -12,8 +12,8 @@ from strategies.model import Side
 def orders_of(authorisation: Authorisation, now_ms: int) -> tuple[Order, ...]:
     """Entry with its exits, or a close; the time in force counts from `now_ms`, the instant of signing."""
     if authorisation.reduce_only:
-        return (_close(authorisation, now_ms),)
-    orders = [_entry(authorisation, now_ms)]
+        return (_marketable(authorisation, Role.CLOSE, now_ms),)
+    orders = [_marketable(authorisation, Role.ENTRY, now_ms)]
     if authorisation.stop is not None:
         orders.append(_exit(authorisation, Role.STOP))
     if authorisation.target is not None:
@@ -26,23 +26,10 @@ def exit_group(trade_id: str) -> str:
     return client_order_id(trade_id, "exits")
 
 
-def _entry(a: Authorisation, now_ms: int) -> Order:
+def _marketable(a: Authorisation, role: Role, now_ms: int) -> Order:
+    """The order that decides the trade: an entry, or a close that shares the exits of what it closes."""
     request = OrderRequest(
-        client_id=client_order_id(a.trade_id, Role.ENTRY),
-        symbol=a.symbol,
-        side=a.side,
-        kind=OrderKind.LIMIT,
-        quantity=a.quantity,
-        valid_until_ms=a.valid_until_ms,
-        limit_price=a.worst_price,
-        expires_ms=now_ms + a.time_in_force_ms,
-    )
-    return Order(request, a.trade_id, Role.ENTRY)
-
-
-def _close(a: Authorisation, now_ms: int) -> Order:
-    request = OrderRequest(
-        client_id=client_order_id(a.trade_id, Role.CLOSE),
+        client_id=client_order_id(a.trade_id, role),
         symbol=a.symbol,
         side=a.side,
         kind=OrderKind.LIMIT,
@@ -51,9 +38,9 @@ def _close(a: Authorisation, now_ms: int) -> Order:
         limit_price=a.worst_price,
         expires_ms=now_ms + a.time_in_force_ms,
         group=a.group,
-        reduce_only=True,
+        reduce_only=a.reduce_only,
     )
-    return Order(request, a.trade_id, Role.CLOSE)
+    return Order(request, a.trade_id, role)
 
 
 def _exit(a: Authorisation, role: Role) -> Order:

@@ -83,7 +83,7 @@ def _covered(venue: sqlite3.Connection) -> list[str]:
             verify_text(text, bytes.fromhex(signature), address)
         except SignatureMismatch as error:
             wrong.append(f"accepted with a bad signature: {error}")
-        refused = {order[0]: refusal(text, request_in(order)) for order in request["orders"]}
+        refused = {order[0]: refusal(text, request_in(order), "paper") for order in request["orders"]}
         wrong += [f"order {client_id} is not permitted: {why}" for client_id, why in refused.items() if why is not None]
     return wrong
 
