@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Final
 
 from app.errors import UsageError
@@ -20,7 +21,9 @@ def run_id(source: str, config_digest: str, number: int) -> str:
 
 def intent_id(run: str, module: str, sequence: int) -> str:
     """Id of the `sequence`-th intent of `module` in `run`; the trade carries the same id."""
-    return _digest("intent", run, module, sequence)
+    digest = _intents(run, module).copy()
+    digest.update(f"{sequence}]".encode())
+    return digest.hexdigest()
 
 
 def payload_id(trade_id: str, number: int) -> str:
@@ -31,6 +34,12 @@ def payload_id(trade_id: str, number: int) -> str:
 def client_order_id(trade_id: str, role: str) -> str:
     """Our order id at a venue, derived from the trade, so that it can be looked up before any answer came."""
     return _digest("order", trade_id, role)
+
+
+@lru_cache(maxsize=64)
+def _intents(run: str, module: str) -> hashlib.blake2b:
+    """What the ids of all intents of a module begin with: an id is on the way from a quote to its verdict."""
+    return hashlib.blake2b(f"{canonical(['intent', run, module])[:-1]},".encode(), digest_size=16)
 
 
 def _digest(*parts: str | int) -> str:

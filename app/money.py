@@ -17,6 +17,7 @@ from decimal import (
     Context,
     Decimal,
 )
+from functools import cache
 from typing import Final
 
 from storage.decimals import CONTEXT, from_text, to_text
@@ -58,6 +59,8 @@ sub = CONTEXT.subtract
 mul = CONTEXT.multiply
 neg = CONTEXT.minus
 
+_whole: Final = CONTEXT.divide_int  # truncates, and traps instead of losing a digit
+_TRUNCATES: Final = (DOWN, FLOOR)
 _TRAPS: Final = [trap for trap, on in CONTEXT.traps.items() if on and trap.__name__ != "Inexact"]
 _ROUNDING: Final = {
     rounding: Context(prec=100, rounding=rounding, traps=_TRAPS)
@@ -78,7 +81,12 @@ def total(amounts: list[Decimal] | tuple[Decimal, ...]) -> Decimal:
 
 def quantise(amount: Decimal, places: int, rounding: str) -> Decimal:
     """`amount` rounded to `places` decimals, `rounding` named by the caller."""
-    return amount.quantize(CONTEXT.scaleb(_ONE, -places), rounding=rounding, context=_ROUNDING[rounding])
+    return amount.quantize(_unit(places), rounding=rounding, context=_ROUNDING[rounding])
+
+
+@cache
+def _unit(places: int) -> Decimal:
+    return CONTEXT.scaleb(_ONE, -places)
 
 
 def div(numerator: Decimal, denominator: Decimal, places: int, rounding: str) -> Decimal:
@@ -94,6 +102,8 @@ def div(numerator: Decimal, denominator: Decimal, places: int, rounding: str) ->
 
 def round_to_step(amount: Decimal, step: Decimal, rounding: str) -> Decimal:
     """`amount` rounded to a whole multiple of `step` (tick or lot), exactly."""
+    if amount >= ZERO and rounding in _TRUNCATES:
+        return mul(_whole(amount, step), step)  # a third of the time, and nearly every call
     multiple = _STICKY.divide(amount, step).quantize(_ONE, rounding=rounding, context=_ROUNDING[rounding])
     return mul(multiple, step)
 

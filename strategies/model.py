@@ -10,6 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
+from typing import Final
+
+_ZERO: Final = Decimal(0)
 
 
 class Side(StrEnum):
@@ -177,8 +180,10 @@ class Intent:
     confidence: float = field(default=0.0, compare=False)
 
     def __post_init__(self) -> None:
-        _refuse_floats(self, ("quantity", "worst_price", "max_fee"))
-        if self.quantity <= 0 or self.worst_price <= 0 or self.max_fee < 0:
+        quantity, worst_price, max_fee = self.quantity, self.worst_price, self.max_fee
+        if not type(quantity) is type(worst_price) is type(max_fee) is Decimal:  # the names cost 1 us to look up
+            _refuse_floats(self, ("quantity", "worst_price", "max_fee"))
+        if quantity <= _ZERO or worst_price <= _ZERO or max_fee < _ZERO:
             raise ValueError(f"intent bounds must be positive: {self}")
 
 

@@ -10,6 +10,7 @@ from strategies.model import Book, Side
 
 FEE_PLACES = 8
 _BPS = Decimal(10_000)
+_ROUNDINGS = Decimal(100).scaleb(-FEE_PLACES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +67,7 @@ def walk(book: Book, side: Side, quantity: Decimal, limit: Decimal, taker_fee_bp
 
 def fee_bound(quantity: Decimal, worst_price: Decimal, taker_fee_bps: Decimal) -> Decimal:
     """The most the fills of one order can cost in fees. A venue rounds each fill up; a hundred are allowed for."""
-    slack = Decimal(100).scaleb(-FEE_PLACES)
-    return add(fee_at(quantity, worst_price, taker_fee_bps), slack)
+    return add(fee_at(quantity, worst_price, taker_fee_bps), _ROUNDINGS)
 
 
 def fee_at(quantity: Decimal, price: Decimal, taker_fee_bps: Decimal) -> Decimal:

@@ -72,4 +72,4 @@ def state(**changes: Any) -> RiskState:
         unknown_orders=0,
         halted="",
     )
-    return replace(calm, **changes)
+    return calm._replace(**changes)

@@ -198,7 +198,7 @@ def test_exits_stand_on_the_right_side(trade: Intent, allowed: bool) -> None:
 def test_averaging_in_opens_no_new_position_but_counts_its_value() -> None:
     held = state(open_positions=5, holds=True, position_value=D("2.99"), exposure=D("2.99"))
     assert rule_of(intent(), held) == "allowed"
-    assert rule_of(intent(), replace(held, position_value=D("2.991"))) == "position"
+    assert rule_of(intent(), held._replace(position_value=D("2.991"))) == "position"
 
 
 def test_a_perpetual_is_never_sold_short() -> None:
@@ -211,8 +211,8 @@ def test_a_perpetual_is_never_sold_short() -> None:
 def test_the_first_rule_that_fails_answers() -> None:
     everything = state(halted="database fault", unknown_orders=1, rate=None, trades_today=99)
     assert rule_of(intent(), everything) == "halted"
-    assert rule_of(intent(), replace(everything, halted="")) == "unknown_orders"
-    assert rule_of(intent(), replace(everything, halted="", unknown_orders=0)) == "valuation"
+    assert rule_of(intent(), everything._replace(halted="")) == "unknown_orders"
+    assert rule_of(intent(), everything._replace(halted="", unknown_orders=0)) == "valuation"
 
 
 def test_an_exit_stays_possible_when_everything_else_says_stop() -> None:

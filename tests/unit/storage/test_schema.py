@@ -20,6 +20,7 @@ from storage.faults import DatabaseBroken
 from storage.journal import verify_chain
 from storage.migrations import MIGRATIONS
 from storage.schema import APPLICATION_ID, HASHED, KNOWN, LATEST
+from storage.tables import strangers
 from storage.writer import Writer
 from tests.unit.storage.support import findings, make, transition
 
@@ -52,7 +53,7 @@ def test_no_column_can_hold_a_float_and_every_table_is_strict(database: Any) -> 
     connection = database()
     seen = 0
     for name, sql in tables(connection):
-        assert sql.rstrip().endswith("STRICT"), name
+        assert sql.rstrip().endswith(("STRICT", "STRICT, WITHOUT ROWID")), name
         for column in connection.execute(f"PRAGMA table_info({name})"):
             seen += 1
             if name not in METRICS:
@@ -130,6 +131,34 @@ def test_every_older_version_becomes_this_one(tmp_path: Path) -> None:
         open_for_trading(path, "paper").close()
         assert schema(path) == schema(tmp_path / "new.db"), name
         assert path.with_name(f"{path.name}.before-{LATEST}").exists()
+
+
+async def test_an_older_database_in_use_keeps_every_row(tmp_path: Path) -> None:
+    path = older(tmp_path / "a.db", KNOWN[1])
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    connection.execute("PRAGMA foreign_keys=ON")
+    storage.database._functions(connection)
+    writer = Writer(connection, path)
+    writer.start(asyncio.get_running_loop())
+    await asyncio.gather(*(writer.submit(transition(n)) for n in range(1, 5)))
+    writer.stop()
+    connection.execute("INSERT INTO reservations VALUES ('t', 'USDT', '5', '2', 'OPEN', 9)")
+    connection.execute("INSERT INTO module_positions VALUES ('m', 'A-B', '1', '2', '3', '4', 5, 6)")
+    assert list(strangers(connection)) == []  # held against the schema of its own version
+    before = contents(connection)
+    connection.close()
+    database = open_for_trading(path, "paper")
+    after = contents(database.connection)
+    assert {name: rows for name, rows in after.items() if rows != before[name]} == {}
+    assert before["balances"]
+    assert list(strangers(database.connection)) == []
+    database.close()
+    assert findings(path) == []
+
+
+def contents(connection: sqlite3.Connection) -> dict[str, list[Any]]:
+    """Every row of every table of ours."""
+    return {name: connection.execute(f"SELECT * FROM {name}").fetchall() for name, _ in list(tables(connection))}
 
 
 @pytest.fixture

@@ -359,13 +359,29 @@ def test_a_transition_costs_exactly_one_sync_and_sixty_four_at_most_two(tmp_path
 async def test_a_writer_that_is_never_idle_still_keeps_its_log_bounded(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(writer_module, "_LOOK_EVERY", 4)
-    monkeypatch.setattr(writer_module, "_WAL_LIMIT_PAGES", 50)
+    monkeypatch.setattr(writer_module, "_CHECKPOINT_BUSY", 10)
     async with desk(tmp_path) as d:
         for n in range(80):
             await d.writer.submit(transition(n, filler="x" * 8000))
         size = d.path.with_name(d.path.name + "-wal").stat().st_size
         assert size < 120 * 4096, f"{size // 4096} pages"
+        assert findings(d.path) == []
+
+
+async def test_an_idle_moment_starts_the_log_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A log written over from its start does not grow, and syncs faster for it."""
+    monkeypatch.setattr(writer_module, "_IDLE_S", 0.001)
+    async with desk(tmp_path) as d:
+        checkpointed = threading.Event()
+        d.database.connection.set_trace_callback(lambda sql: checkpointed.set() if "checkpoint" in sql else None)
+        wal = d.path.with_name(d.path.name + "-wal")
+        for n in range(writer_module._CHECKPOINT_IDLE):
+            await d.writer.submit(transition(n))
+        assert await asyncio.to_thread(checkpointed.wait, 5)
+        grown = wal.stat().st_size
+        for n in range(writer_module._CHECKPOINT_IDLE // 2):
+            await d.writer.submit(transition(100 + n))
+        assert wal.stat().st_size == grown
         assert findings(d.path) == []
 
 
