@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any
 
-from app import __version__, paths
+from app import __version__, logs, paths
 from app.config.tree import version_digest
 from app.config_journal import ConfigJournal
 from app.engine.clock import MarketClock, WallClock
@@ -39,6 +39,8 @@ from signers.session import DeviceSession
 from storage.database import Reader, TraderDatabase, connect, open_for_trading
 from storage.faults import StorageFault, fault_of
 from storage.writer import Writer
+
+_log = logs.get(__name__)
 
 VENUE = "paper"
 DEMO_PATH = "m/44'/60'/0'/0/0"
@@ -127,6 +129,15 @@ class Session:
         await self.recovery.resume(self.pipeline)
         if self.desk.stop.raised():
             await self.emergency.act(flatten=False)
+        _log.info(
+            "session.opened",
+            database=str(self.plan.db),
+            run=self.run,
+            source=self.plan.source_id,
+            config_version=self.config.version,
+            signer=address,
+            market_ms=self.clock.now_ms(),
+        )
 
     async def close(self, outcome: str) -> None:
         """Close everything in reverse order. Resting exits stay at the venue."""
@@ -142,6 +153,7 @@ class Session:
             if asyncio.iscoroutine(result):
                 await result
         self._closers.clear()
+        _log.info("session.closed", outcome=outcome)
 
     # -- pieces -------------------------------------------------------------------------------------------------
 

@@ -184,6 +184,7 @@ class Trader:
             for bars in warm.values():
                 module.warm_up(bars)
             self._bus.subscribe(Bar, module.name, module.on_bar)
+        self._record_modules()
         for bars in warm.values():
             for bar in bars[-1:]:
                 session.desk.market.apply(bar, session.synthetic)
@@ -204,10 +205,18 @@ class Trader:
         for module in self.modules:
             if module.name == name and module.state is ModuleState.RUNNING:
                 module.fail(repr(error))
+        self._record_modules()
         desk.alert(
             Severity.HIGH, "module.failed", f"Module {name} stopped: {error!r}. Its exits stay at the venue.", name
         )
         self._say(f"module {name} stopped: {error!r}")
+
+    def _record_modules(self) -> None:
+        """Whoever is not running in this session is off; a failure stays on record until the next start."""
+        desk = self.session.desk
+        now = desk.clock.now_ms()
+        off = ("UPDATE modules SET state = ?, reason = '', updated_ms = ?", (ModuleState.DISABLED.value, now))
+        desk.record((off, *(module.row(now) for module in self.modules)))
 
     def _on_worse(self, trade: Trade) -> None:
         for module in self.modules:

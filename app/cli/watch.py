@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import argparse
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, Final
 
-from app import reports
+from app import reports, reports_execution
 from app.cli import context
 from app.errors import CountersignError, UsageError
 from app.execution.stop_flag import StopFlag
@@ -47,6 +48,7 @@ def status(options: argparse.Namespace) -> int:
             "orders": _counts(data, "orders"),
             "errors_unacknowledged": data.value("SELECT count(*) FROM errors WHERE acknowledged_ms IS NULL"),
             "journal_head": head_of(data.connection).seq,
+            "latencies": reports_execution.latencies(data),
             "trader": live,
         }
     lines = [
@@ -60,6 +62,7 @@ def status(options: argparse.Namespace) -> int:
         f"orders      {_words(document['orders'])}",
         f"errors      {document['errors_unacknowledged']} not acknowledged",
         f"journal     {document['journal_head']} rows",
+        f"latency     {_latency(document['latencies'])}",
     ]
     if live is not None:
         lines.append(f"waiting     {live['waiting']} proposals for your answer")
@@ -67,6 +70,11 @@ def status(options: argparse.Namespace) -> int:
             lines.append(f"HALTED      {live['halted']}")
     context.emit(options, "status", document, lines)
     return 0
+
+
+def _latency(steps: dict[str, Any]) -> str:
+    words = ", ".join(f"{step} {took['p50_us'] / 1000:.1f}" for step, took in steps.items())
+    return f"{words} ms (medians)" if words else "nothing measured yet"
 
 
 def _counts(data: Reader, table: str) -> dict[str, int]:
@@ -114,7 +122,7 @@ def orders(options: argparse.Namespace) -> int:
 def pnl(options: argparse.Namespace) -> int:
     """Profit and loss."""
     with reader(context.database(options)) as data:
-        document = reports.profit(data)
+        document = {**reports.profit(data), "slippage": reports_execution.slippage(data)}
     lines = [
         f"{asset:<6} realised {_signed(t['realised'])}  fees -{t['fees']}  unrealised {_signed(t['unrealised'])}  "
         f"net {_signed(t['net'])}"
@@ -122,6 +130,11 @@ def pnl(options: argparse.Namespace) -> int:
     ]
     trips = document["round_trips"]
     lines.append(f"{document['fills']} fills; round trips {trips['won']} won, {trips['lost']} lost")
+    lines += [
+        f"slippage {each['module']} {each['symbol']}: {each['average_bps']} bps over {each['trades']} trades, "
+        f"worst {each['worst_bps']} bps"
+        for each in document["slippage"]
+    ]
     lines += [f"balance {asset:<6} {amount}" for asset, amount in document["balances"].items()]
     context.emit(options, "pnl", document, lines)
     return 0
@@ -181,14 +194,32 @@ def _stored(options: argparse.Namespace, table: str) -> list[dict[str, Any]]:
         )
 
 
+def _module_states(db: Path) -> dict[str, tuple[str, str]]:
+    """State and reason of each module: running only while a trader runs; a failure until the next start."""
+    if not db.exists():
+        return {}
+    runs = trader_pid(db) is not None
+    with reader(db) as data:
+        rows = data.rows("SELECT name, state, reason FROM modules")
+    return {r["name"]: (r["state"], r["reason"]) for r in rows if runs or r["state"] == "failed"}
+
+
+def _module_words(row: dict[str, Any]) -> str:
+    if row["unavailable"]:
+        return f"unavailable: {row['unavailable']}"
+    return f"{row['state']}: {row['reason']}" if row["reason"] else row["state"] or row["summary"]
+
+
 def modules(options: argparse.Namespace) -> int:
     """What is installed, enabled, and how it fares."""
     from app.engine.registry import available  # noqa: PLC0415 -- imports the strategies
 
     loaded = context.settings(options)
+    known = _module_states(context.database(options))
     rows = []
     for each in available():
         mine = loaded.settings.modules.get(each.name)
+        state, reason = known.get(each.name, ("", ""))
         rows.append(
             {
                 "name": each.name,
@@ -197,11 +228,13 @@ def modules(options: argparse.Namespace) -> int:
                 "unavailable": each.unavailable,
                 "enabled": mine is not None and mine.enabled,
                 "allocation": to_text(mine.allocation) if mine else "0",
+                "state": state,
+                "reason": reason,
             }
         )
     lines = [
         f"{r['name']:<16} {r['version'] or '-':<8} {'enabled' if r['enabled'] else 'off':<8} "
-        f"allocation {r['allocation']}  {'unavailable: ' + str(r['unavailable']) if r['unavailable'] else r['summary']}"
+        f"allocation {r['allocation']}  {_module_words(r)}"
         for r in rows
     ]
     context.emit(options, "modules", {"modules": rows}, lines or ["No modules installed."])

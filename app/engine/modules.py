@@ -15,6 +15,7 @@ from typing import Any
 from app.engine.intents import IntentMaker, Skipped
 from app.execution.records import Trade
 from app.ids import intent_id
+from app.money import to_text
 from app.risk.model import Sizing, SizingMethod
 from app.risk.sizing import annualised_volatility
 from strategies.base import ModuleSpec, Strategy
@@ -111,6 +112,11 @@ class Module:
             if isinstance(made, Intent):
                 self._again[made.id] = again
             self._offer(made)
+
+    def row(self, ts_ms: int) -> tuple[str, tuple[object, ...]]:
+        """The statement that stores how it stands."""
+        values = (self.name, self.spec.version, self.state.value, to_text(self.allocation), self.reason, ts_ms)
+        return "INSERT OR REPLACE INTO modules VALUES (?, ?, ?, ?, ?, ?)", values
 
     def fail(self, reason: str) -> None:
         """Take no new entries; resting exits stay."""

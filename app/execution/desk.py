@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 
+from app import logs
 from app.engine.activity import Activity
 from app.engine.clock import Clock
 from app.errors import CountersignError, Severity
@@ -24,6 +25,8 @@ from signers.session import DeviceSession
 from storage.faults import TransitionLost
 from storage.writer import Commit, Writer
 from strategies.model import Instrument
+
+_log = logs.get(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +125,12 @@ class Desk:
 
         def done(future: asyncio.Future[int]) -> None:
             token.__exit__(None, None, None)
-            if not future.cancelled() and future.exception() is not None:
+            if future.cancelled():
+                return
+            if (error := future.exception()) is None:
+                _log.info(kind, subject=subject, seq=future.result(), market_ms=transition.ts_ms)
+            else:
+                _log.error("commit.lost", kind=kind, subject=subject, fault=str(error))
                 self.on_lost()
 
         committed = self.writer.submit(transition.commit(kind, subject, self.cursor))
@@ -135,7 +143,8 @@ class Desk:
             self.halted = reason
 
     def record_error(self, error: CountersignError, subject: str = "") -> None:
-        """Store an error for `countersign errors`; losing it to a failing disk is accepted, stderr has it."""
+        """Store an error for `countersign errors`; losing it to a failing disk is accepted, the log has it."""
+        _log.error(error.code, what=error.what, sent=error.sent, next_step=error.next_step, subject=subject)
         values = (
             self.clock.now_ms(),
             error.error_class.value,
@@ -154,6 +163,7 @@ class Desk:
 
     def alert(self, severity: Severity, kind: str, text: str, subject: str = "") -> None:
         """Store an alert."""
+        _log.warning("alert", kind=kind, severity=severity.value, text=text, subject=subject)
         sql = "INSERT INTO alerts (ts_ms, severity, kind, text, subject) VALUES (?, ?, ?, ?, ?)"
         self.note(sql, (self.clock.now_ms(), severity.value, kind, text, subject))
 

@@ -79,9 +79,10 @@ class Emergency:
 
     async def _flatten(self, trade: Trade, report: StopReport) -> None:
         desk, stop, entry = self._desk, trade.orders.get(Role.STOP), trade.orders.get(Role.ENTRY)
-        if entry is None or stop is None or not stop.live or not entry.filled or Role.FLATTEN in trade.orders:
+        under_way = any(order.role is Role.FLATTEN and order.live for order in trade.orders.values())
+        if entry is None or stop is None or not stop.live or not entry.filled or under_way:
             return
-        order = flatten_of(trade.id, stop.request, desk.clock.now_ms(), desk.terms.time_in_force_ms)
+        order = flatten_of(trade, stop.request, desk.clock.now_ms(), desk.terms.time_in_force_ms)
         try:
             await self._pipeline.flatten(trade, order)
         except VenueRefused as error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from app.execution.authorisation import Authorisation
-from app.execution.records import Order, Role
+from app.execution.records import Order, Role, Trade
 from app.ids import client_order_id
 from app.venues.base import OrderKind, OrderRequest
 from strategies.model import Side
@@ -60,10 +60,10 @@ def _exit(a: Authorisation, role: Role) -> Order:
     return Order(request, a.trade_id, role)
 
 
-def flatten_of(trade_id: str, exit_order: OrderRequest, now_ms: int, time_in_force_ms: int) -> Order:
+def flatten_of(trade: Trade, exit_order: OrderRequest, now_ms: int, time_in_force_ms: int) -> Order:
     """A reduce-only market sale that shares the exits of `exit_order`; the one order that needs no authorisation."""
     request = OrderRequest(
-        client_id=client_order_id(trade_id, Role.FLATTEN),
+        client_id=client_order_id(trade.id, trade.slot(Role.FLATTEN)),
         symbol=exit_order.symbol,
         side=Side.SELL,
         kind=OrderKind.MARKET,
@@ -73,4 +73,4 @@ def flatten_of(trade_id: str, exit_order: OrderRequest, now_ms: int, time_in_for
         group=exit_order.group,
         reduce_only=True,
     )
-    return Order(request, trade_id, Role.FLATTEN)
+    return Order(request, trade.id, Role.FLATTEN)

@@ -63,13 +63,14 @@ class Pipeline:
         The same module, instrument and side already in flight: the intent is dropped and counted.
         """
         desk = self._desk
+        begun = desk.clock.monotonic_ns()
         desk.counters.proposed += 1
         for other in desk.state.in_flight():
             same = (other.intent.module, other.intent.symbol, other.intent.side)
             if same == (intent.module, intent.symbol, intent.side):
                 desk.counters.dropped += 1
                 return None
-        trade, transition = Trade(intent), desk.transition()
+        trade, transition = Trade(intent, lap_ns=begun), desk.transition()
         transition.new_trade(trade)
         denied = admit(desk, trade)  # no await between here and the queued commit
         if denied is None:
@@ -81,6 +82,7 @@ class Pipeline:
             desk.counters.by_rule[denied.rule] = desk.counters.by_rule.get(denied.rule, 0) + 1
             transition.trade(trade, TradeState.DENIED, denied.reason)
             transition.change("denied", trade.id, denied.rule, denied.number, denied.limit)
+        transition.took(trade, "decide", desk.clock.monotonic_ns())
         committed = desk.commit(transition, "trade.reserved" if denied is None else "trade.denied", trade.id)
         self._on_progress(trade)
         if denied is None:
@@ -125,6 +127,7 @@ class Pipeline:
         transition = desk.transition()
         transition.new_payload(trade, payload)
         transition.trade(trade, TradeState.PREPARED)
+        transition.took(trade, "prepare", desk.clock.monotonic_ns())
         desk.record_quote(trade.id, intent.symbol, "prepare")
         await desk.commit(transition, "trade.prepared", trade.id)
         self._on_progress(trade)
@@ -142,6 +145,7 @@ class Pipeline:
         transition = self._desk.transition()
         transition.payload(trade, PayloadState.CONFIRMED)
         transition.trade(trade, TradeState.CONFIRMED)
+        transition.took(trade, "confirm", self._desk.clock.monotonic_ns())
         await self._desk.commit(transition, "trade.confirmed", trade.id)
         self._on_progress(trade)
         return True
@@ -192,6 +196,7 @@ class Pipeline:
         for order in orders:
             transition.new_order(trade, order)
         transition.trade(trade, TradeState.SIGNED)
+        transition.took(trade, "sign", desk.clock.monotonic_ns())
         desk.state.add(trade)
         if not trade.intent.reduce_only:
             desk.state.count_entry(desk.clock.now_ms())
@@ -247,6 +252,7 @@ class Pipeline:
         transition = self._desk.transition()
         transition.payload(trade, PayloadState.SENT)
         transition.trade(trade, TradeState.SUBMITTED)
+        transition.took(trade, "submit", self._desk.clock.monotonic_ns())
         self._desk.counters.submitted += 1
         return transition
 
@@ -287,6 +293,7 @@ class Pipeline:
 
     async def _resume(self, trade: Trade) -> None:
         decision = await self.proposals.ask(trade)
+        trade.lap_ns = self._desk.clock.monotonic_ns()
         async with self._desk.turn:
             if trade.state is not TradeState.SIGNED:
                 return

@@ -63,19 +63,35 @@ class Trade:
     state: TradeState = TradeState.PROPOSED
     reason: str = ""
     payload: Payload | None = None
-    orders: dict[Role, Order] = field(default_factory=dict)
+    orders: dict[str, Order] = field(default_factory=dict)
+    """By `slot`: its role, and for a flatten that is tried again its role and number."""
     resumed: bool = False
     """Signed before a restart and proven unsent: it is sent only when the trader says so again."""
+    lap_ns: int = 0
+    """When its last step was done, on the monotonic clock; 0 before the first of this process."""
 
     @property
     def id(self) -> str:
         """The intent's id."""
         return self.intent.id
 
+    def keep(self, order: Order) -> None:
+        """Add an order."""
+        self.orders[self.slot(order.role)] = order
+
+    def slot(self, role: Role) -> str:
+        """Where the next order of `role` is kept, and what its client id derives from."""
+        return slot(role, sum(1 for order in self.orders.values() if order.role is role) + 1)
+
     @property
     def entry(self) -> Order | None:
         """The order that decides the trade's state."""
         return self.orders.get(Role.ENTRY) or self.orders.get(Role.CLOSE)
+
+
+def slot(role: str, number: int) -> str:
+    """The `number`-th order of a role in a trade: ``flatten``, then ``flatten:2``."""
+    return str(role) if number == 1 else f"{role}:{number}"
 
 
 def terms_of(request: OrderRequest) -> dict[str, Any]:

@@ -177,7 +177,7 @@ def load_trade(reader: Reader, trade_id: str) -> Trade:
     trade.payload = _payload(reader, trade_id)
     for order_row in reader.rows("SELECT * FROM orders WHERE trade_id = ? ORDER BY rowid", (trade_id,)):
         order = _order(reader, order_row)
-        trade.orders[order.role] = order
+        trade.keep(order)
     return trade
 
 

@@ -49,6 +49,7 @@ _POSITION: Final = (
     "SET quantity = excluded.quantity, cost = excluded.cost, realised = excluded.realised, fees = excluded.fees, "
     "opened_ms = excluded.opened_ms, updated_ms = excluded.updated_ms"
 )
+_LATENCY: Final = "INSERT INTO latencies (trade_id, step, micros) VALUES (?, ?, ?)"
 _ORDER_OF_TABLES: Final = {table: index for index, table in enumerate(HASHED)}
 
 
@@ -116,7 +117,7 @@ class Transition:
 
     def new_order(self, trade: Trade, order: Order) -> None:
         """An order exists, unsent, with its client id and its exact terms."""
-        trade.orders[order.role] = order
+        trade.keep(order)
         self._event(order, None, canonical({"role": order.role.value, "terms": terms_of(order.request)}))
         self._save_order(order)
 
@@ -185,6 +186,12 @@ class Transition:
     def change(self, entity: str, *values: Any) -> None:
         """A journaled fact without a projection of its own here."""
         self._set.append([entity, *values])
+
+    def took(self, trade: Trade, step: str, now_ns: int) -> None:
+        """Record how long a step of a trade took; the first since a start begins the count and records nothing."""
+        if trade.lap_ns:
+            self._statements.append((_LATENCY, (trade.id, step, (now_ns - trade.lap_ns) // 1000)))
+        trade.lap_ns = now_ns
 
     def record(self, sql: str, parameters: tuple[Any, ...]) -> None:
         """A statement that belongs to the same transaction."""

@@ -24,7 +24,7 @@ from app.execution.rebuild import (
     fold_positions,
     fold_settings,
 )
-from app.execution.records import Role, request_of
+from app.execution.records import Role, request_of, slot
 from app.execution.states import IN_FLIGHT, TradeState
 from app.ids import client_order_id
 from app.money import ZERO, add, from_text, to_text
@@ -163,11 +163,14 @@ def _signatures(reader: Reader, journal: Journal, orders: Orders) -> Iterator[Fi
         shown = journal.payloads.get((row["payload_id"],), {}).get("text")
         if shown != row["text"]:
             yield Finding(row["seq"], "authorisations", f"{row['payload_id']}: what was signed is not what was shown")
+    numbers: dict[tuple[str, str], int] = {}
     for row in reader.rows("SELECT client_id, trade_id FROM orders ORDER BY rowid"):
         order = orders.rows.get((row["client_id"],))
         if order is None:
             continue  # already found as an order without events
-        if client_order_id(str(row["trade_id"]), str(order["role"])) != row["client_id"]:
+        trade_id, role = str(row["trade_id"]), str(order["role"])
+        numbers[trade_id, role] = number = numbers.get((trade_id, role), 0) + 1
+        if client_order_id(trade_id, slot(role, number)) != row["client_id"]:
             what = f"{row['client_id']}: trade_id is {_short(row['trade_id'])}, and its id does not derive from that"
             yield Finding(None, "orders", what)
         elif order["role"] not in _UNCOVERED:

@@ -6,8 +6,8 @@ One *transition* is a filled order as the pipeline commits it, made by the produ
 with its hash, an order event, a fill, six postings with their balances, and the projections of order, trade,
 reservation, position and cursor. Timed from the finished transition to the resolved future, like `Desk.commit`. Prints
 one JSON object; every figure is a ratio of medians over alternated rounds, or a count of system calls. Goals: the
-transition <= 3x, its CPU outside the sync (its process time less that of an append + fdatasync) <= 150 us, one fdatasync each;
-bare row <= 1.0x; 64 waiting transitions at most 2 syncs and >= 4x the single rate.
+transition <= 3x, its CPU outside the sync (its process time less that of an append + fdatasync) <= 150 us, one
+fdatasync each; bare row <= 1.0x; 64 waiting transitions at most 2 syncs and >= 4x the single rate.
 
 Before the rounds the log is filled once and written over from its start, as in any session after its first minutes: a
 file that still grows syncs slower. `first_transition_vs_append` is the ratio before that.

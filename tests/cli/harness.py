@@ -41,6 +41,7 @@ from strategies.model import Direction, Signal
 class Params:
     first: int = 2
     hold: int = 5
+    fails_at: int = 0
 
 class Probe:
     def __init__(self, params):
@@ -48,6 +49,8 @@ class Probe:
 
     def on_bar(self, bar, position):
         self.bars += 1
+        if self.bars == self.params.fails_at:
+            raise RuntimeError("the probe fails")
         close = float(bar.close)
         if position is None:
             self.held = 0

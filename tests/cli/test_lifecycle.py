@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -82,6 +83,53 @@ def test_time_is_up(cli: Cli) -> None:
     result = cli("run", "--headless", "--json", "--db", cli.db, "--speed", "60", "--for", "0.3")
     assert result.code == 0
     assert result.document["outcome"] == "time is up"
+
+
+def test_modules_as_they_stand(cli: Cli) -> None:
+    trader = cli.trader()
+    mine = ("modules", "--db", cli.db, "--json")
+    until(lambda: state_of(cli(*mine), "probe") == ("running", ""), "the probe runs")
+    assert state_of(cli(*mine), "momentum") == ("", "")
+    trader.signal(signal.SIGTERM)
+    assert trader.wait().code == 0
+    assert state_of(cli(*mine), "probe") == ("", "")  # no trader, so nothing runs
+
+
+def test_a_module_that_failed_is_named_until_the_next_start(cli: Cli) -> None:
+    assert cli.replay("--set", "modules.probe.params.fails_at=9").code == 0
+    result = cli("modules", "--db", cli.db, "--json")
+    assert state_of(result, "probe") == ("failed", "RuntimeError('the probe fails')")
+    assert "RuntimeError" in cli("modules", "--db", cli.db).out
+    records = [json.loads(line) for line in log_of(cli).read_text().splitlines()]
+    (told,) = [record for record in records if record["event"] == "alert"]
+    assert told["kind"] == "module.failed"
+    assert "the probe fails" in told["text"]
+
+
+def state_of(result: Result, module: str) -> tuple[str, str]:
+    """State and reason of one module."""
+    assert result.code == 0, result.err
+    (row,) = [row for row in result.document["modules"] if row["name"] == module]
+    return row["state"], row["reason"]
+
+
+def log_of(cli: Cli) -> Path:
+    """The structured log."""
+    (path,) = cli.home.rglob("countersign.jsonl")
+    return path
+
+
+def test_the_log_tells_the_session_from_its_opening_to_its_close(cli: Cli) -> None:
+    assert cli.replay().code == 0
+    records = [json.loads(line) for line in log_of(cli).read_text().splitlines()]
+    events = [record["event"] for record in records]
+    assert (events.count("session.opened"), events[-1]) == (1, "session.closed")
+    assert records[-1]["outcome"] == "data ended"
+    for expected in ("trade.reserved", "trade.prepared", "trade.confirmed", "trade.signed", "trade.submitted"):
+        assert expected in events
+    journal = cli("journal", "show", "--limit", "1000", "--db", cli.db, "--json").document["rows"]
+    logged = [(record["seq"], record["event"]) for record in records if "seq" in record]
+    assert logged == [(row["seq"], row["kind"]) for row in reversed(journal)]
 
 
 def test_a_second_trader_is_refused_and_the_first_goes_on(cli: Cli) -> None:

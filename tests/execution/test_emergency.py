@@ -14,6 +14,7 @@ import pytest
 from app.errors import SafetyError
 from app.execution.orders import flatten_of
 from app.execution.records import Order, Role, Trade
+from app.execution.state import load_trade
 from strategies.model import Side
 from tests.execution.acts import entry_id
 from tests.execution.harness import Between, Rig, rig
@@ -70,6 +71,32 @@ async def test_flattening_sells_what_is_held_and_nothing_twice(tmp_path: Path) -
         assert sum(Decimal(quantity) for (quantity,) in sold) == Decimal("1.4")
 
 
+async def test_a_flattening_that_found_no_buyer_is_tried_again(tmp_path: Path) -> None:
+    async with rig(tmp_path) as r:
+        held = await r.trade()
+        r.desk.stop.create("test")
+        await r.book("99.90", "100.00", "0.3")
+        assert (await r.session.emergency.act(flatten=True)).flattened == ["ETH-USDT"]
+        assert (await r.session.emergency.act(flatten=True)).flattened == []  # the first is still under way
+        await r.advance(r.desk.terms.time_in_force_ms)
+        await r.book("99.90", "100.00", "0")
+        flattens = "SELECT state, filled FROM orders WHERE role = 'flatten' ORDER BY rowid"
+        assert r.rows(flattens) == [{"state": "EXPIRED", "filled": "0.3"}]
+        assert (await r.session.emergency.act(flatten=True)).flattened == ["ETH-USDT"]
+        r.assert_sound()
+        again = load_trade(r.session.reader, held.id)  # what a restart would know
+        assert sorted(again.orders) == ["entry", "flatten", "flatten:2", "stop", "target"]
+        await r.book("99.50", "99.60", "10")
+        assert r.held() == 0
+        assert [row["state"] for row in r.rows(flattens)] == ["EXPIRED", "FILLED"]
+        sold = r.venue_rows("SELECT quantity FROM fills WHERE side = 'sell'")
+        assert sum(Decimal(quantity) for (quantity,) in sold) == 1
+        assert r.desk.state.trades == {}
+        assert r.desk.state.orders == {}
+        r.assert_sound()
+        r.assert_agrees_with_venue()
+
+
 @pytest.mark.parametrize("arrives", [True, False])
 async def test_a_flattening_whose_answer_is_lost_is_looked_up(tmp_path: Path, arrives: bool) -> None:
     async with rig(tmp_path) as r:
@@ -102,7 +129,7 @@ async def test_a_flattening_whose_answer_is_lost_is_looked_up(tmp_path: Path, ar
 async def test_only_a_reduce_only_sale_after_a_stop_needs_no_signature(tmp_path: Path) -> None:
     async with rig(tmp_path) as r:
         trade = await r.trade()
-        good = flatten_of(trade.id, trade.orders[Role.STOP].request, r.now, 60_000)
+        good = flatten_of(trade, trade.orders[Role.STOP].request, r.now, 60_000)
         with pytest.raises(SafetyError, match="needs no authorisation"):
             await r.pipeline.flatten(trade, good)  # no stop is in force
         r.desk.stop.create("test")

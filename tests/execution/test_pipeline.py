@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,9 @@ import pytest
 from app.errors import SafetyError
 from app.execution.states import TradeState
 from app.ids import client_order_id
+from app.reports_execution import STEPS, latencies, slippage
 from storage.database import Reader, connect
-from strategies.model import Side
+from strategies.model import Book, Side
 from tests.execution.acts import spy_on_signer
 from tests.execution.harness import BTC, ETH, ETH_BTC, Between, rig
 
@@ -40,6 +42,35 @@ async def test_a_trade_is_written_at_every_step_and_settled_to_the_last_digit(tm
         assert r.desk.state.purse.balances() == {"ETH": Decimal("1.5"), "USDT": Decimal("9849.85")}
         r.assert_sound()
         r.assert_agrees_with_venue()
+
+
+async def test_every_step_is_timed_and_a_confirmation_waits_for_the_person(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now_ns = itertools.count(1, 1_000_000)
+    async with rig(tmp_path, auto_confirm=False) as r:
+        monkeypatch.setattr(r.session.clock, "monotonic_ns", lambda: next(now_ns))
+        trade = await r.trade()
+        for _ in range(20_000):  # 20 s pass
+            next(now_ns)
+        r.pipeline.proposals.confirm(trade.id)
+        await r.settle()
+        rows = r.rows("SELECT step, micros FROM latencies WHERE trade_id = ? ORDER BY id", trade.id)
+        took = {row["step"]: row["micros"] for row in rows}
+        assert took == {"decide": 1000, "prepare": 1000, "confirm": 20_001_000, "sign": 1000, "submit": 1000}
+        assert tuple(took) == STEPS
+        assert latencies(r.session.reader)["confirm"] == {"trades": 1, "p50_us": 20_001_000, "p90_us": 20_001_000}
+
+
+async def test_slippage_is_what_was_paid_beyond_the_touch(tmp_path: Path) -> None:
+    async with rig(tmp_path) as r:
+        now = r.now + 1000
+        asks = ((Decimal("100.00"), Decimal(1)), (Decimal("100.20"), Decimal(1)))
+        await r.feed(Book("ETH-USDT", now, ((Decimal("99.90"), Decimal(5)),), asks))
+        await r.trade(quantity="2", worst="100.5")
+        (row,) = slippage(r.session.reader)
+        # half at the touch, half 20 bps beyond it
+        assert row == {"module": "m", "symbol": "ETH-USDT", "trades": 1, "average_bps": "10", "worst_bps": "10"}
 
 
 async def test_a_close_shares_the_exits_and_ends_them(tmp_path: Path) -> None:
