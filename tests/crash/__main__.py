@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import tempfile
 from pathlib import Path
@@ -15,10 +16,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.crash")
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     options = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="countersign-crash-"))
     done, bad = 0, 0
-    for point, wrong in run(folder, options.kills, options.seed):
+    for point, wrong in run(folder, options.kills, options.seed, options.jobs):
         done += 1
         bad += bool(wrong)
         for line in wrong:

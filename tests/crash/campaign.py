@@ -16,8 +16,10 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -105,9 +107,7 @@ class Campaign:
         self._run([*strace, *self.command(db)])
 
     def _fresh(self, name: str) -> Path:
-        folder = self.folder / name
-        folder.mkdir()
-        return folder
+        return Path(tempfile.mkdtemp(prefix=f"{name}-", dir=self.folder))
 
     def _run(self, command: list[str]) -> subprocess.CompletedProcess[str]:
         folder = Path(command[command.index("--db") + 1]).parent
@@ -130,9 +130,11 @@ def _env(folder: Path) -> dict[str, str]:
     return keep | {"HOME": str(folder), "PYTHONPATH": str(ROOT), "PYTHONHASHSEED": "0"}
 
 
-def run(folder: Path, kills: int, seed: int) -> Iterator[tuple[KillPoint, list[str]]]:
-    """The whole campaign, point by point."""
+def run(folder: Path, kills: int, seed: int, jobs: int) -> Iterator[tuple[KillPoint, list[str]]]:
+    """The whole campaign, point by point as they are done, `jobs` at a time."""
     campaign = Campaign(folder)
     counts = campaign.dry_run()
-    for point in campaign.points(counts, kills, seed):
-        yield point, campaign.hit(point)
+    with ThreadPoolExecutor(jobs) as pool:
+        hits = {pool.submit(campaign.hit, point): point for point in campaign.points(counts, kills, seed)}
+        for done in as_completed(hits):
+            yield hits[done], done.result()
