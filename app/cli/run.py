@@ -122,21 +122,11 @@ def _practice(loaded: Loaded, db: Path) -> tuple[MarketSource, Path]:
     return PracticeSource(market.seed, start_ms=start_ms, timeframe_ms=timeframe), db
 
 
-def _past(source: MarketSource, options: argparse.Namespace, loaded: Loaded) -> int:
+def _past(source: MarketSource) -> int:
     """Events of the practice market that lie before its first session, so that modules start warm."""
-    if options.replay is not None:
-        return 0
-    from app.market.events import event_time  # noqa: PLC0415 -- as above
-    from app.market.naming import parse_timeframe  # noqa: PLC0415 -- as above
+    from app.market.practice import PracticeSource  # noqa: PLC0415 -- as above
 
-    count, end = 0, None
-    for event in source.events():
-        at = event_time(event)
-        end = at + PAST_BARS * parse_timeframe(loaded.settings.market.timeframe) if end is None else end
-        if at >= end:
-            break
-        count += 1
-    return count
+    return source.position_of(PAST_BARS) if isinstance(source, PracticeSource) else 0
 
 
 def _plan(
@@ -154,7 +144,7 @@ def _plan(
         start_ms=event_time(first) if first is not None else 0,
         auto_confirm=options.auto_confirm,
         lockstep=speed is None,
-        first_event=_past(source, options, loaded),
+        first_event=_past(source),
         reload=lambda: context.settings(options, _flags(options)),
     )
 

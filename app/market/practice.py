@@ -324,6 +324,10 @@ class PracticeSource:
             if skip < self._count(plans):
                 yield from islice(self._detail(number, plans), max(0, skip), None)
 
+    def position_of(self, bar: int) -> int:
+        """Position of the first event of bar number `bar`; the first bar is 0."""
+        return next(first for number, first, _ in self._plans() if number == bar)
+
     def bars_before(self, position: int, count: int) -> dict[str, list[Bar]]:
         """The last `count` bars of each symbol among the events before `position`, oldest first."""
         kept: deque[tuple[int, int, tuple[_Plan, ...]]] = deque(maxlen=count + 1)

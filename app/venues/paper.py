@@ -204,7 +204,9 @@ class PaperVenue:
         key = (event.symbol, type(event))
         self._latest[key] = self._unsent[key] = (position, event)
         if self._link is None or not self._link.writable:
-            raise VenueError("paper.closed", "The connection to the paper venue is gone. Nothing was sent.")
+            raise VenueError(
+                "paper.closed", "The connection to the paper venue is gone.", next_step="Nothing was sent."
+            )
         if self._live:
             await self._flush()
 
@@ -231,7 +233,9 @@ class PaperVenue:
     async def _call(self, request: dict[str, Any]) -> Any:
         link = self._link
         if link is None or not link.writable:
-            raise VenueError("paper.closed", "There is no connection to the paper venue. Nothing was sent.")
+            raise VenueError(
+                "paper.closed", "There is no connection to the paper venue.", next_step="Nothing was sent."
+            )
         assert link.transport is not None
         self._number += 1
         number, loop = self._number, asyncio.get_running_loop()

@@ -130,6 +130,16 @@ def test_bars_before_a_position_are_those_released_before_it(position: int) -> N
         assert source.bars_before(position, count) == expected
 
 
+@pytest.mark.parametrize("bar", [0, 1, 7])
+def test_the_position_of_a_bar_is_where_the_bars_before_it_are_complete(bar: int) -> None:
+    source = PracticeSource(11, start_ms=START)
+    position, opens_ms = source.position_of(bar), START - START % 60_000 + bar * 60_000
+    past, coming = take(position), take(1, start=position)
+    assert event_time(coming[0]) >= opens_ms
+    assert sum(type(event) is Bar for event in past) == bar * len(source.instruments)
+    assert all(event_time(event) <= opens_ms for event in past)
+
+
 def test_the_id_names_everything_that_decides_the_events() -> None:
     sources = [
         PracticeSource(1, start_ms=START),
