@@ -13,6 +13,8 @@ import sqlite3
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, Final
 
@@ -33,6 +35,7 @@ _INSERT: Final = {
     table: f"INSERT INTO {table} (seq, {', '.join(columns)}) VALUES (?{', ?' * len(columns)})"  # noqa: S608 -- names from the schema
     for table, columns in HASHED.items()
 }
+_TABLE: Final = itemgetter(0)
 _JOURNAL: Final = "INSERT INTO journal VALUES (?, ?, ?, ?, ?, ?, ?)"
 _POST: Final = (
     "INSERT INTO balances VALUES (?, ?, ?) ON CONFLICT (account, asset) "
@@ -252,10 +255,11 @@ class Writer:
             rows = commit.rows
             digest = row_hash(head.hash, seq, commit.ts_ms, commit.kind, commit.subject, commit.body, rows)  # type: ignore[arg-type]  # a tuple encodes like a list
             execute(_JOURNAL, (seq, commit.ts_ms, commit.kind, commit.subject, commit.body, head.hash, digest))
-            for table, *values in rows:
-                execute(_INSERT[table], (seq, *values))
+            for table, several in groupby(rows, _TABLE):
+                values = [row[1:] for row in several]
+                self._connection.executemany(_INSERT[table], [(seq, *row) for row in values])
                 if table == "postings":
-                    execute(_POST, values)
+                    self._connection.executemany(_POST, values)
             head = Head(seq, digest)
         for sql, parameters in commit.statements:
             execute(sql, parameters)
