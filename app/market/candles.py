@@ -68,8 +68,8 @@ class _Order:
 Candle = tuple[int, Decimal, Decimal, Decimal, Decimal, Decimal]
 
 
-class CandleReader:
-    """Candles of one instrument, file after file: `BarOpened` at the open, `Bar` at the close."""
+class _BarReader:
+    """What readers of bars share: the instrument, and the order its rows must keep."""
 
     def __init__(self, symbol: str, timeframe_ms: int, findings: Findings) -> None:
         self._symbol = symbol
@@ -91,6 +91,10 @@ class CandleReader:
     def timeframe_doubtful(self) -> bool:
         """Whether the rows are further apart than the timeframe throughout."""
         return self._order.timeframe_doubtful
+
+
+class CandleReader(_BarReader):
+    """Candles of one instrument, file after file: `BarOpened` at the open, `Bar` at the close."""
 
     def read(self, recording: Recording) -> Iterator[MarketEvent]:
         """The events of one file.
@@ -141,7 +145,7 @@ def _ohlc(findings: Findings, texts: Sequence[str]) -> tuple[Decimal, Decimal, D
 QuoteBar = tuple[int, tuple[Decimal, Decimal, Decimal, Decimal], Decimal, Decimal, Decimal, Decimal]
 
 
-class QuoteBarReader:
+class QuoteBarReader(_BarReader):
     """Bars of the best bid and ask, file after file.
 
     Of each bar: the closing `Quote` one millisecond before the close (a bar covers [open, close), so its last quote
@@ -149,27 +153,6 @@ class QuoteBarReader:
     with volume 0 at the close, as LEAN's ``QuoteBar.Collapse`` makes it. The opening quote's size was not recorded,
     so it is not released.
     """
-
-    def __init__(self, symbol: str, timeframe_ms: int, findings: Findings) -> None:
-        self._symbol = symbol
-        self._frame = timeframe_ms
-        self._findings = findings
-        self._order = _Order(timeframe_ms, findings)
-
-    @property
-    def reached_ms(self) -> int:
-        """Close of the newest bar released; 0 before the first."""
-        return self._order.reached_ms
-
-    @property
-    def backward(self) -> int:
-        """Rows dropped because they ran backwards."""
-        return self._order.dropped_backward
-
-    @property
-    def timeframe_doubtful(self) -> bool:
-        """Whether the rows are further apart than the timeframe throughout."""
-        return self._order.timeframe_doubtful
 
     def read(self, recording: Recording) -> Iterator[MarketEvent]:
         """The events of one file.
