@@ -44,7 +44,7 @@ class ConfigJournal:
     async def record(self, desk: Desk, facts: Mapping[str, str]) -> None:
         """Journal what changed since the last start; `facts` are remembered beside it."""
         if self._changes:
-            await self._write(desk, self._changes, facts)
+            await self._write(desk, self.version, self._in_force, self._changes, facts)
 
     async def tighten(self, desk: Desk) -> list[str]:
         """Take over limits that are tighter in the settings now than in force. Everything else waits for the next
@@ -62,17 +62,21 @@ class ConfigJournal:
             return []
         limits = new.settings.risk.limits()
         desk.limits = replace(desk.limits, **{_LIMITS[key]: getattr(limits, _LIMITS[key]) for key in keys})
-        self._in_force |= {key: wanted[key] for key in keys}
-        self.version += 1
-        desk.terms = replace(desk.terms, config_version=self.version)
-        await self._write(desk, [(key, old[key], wanted[key], new.sources[key]) for key in keys], {})
+        version, in_force = self.version + 1, self._in_force | {key: wanted[key] for key in keys}
+        changes: list[_Change] = [(key, old[key], wanted[key], new.sources[key]) for key in keys]
+        await self._write(desk, version, in_force, changes, {})
+        # Only now: a tightening whose commit was lost holds all the same, and is journaled when it is asked for again.
+        self.version, self._in_force = version, in_force
+        desk.terms = replace(desk.terms, config_version=version)
         return keys
 
-    async def _write(self, desk: Desk, changes: list[_Change], facts: Mapping[str, str]) -> None:
+    async def _write(
+        self, desk: Desk, version: int, in_force: dict[str, str], changes: list[_Change], facts: Mapping[str, str]
+    ) -> None:
         transition = desk.transition()
         for key, old, new, source in changes:
-            transition.config_change(self.version, key, old, new, source)
-        config = {"config": json.dumps(self._in_force), "config_version": str(self.version)}
+            transition.config_change(version, key, old, new, source)
+        config = {"config": json.dumps(in_force), "config_version": str(version)}
         for key, value in {**config, **facts}.items():
             transition.record("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))
-        await desk.commit(transition, "config.changed", str(self.version))
+        await desk.commit(transition, "config.changed", str(version))

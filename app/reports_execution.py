@@ -10,7 +10,7 @@ from app.money import UP, ZERO, add, div, from_text, mul, sub, to_text
 from app.reports import Document
 from storage.database import Reader
 
-STEPS: Final = ("decide", "prepare", "confirm", "sign", "submit")
+STEPS: Final = ("decide", "prepare", "confirm", "sign", "send")
 """In the order of a trade's life. Each begins when the one before was done, so its commit counts to the next, and
 ``confirm`` and ``sign`` include the person: risk and reservation; quote, payload and preview; the trader's answer; the
 device and the check of its signature; re-check and the venue's answer."""

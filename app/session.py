@@ -14,9 +14,9 @@ from app import __version__, logs, paths
 from app.config.tree import version_digest
 from app.config_journal import ConfigJournal
 from app.engine.clock import MarketClock, WallClock
-from app.errors import ClockError, CountersignError, SafetyError, SignerError
+from app.errors import ClockError, CountersignError, SafetyError, SignerError, VenueError
 from app.execution.desk import Desk, Terms
-from app.execution.emergency import Emergency
+from app.execution.emergency import Emergency, StopReport
 from app.execution.pipeline import Pipeline
 from app.execution.records import Order, Role, Trade
 from app.execution.recovery import Recovery
@@ -67,6 +67,8 @@ class Session:
         self._on_progress, self._on_exit = on_progress, on_exit
         self._on_worse = on_worse
         self.fatal: asyncio.Future[BaseException] | None = None
+        self.stopped = StopReport()
+        """What an emergency stop that was in force already did when the session opened."""
         self._rebuilding: asyncio.Task[None] | None = None
         self._lost = 0
         """Commits that failed, and are not made good by a rebuild that began later."""
@@ -128,7 +130,7 @@ class Session:
         await self._post_opening()
         await self.recovery.resume(self.pipeline)
         if self.desk.stop.raised():
-            await self.emergency.act(flatten=False)
+            self.stopped = await self.emergency.act(flatten=False)
         _log.info(
             "session.opened",
             database=str(self.plan.db),
@@ -145,7 +147,7 @@ class Session:
             self._rebuilding.cancel()
             await asyncio.gather(self._rebuilding, return_exceptions=True)
         if hasattr(self, "pipeline"):
-            await self.pipeline.abandon()
+            await self.pipeline.work.abandon()
         if hasattr(self, "desk"):
             self._end_run(outcome)
         for closer in reversed(self._closers):
@@ -173,7 +175,7 @@ class Session:
         cursor = connection.execute("SELECT ts_ms FROM cursor").fetchone()
         journal = connection.execute("SELECT max(ts_ms) FROM journal").fetchone()
         wall = connection.execute("SELECT max(wall_start_ms) FROM runs").fetchone()[0]
-        if wall is not None and wall - self.wall.now_ms() > 60_000:
+        if wall is not None and wall - self.wall.now_ms() > 60_000 and not self.plan.emergency:
             seconds = (wall - self.wall.now_ms()) // 1000
             raise ClockError(
                 "clock.system_backwards",
@@ -318,6 +320,11 @@ class Session:
             self.desk.record_error(error, report.client_id)
             self.desk.halt(error.what)
             return
+        except sqlite3.Error as error:
+            self.desk.halt(fault_of(error, self.plan.db).what)
+            self._missed.append(report)
+            self._on_lost()
+            return
         if committed is not None:
             found = self.desk.state.find_order(report.client_id)
             if found is not None and found[1] is found[0].entry:
@@ -338,23 +345,36 @@ class Session:
         """Until memory equals disk and the venue has been asked. A disk that stays full ends the session: what rests at
         the venue rests there, and the next start concludes the rest."""
         error: BaseException | None = None
-        with self.desk.activity.busy():
-            for pause in _REBUILD_PAUSES_S:
-                await asyncio.sleep(pause)
-                seen = self._lost
-                try:
-                    await self._from_disk()
-                except (StorageFault, CountersignError) as fault:
-                    error = fault
-                else:
-                    if seen == self._lost:
+        done = False
+        try:
+            with self.desk.activity.busy():
+                for pause in _REBUILD_PAUSES_S:
+                    await asyncio.sleep(pause)
+                    seen = self._lost
+                    error = await self._read_again(error)
+                    if error is None and seen == self._lost:
+                        self.desk.alert_halted()
+                        done = True
                         return
-        assert self.fatal is not None
-        if not self.fatal.done():
-            self.fatal.set_result(error or self.writer.failed or StorageFault("storage.lost", self.desk.halted))
+        finally:  # a session that can not know its account ends, whatever the reason
+            assert self.fatal is not None
+            if not done and not self.fatal.done():
+                self.fatal.set_result(error or self.writer.failed or StorageFault("storage.lost", self.desk.halted))
+
+    async def _read_again(self, before: BaseException | None) -> BaseException | None:
+        """One attempt; why it failed, or None. `before` is why the attempt before it did."""
+        try:
+            if isinstance(before, VenueError):
+                await self.venue.connect()  # the market, which would notice, waits for us
+            await self._from_disk()
+        except (StorageFault, CountersignError) as fault:
+            return fault
+        except sqlite3.Error as fault:
+            return fault_of(fault, self.plan.db)
+        return None
 
     async def _from_disk(self) -> None:
-        await self.pipeline.abandon()
+        await self.pipeline.work.abandon()
         await self.writer.reset()
         # No await until memory is disk's again: between the writer's reset and here, the desk refuses every commit.
         self.desk.state = load(VENUE, self.reader)

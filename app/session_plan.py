@@ -32,6 +32,8 @@ class SessionPlan:
     start_ms: int
     auto_confirm: bool
     lockstep: bool
+    emergency: bool = False
+    """Opened only to stop everything: what guards the start of trading must not be in the way."""
     first_event: int = 0
     """Events before this one are the market's past: shown to modules as warm-up, never traded on."""
     reload: Callable[[], Loaded] | None = None

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
 from app import paths
 from app.engine.bus import Bus
@@ -24,9 +25,15 @@ from app.progress import Progress
 from app.session import Session
 from app.session_plan import SessionPlan
 from app.trader_commands import handlers
+from storage.faults import TransitionLost
 from strategies.model import Bar
 
 _RECONNECTS = 5
+_FORGETS: Final = 8
+"""Times its warm-up after which a module has forgotten where its averages began: then a session that was interrupted
+decides to the last bit like one that was not."""
+_PATIENCE_S: Final = 1
+"""How long the present event may take once the session is told to end; a shutdown takes three seconds in all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +68,7 @@ class Trader:
         self._limits = limits
         self._on_open = on_open
         self._stopping = False
+        self._told_to_stop = asyncio.Event()
         self._opening: asyncio.Task[None] | None = None
         self._outcome = "data ended"
         self._next_metrics_ms = 0
@@ -77,6 +85,9 @@ class Trader:
         if not await self._open():
             return self._outcome
         self._on_open()
+        self.session.desk.on_halt = self._on_halt
+        if self.session.desk.halted:
+            self._on_halt(self.session.desk.halted)
         socket = paths.socket_path(session.plan.db)
         paths.open_socket_dir(socket)
         control = ControlServer(socket, handlers(self))
@@ -101,6 +112,7 @@ class Trader:
         """End the run after the present event; a session that is still opening is closed again."""
         if not self._stopping:
             self._stopping, self._outcome = True, outcome
+            self._told_to_stop.set()
             if self._opening is not None:
                 self._opening.cancel()
 
@@ -134,25 +146,36 @@ class Trader:
             )
         )
         assert session.fatal is not None
-        watched: set[asyncio.Future[Any]] = {pacing, session.fatal}
+        told = asyncio.create_task(self._told_to_stop.wait())
+        watched: set[asyncio.Future[Any]] = {pacing, session.fatal, told}
         await asyncio.wait(watched, return_when=asyncio.FIRST_COMPLETED)
-        if session.fatal.done():
+        if told.done() and not session.fatal.done():
+            # Somebody may wait for a venue that never answers: what is unknown is on disk, and looked up at the start.
+            watched.discard(told)
+            await asyncio.wait(watched, timeout=_PATIENCE_S, return_when=asyncio.FIRST_COMPLETED)
+        told.cancel()
+        if not pacing.done():
             pacing.cancel()
-            await asyncio.gather(pacing, return_exceptions=True)
+        await asyncio.gather(pacing, told, return_exceptions=True)
+        if session.fatal.done():
             raise session.fatal.result()
-        await pacing
+        if not pacing.cancelled():
+            pacing.result()
 
     async def _deliver(self, event: MarketEvent, position: int) -> None:
         """One event: what is known, what the venue makes of it, then what the modules think."""
         session, now = self.session, event_time(event)
         self.position = position
-        session.desk.cursor = (session.plan.source_id, position, now)
+        # What is committed before the modules have seen a bar must not say that they have.
+        seen = position - (type(event) is Bar)
+        session.desk.cursor = (session.plan.source_id, seen, now)
         session.desk.market.apply(event, session.synthetic)
         await self._feed_venue(event, position)
-        self._metrics_due(now)
         if type(event) is Bar:
             await session.desk.activity.settle()
             self._bus.publish(event)
+            session.desk.cursor = (session.plan.source_id, position, now)
+        self._metrics_due(now)
 
     async def _feed_venue(self, event: MarketEvent, position: int) -> None:
         """The paper venue sees the market before the modules do. A venue that died is restarted and looked up."""
@@ -162,7 +185,8 @@ class Trader:
                 if attempt:
                     await asyncio.sleep(0.1 * attempt)
                     await session.venue.connect()
-                    await session.recovery.resume(session.pipeline)
+                    with suppress(TransitionLost):  # memory is being read again, which asks the venue too
+                        await session.recovery.resume(session.pipeline)
                 await session.venue.market(event, position)
             except VenueError as error:
                 session.desk.record_error(error)
@@ -178,7 +202,7 @@ class Trader:
         self._bus = Bus(self._on_module_failure)
         self.modules = load_modules(session, self._maker, session.pipeline.propose)
         self.position = self._resume_position()
-        longest = max((m.spec.warmup_bars(m.params) for m in self.modules), default=0)
+        longest = _FORGETS * max((m.spec.warmup_bars(m.params) for m in self.modules), default=0)
         warm = self.source.bars_before(self.position, longest) if self.position and longest else {}
         for module in self.modules:
             for bars in warm.values():
@@ -193,11 +217,10 @@ class Trader:
         return IntentMaker(self.session.desk, name, self.session.settings.sizing.sizing(), allocation)
 
     def _resume_position(self) -> int:
-        """What was delivered before, by us or to the venue, is past."""
+        """What the modules have seen is past. The venue may be further by the event in whose middle we were killed; it
+        knows what it has seen and does not see it twice."""
         row = self.session.reader.one("SELECT position FROM cursor")
-        delivered = int(row["position"]) if row else 0
-        seen: int = self.session.venue.position
-        return max(delivered, seen, self.session.plan.first_event)
+        return max(int(row["position"]) if row else 0, self.session.plan.first_event)
 
     def _on_module_failure(self, name: str, error: Exception) -> None:
         """A module raised: it stops, the others go on; its exits rest at the venue."""
@@ -210,6 +233,9 @@ class Trader:
             Severity.HIGH, "module.failed", f"Module {name} stopped: {error!r}. Its exits stay at the venue.", name
         )
         self._say(f"module {name} stopped: {error!r}")
+
+    def _on_halt(self, reason: str) -> None:
+        self._say(f"HALTED: no new trades: {reason}. Exits stay managed. Restart the session to trade again.")
 
     def _record_modules(self) -> None:
         """Whoever is not running in this session is off; a failure stays on record until the next start."""
@@ -281,8 +307,10 @@ class Trader:
         """What waits for an answer, or for a device, gets none any more; what was sent is settled."""
         session = self.session
         session.pipeline.proposals.expire_all("The session ended.")
-        await session.desk.activity.settle()
-        await session.pipeline.abandon()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_PATIENCE_S):
+                await session.desk.activity.settle()
+        await session.pipeline.work.abandon()
         await session.recovery.expire_unsigned()
         self._record_metrics()
 

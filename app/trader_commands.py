@@ -86,13 +86,7 @@ class _Commands:
         if not flag.raised():
             flag.create("emergency by command")
         report = await self._trader.session.emergency.act(flatten=request.get("flatten") is True)
-        return {
-            "cancelled": report.cancelled,
-            "kept_exits": report.kept_exits,
-            "flattened": report.flattened,
-            "unknown": report.unknown,
-            "refused": report.refused,
-        }
+        return report.document()
 
     async def tighten(self, _: dict[str, Any]) -> dict[str, Any]:
         """The settings changed: limits that became tighter hold at once."""
@@ -107,6 +101,7 @@ class _Commands:
         transition = desk.transition()
         transition.change("stop", "lifted")
         await desk.commit(transition, "stop.lifted", "")
+        desk.stop.forget()
         return {"journaled": True}
 
     async def acknowledge(self, request: dict[str, Any]) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,12 +15,17 @@ from app.errors import ConfigError, CountersignError, SafetyError, StorageError,
 from app.execution.stop_flag import StopFlag
 from storage.database import trader_pid
 from storage.faults import StorageFault
+from storage.schema import APPLICATION_ID
 
 if TYPE_CHECKING:
     from app.config.load import Loaded
 
 WORD = "TRADE"
 _PATIENCE_S = 2.0
+_REPEAT = (
+    "Repeat: countersign stop --emergency. On paper a position can only be sold while a session shows it a market: "
+    "start one (the stop keeps entries out), then repeat with --flatten."
+)
 
 
 def stop(options: argparse.Namespace) -> int:
@@ -38,44 +44,66 @@ def stop(options: argparse.Namespace) -> int:
 
 def _emergency(options: argparse.Namespace, db: Path) -> int:
     """Flag first, durable; then the running trader acts, or this process does."""
+    _check_ours(db)
     flag = StopFlag(db)
-    try:
-        flag.create("stop --emergency")
-    except OSError as error:
-        raise StorageError(
-            "stop.flag",
-            f"{flag.path} can not be written: {error.strerror}.",
-            next_step="Kill the trader process instead.",
-        ) from error
-    context.note(f"the stop is in force: {flag.path}")
-    pid = trader_pid(db)
-    if pid is None:
-        report = _alone(options, db)
+    with suppress(StorageError):  # said below, when the flag can not be made there
+        paths.private_dir(db.parent)
+    why = flag.create("stop --emergency")
+    if why and not flag.path.exists():
+        context.note(f"{flag.path} can not be made ({why}): the stop holds in the running trader only")
+    elif why:
+        context.note(f"the stop is in force: {flag.path}; it may not outlive a power cut ({why})")
     else:
-        try:
-            report = context.ask_trader(db, {"op": "emergency", "flatten": options.flatten}, timeout_s=_PATIENCE_S)
-        except CountersignError as error:
-            raise StorageError(
-                "stop.silent",
-                f"The trader (pid {pid}) did not answer within {_PATIENCE_S:.0f} s: {error.what} "
-                f"The stop is in force, so it sends nothing new; orders may still be open at the venue.",
-                next_step=f"End it with: kill -9 {pid}; then repeat: countersign stop --emergency",
-            ) from error
+        context.note(f"the stop is in force: {flag.path}")
+    pid = trader_pid(db)
+    report = _alone(options, db) if pid is None else _by_trader(options, db, pid)
     lines = [
         (
             f"Stopped. {len(report['cancelled'])} entries cancelled, {report['kept_exits']} exits kept, "
             f"{len(report['flattened'])} positions sold."
         ),
         *(f"NOT ANSWERED by the venue, may still be open: {client_id}" for client_id in report["unknown"]),
-        *(f"REFUSED by the venue: {words}" for words in report["refused"]),
+        *(f"NOT DONE: {words}" for words in report["refused"]),
+        *([f"ATTENTION: {report['halted']}. Compare with the venue's own record."] if report["halted"] else []),
+        *([_REPEAT] if report["unknown"] or report["refused"] else []),
         "New trades are refused until: countersign stop --reset",
     ]
     context.emit(options, "stop-emergency", report, lines)
-    return 1 if report["unknown"] or report["refused"] else 0
+    incomplete = report["unknown"] or report["refused"] or report["halted"] or (why and not flag.path.exists())
+    return 1 if incomplete else 0
+
+
+def _check_ours(db: Path) -> None:
+    """A stop beside another program's database would stop nothing, and say that it did.
+
+    Raises:
+        UsageError: the file is a database of another program.
+    """
+    try:
+        with db.open("rb") as file:
+            head = file.read(72)
+    except OSError:
+        return  # not there, or not readable: the flag may still do its work
+    if head.startswith(b"SQLite format 3") and int.from_bytes(head[68:72]) != APPLICATION_ID:
+        raise UsageError("stop.foreign", f"{db} is another program's database; nothing was stopped.")
+
+
+def _by_trader(options: argparse.Namespace, db: Path, pid: int) -> dict[str, Any]:
+    try:
+        return context.ask_trader(db, {"op": "emergency", "flatten": options.flatten}, timeout_s=_PATIENCE_S)
+    except CountersignError as error:
+        raise StorageError(
+            "stop.silent",
+            f"The trader (pid {pid}) did not answer within {_PATIENCE_S:.0f} s: {error.what} "
+            f"The stop is in force, so it sends nothing new; orders may still be open at the venue.",
+            next_step=f"End it with: kill -9 {pid}; then repeat: countersign stop --emergency",
+        ) from error
 
 
 def _nothing() -> dict[str, Any]:
-    return {"cancelled": [], "kept_exits": 0, "flattened": [], "unknown": [], "refused": []}
+    from app.execution.emergency import StopReport  # noqa: PLC0415 -- the pipeline behind it, 0.3 s
+
+    return StopReport().document()
 
 
 def _alone(options: argparse.Namespace, db: Path) -> dict[str, Any]:
@@ -106,21 +134,17 @@ async def _act_alone(options: argparse.Namespace, db: Path) -> dict[str, Any]:
         start_ms=int(remembered(db, "start_ms") or 0),
         auto_confirm=False,
         lockstep=True,
+        emergency=True,
     )
     session = Session(plan, lambda _: None, lambda _: None)
     await session.open()
     try:
-        report = await session.emergency.act(flatten=options.flatten)
+        report = session.stopped  # opening with the stop in force has cancelled already
+        again = await session.emergency.act(flatten=True) if options.flatten else report
         await session.desk.activity.settle()
     finally:
         await session.close("emergency stop")
-    return {
-        "cancelled": report.cancelled,
-        "kept_exits": report.kept_exits,
-        "flattened": report.flattened,
-        "unknown": report.unknown,
-        "refused": report.refused,
-    }
+    return {**again.document(), "cancelled": report.cancelled}
 
 
 def _session_settings(options: argparse.Namespace, text: str | None) -> Loaded:

@@ -101,6 +101,8 @@ class Desk:
         self.activity = Activity()
         self.counters = Counters()
         self.halted = ""
+        self.on_halt: Callable[[str], None] = lambda _: None
+        """Called once, when new trades stop."""
         self.on_lost: Callable[[], None] = lambda: None
         """Called when a commit failed: memory is ahead of disk."""
         self.stale = False
@@ -133,14 +135,30 @@ class Desk:
                 _log.error("commit.lost", kind=kind, subject=subject, fault=str(error))
                 self.on_lost()
 
-        committed = self.writer.submit(transition.commit(kind, subject, self.cursor))
-        committed.add_done_callback(done)
+        queued = self.writer.submit(transition.commit(kind, subject, self.cursor))
+        queued.add_done_callback(done)
+        committed = asyncio.shield(queued)  # whoever waits may be cancelled; the loss must be heard all the same
+        committed.add_done_callback(_forget)
         return committed
+
+    def contradicted(self, error: CountersignError, subject: str = "") -> None:
+        """A step broke off in its middle: no new trades, and memory, which may be ahead of disk, is read again."""
+        self.record_error(error, subject)
+        self.halt(error.what)
+        self.on_lost()
 
     def halt(self, reason: str) -> None:
         """Take no new trade until the session is restarted; exits stay managed."""
-        if not self.halted:
-            self.halted = reason
+        if self.halted:
+            return
+        self.halted = reason
+        self.alert_halted()
+        self.on_halt(reason)
+
+    def alert_halted(self) -> None:
+        """Store that new trades stopped; again after a failing disk was read anew, which may have lost the first."""
+        text = f"New trades stopped: {self.halted}. Exits stay managed. Restart the session to trade again."
+        self.alert(Severity.CRITICAL, "halted", text)
 
     def record_error(self, error: CountersignError, subject: str = "") -> None:
         """Store an error for `countersign errors`; losing it to a failing disk is accepted, the log has it."""
@@ -252,4 +270,5 @@ class Desk:
 
 
 def _forget(future: asyncio.Future[int]) -> None:
-    future.exception()  # the pipeline's own commits report a failing disk
+    if not future.cancelled():
+        future.exception()  # the pipeline's own commits report a failing disk

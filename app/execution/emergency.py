@@ -3,15 +3,24 @@ protective exits and reduce-only orders kept. Flattening sells what is held, sha
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import Any, Final
 
-from app.errors import Severity, VenueError, VenueRefused
+from app.errors import CountersignError, Severity, VenueError, VenueRefused
 from app.execution.desk import Desk
 from app.execution.orders import flatten_of
 from app.execution.pipeline import Pipeline
 from app.execution.records import Order, Role, Trade
+from app.execution.states import TradeState
+from app.money import sub, to_text, total
 from app.venues.base import OrderState
+from storage.faults import StorageFault
+
+_ANSWER_S: Final = 1
+"""How long the stop waits for an order that is on its way; whoever asked waits two seconds in all."""
 
 
 @dataclass(slots=True)
@@ -23,7 +32,20 @@ class StopReport:
     flattened: list[str] = field(default_factory=list)
     unknown: list[str] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
-    """What the venue definitely refused, with its words."""
+    """What the venue definitely refused, with its words, and what could not be sold at all."""
+    halted: str = ""
+    """Why new trades had stopped already: venue and ledger differ, the database failed."""
+
+    def document(self) -> dict[str, Any]:
+        """For the control socket and ``--json``."""
+        return {
+            "cancelled": self.cancelled,
+            "kept_exits": self.kept_exits,
+            "flattened": self.flattened,
+            "unknown": self.unknown,
+            "refused": self.refused,
+            "halted": self.halted,
+        }
 
 
 class Emergency:
@@ -34,29 +56,33 @@ class Emergency:
         self._pipeline = pipeline
 
     async def act(self, *, flatten: bool) -> StopReport:
-        """Cancel, drop, keep; repeating it does no harm.
+        """Cancel, drop, keep; repeating it does no harm. Returns what was done, whatever disk and venue do.
 
         The flag must have been created before. What the venue does not answer is listed as unknown, never as done.
         """
         desk, report = self._desk, StopReport()
         assert desk.stop.raised()
         self._pipeline.proposals.stop_all("The emergency stop.")
+        await self._entries(report)
+        await self._in_flight(report)
         for trade in self._trades():
-            entry = trade.orders.get(Role.ENTRY)
-            if entry is not None and entry.live and entry.state is not OrderState.PENDING:
-                await self._cancel(trade, entry, report)
-            report.kept_exits += sum(1 for o in trade.orders.values() if o.live and o.request.reduce_only)
+            resting = (OrderState.OPEN, OrderState.PARTIALLY_FILLED, OrderState.UNKNOWN)
+            orders = [order for order in trade.orders.values() if order.state in resting]
+            report.kept_exits += sum(order.request.reduce_only for order in orders)
         if flatten:
             for trade in self._trades():
                 await self._flatten(trade, report)
+            self._left_over(report)
         text = (
             f"Emergency stop: {len(report.cancelled)} entries cancelled, {report.kept_exits} exits kept, "
-            f"{len(report.flattened)} positions sold, {len(report.unknown)} unanswered."
+            f"{len(report.flattened)} positions sold, {len(report.unknown)} unanswered, {len(report.refused)} refused."
         )
+        report.halted = desk.halted
         desk.alert(Severity.CRITICAL, "stop", text)
         transition = desk.transition()
         transition.change("stop", "in_force", text)
-        await desk.commit(transition, "stop.emergency", "")
+        with suppress(StorageFault):  # the desk has heard it; the stop itself is a file
+            await desk.commit(transition, "stop.emergency", "")
         return report
 
     def _trades(self) -> Iterator[Trade]:
@@ -65,17 +91,46 @@ class Emergency:
             if (trade := self._desk.state.trades.get(trade_id)) is not None:
                 yield trade
 
+    async def _entries(self, report: StopReport) -> None:
+        """Cancel every entry that the venue has."""
+        for trade in self._trades():
+            entry = trade.orders.get(Role.ENTRY)
+            if entry is not None and entry.live and entry.state is not OrderState.PENDING:
+                await self._cancel(trade, entry, report)
+
+    async def _in_flight(self, report: StopReport) -> None:
+        """An entry that was being sent when the flag appeared: wait for its answer, and cancel it too. Without an
+        answer it is listed; the pipeline cancels it when the answer comes."""
+        try:
+            async with asyncio.timeout(_ANSWER_S):
+                async with self._desk.turn:  # held from the last look at the flag to the venue's answer on disk
+                    pass
+        except TimeoutError:
+            for trade in self._trades():
+                entry = trade.orders.get(Role.ENTRY)
+                if trade.state is TradeState.SIGNED and entry is not None:
+                    report.unknown.append(entry.request.client_id)
+        await self._entries(report)
+
     async def _cancel(self, trade: Trade, order: Order, report: StopReport) -> None:
+        client_id = order.request.client_id
+        if client_id in report.cancelled or client_id in report.unknown:
+            return
         try:
             await self._pipeline.cancel_order(order)
         except VenueRefused as error:
-            report.refused.append(f"{order.request.client_id}: {error.what}")
+            report.refused.append(f"{client_id}: {error.what}")
             self._desk.record_error(error, trade.id)
         except VenueError as error:
-            report.unknown.append(order.request.client_id)
+            report.unknown.append(client_id)
             self._desk.record_error(error, trade.id)
+        except CountersignError as error:
+            report.refused.append(f"{client_id}: {error.what}")
+            self._desk.contradicted(error, trade.id)
+        except StorageFault:
+            report.cancelled.append(client_id)  # the venue did it; memory and disk follow when they are read again
         else:
-            report.cancelled.append(order.request.client_id)
+            report.cancelled.append(client_id)
 
     async def _flatten(self, trade: Trade, report: StopReport) -> None:
         desk, stop, entry = self._desk, trade.orders.get(Role.STOP), trade.orders.get(Role.ENTRY)
@@ -83,13 +138,23 @@ class Emergency:
         if entry is None or stop is None or not stop.live or not entry.filled or under_way:
             return
         order = flatten_of(trade, stop.request, desk.clock.now_ms(), desk.terms.time_in_force_ms)
-        try:
-            await self._pipeline.flatten(trade, order)
-        except VenueRefused as error:
-            report.refused.append(f"{order.request.client_id}: {error.what}")
-            desk.record_error(error, trade.id)
-        except VenueError as error:
-            report.unknown.append(order.request.client_id)
-            desk.record_error(error, trade.id)
+        task = self._pipeline.flatten(trade, order)
+        await asyncio.wait({task})
+        client_id = order.request.client_id
+        if task.cancelled():
+            report.unknown.append(client_id)  # memory was read again in the middle of it
+        elif isinstance(error := task.result(), VenueRefused):
+            report.refused.append(f"{client_id}: {error.what}")
+        elif error is not None or order.state in {OrderState.PENDING, OrderState.UNKNOWN}:
+            report.unknown.append(client_id)
         else:
             report.flattened.append(trade.intent.symbol)
+
+    def _left_over(self, report: StopReport) -> None:
+        """A position that no live exit covers has nothing to share its quantity with, and is not sold."""
+        state = self._desk.state
+        for holding in state.positions.open_holdings():
+            covered = total([left for _, left in state.exit_groups(holding.module, holding.symbol)])
+            if covered < holding.quantity:
+                uncovered = to_text(sub(holding.quantity, covered))
+                report.refused.append(f"{holding.symbol} {uncovered}: held by {holding.module} without a live exit.")

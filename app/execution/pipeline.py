@@ -10,22 +10,20 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from app.errors import CountersignError, SafetyError, SignerError, VenueError, VenueRefused, VenueUnknown
-from app.execution.admission import admit, lapsed, worse_price, worse_than_confirmed
+from app.errors import SafetyError, Severity, SignerError, VenueError, VenueRefused, VenueUnknown
+from app.execution.admission import admit, lapsed, worse_than_confirmed
 from app.execution.desk import Desk
-from app.execution.prepare import build_payload, permitted_orders
-from app.execution.preview import walk
+from app.execution.prepare import permitted_orders, prepare, unlike_signed
 from app.execution.proposals import Answer, Decision, Proposals
-from app.execution.records import Order, Trade
+from app.execution.records import Order, Role, Trade
 from app.execution.settlement import Settlement, end_unsent, release
 from app.execution.states import PayloadState, TradeState
 from app.execution.transition import Transition
-from app.money import to_text
+from app.execution.work import Work
 from app.venues.base import OrderReport, OrderState, SignedText
 from signers.base import DeviceState, SignRequest
 from signers.faults import RefusedOnDevice, SignerFault
 from signers.verify import verify_text
-from storage.faults import TransitionLost
 from strategies.model import Intent, Side
 
 
@@ -52,7 +50,7 @@ class Pipeline:
         self._resolve_unknown = resolve_unknown
         self._on_progress = on_progress
         self._on_worse = on_worse
-        self._tasks: dict[asyncio.Task[None], str] = {}
+        self.work = Work(desk)
         self.proposals = Proposals(desk)
 
     # -- 1 to 3: propose, risk, reserve -------------------------------------------------------------------------
@@ -86,7 +84,7 @@ class Pipeline:
         committed = desk.commit(transition, "trade.reserved" if denied is None else "trade.denied", trade.id)
         self._on_progress(trade)
         if denied is None:
-            self._start(trade, self._live(trade, committed))
+            self.work.start(trade.id, self._live(trade, committed))
         return trade if denied is None else None
 
     # -- the life of an admitted trade --------------------------------------------------------------------------
@@ -109,26 +107,15 @@ class Pipeline:
 
     async def _prepare(self, trade: Trade) -> bool:
         """Walk the book, build the exact text."""
-        desk, intent = self._desk, trade.intent
-        book = desk.market.book(intent.symbol)
-        quote = desk.market.quote(intent.symbol)
-        if book is None or quote is None:
-            return await self._end(trade, TradeState.DENIED, "There is no market to prepare the trade on.")
-        preview = walk(book, intent.side, intent.quantity, intent.worst_price, desk.venue_info.taker_fee_bps)
-        if (worse := worse_price(quote, trade)) is not None:
-            return await self._end(trade, TradeState.DENIED, worse)
-        if preview.fee > intent.max_fee:
-            reason = f"The fee would be {to_text(preview.fee)}; the intent allows {to_text(intent.max_fee)}."
-            return await self._end(trade, TradeState.DENIED, reason)
-        try:
-            payload = build_payload(desk, trade, preview)
-        except ValueError as error:
-            return await self._end(trade, TradeState.DENIED, f"The trade can not be put into words: {error}.")
+        desk = self._desk
+        payload = prepare(desk, trade)
+        if isinstance(payload, str):
+            return await self._end(trade, TradeState.DENIED, payload)
         transition = desk.transition()
         transition.new_payload(trade, payload)
         transition.trade(trade, TradeState.PREPARED)
         transition.took(trade, "prepare", desk.clock.monotonic_ns())
-        desk.record_quote(trade.id, intent.symbol, "prepare")
+        desk.record_quote(trade.id, trade.intent.symbol, "prepare")
         await desk.commit(transition, "trade.prepared", trade.id)
         self._on_progress(trade)
         return True
@@ -185,9 +172,7 @@ class Pipeline:
             verify_text(payload.text, signature, desk.terms.signer_address)
             orders = permitted_orders(payload.text, desk.clock.now_ms(), desk.terms.venue)
         except (SignerFault, SafetyError) as error:
-            what = error.what
-            desk.record_error(SignerError("signature.refused", what, next_step="Nothing was sent."), trade.id)
-            return await self._end(trade, TradeState.FAILED, what)
+            return await self._not_ours(trade, error.what)
         payload.signed = SignedText(payload.text, signature, desk.terms.signer_address)
         payload.signed_ms = desk.clock.now_ms()
         transition = desk.transition()
@@ -209,6 +194,12 @@ class Pipeline:
     async def submit(self, trade: Trade) -> None:
         """Re-check the situation, then send the signed orders. Also used for bytes that a restart proved unsent."""
         desk = self._desk
+        try:
+            await desk.venue.ready()  # whatever it must hear first: between the last checks and the bytes nothing waits
+        except VenueError as error:
+            desk.record_error(error, trade.id)
+            await self._end(trade, TradeState.FAILED, f"{error.what} Nothing was sent.")
+            return
         if desk.stop.raised():
             await self._end(trade, TradeState.CANCELLED, "The emergency stop is in force.")
             return
@@ -237,22 +228,25 @@ class Pipeline:
 
     async def _sent(self, trade: Trade, reports: tuple[OrderReport, ...]) -> None:
         desk = self._desk
+        new = [(desk.state.orders[report.client_id], report) for report in reports]
+        new = [(order, report) for order, report in new if report.revision > order.revision]
+        for order, report in new:
+            self._settlement.check(trade, order, report)
         transition = self._submitted(trade)
         transition.payload(trade, PayloadState.LANDED)
-        for report in reports:
-            order = desk.state.orders[report.client_id]
-            if report.revision > order.revision:
-                self._settlement.book(transition, trade, order, report)
+        for order, report in new:
+            self._settlement.book(transition, trade, order, report)
         self._settlement.follow(transition, trade)
         desk.state.retire(trade)
         await desk.commit(transition, "trade.submitted", trade.id)
         self._on_progress(trade)
+        await self.withdraw(trade)
 
     def _submitted(self, trade: Trade) -> Transition:
         transition = self._desk.transition()
         transition.payload(trade, PayloadState.SENT)
         transition.trade(trade, TradeState.SUBMITTED)
-        transition.took(trade, "submit", self._desk.clock.monotonic_ns())
+        transition.took(trade, "send", self._desk.clock.monotonic_ns())
         self._desk.counters.submitted += 1
         return transition
 
@@ -269,7 +263,11 @@ class Pipeline:
         self._settlement.follow(transition, trade)
         await desk.commit(transition, "trade.unknown", trade.id)
         self._on_progress(trade)
-        self._start(trade, self._resolve_unknown(trade))
+        self.work.start(trade.id, self._resolve(trade))
+
+    async def _resolve(self, trade: Trade) -> None:
+        await self._resolve_unknown(trade)
+        await self.withdraw(trade)
 
     async def _rejected(self, trade: Trade, error: VenueRefused) -> None:
         desk = self._desk
@@ -289,9 +287,12 @@ class Pipeline:
     def resume_signed(self, trade: Trade) -> None:
         """Bytes signed before a restart and proven unsent: ask the trader, then send the same bytes."""
         trade.resumed = True
-        self._start(trade, self._resume(trade))
+        self.work.start(trade.id, self._resume(trade))
 
     async def _resume(self, trade: Trade) -> None:
+        if (why := unlike_signed(self._desk, trade)) is not None:
+            await self._not_ours(trade, f"What is on disk is not what was signed: {why}")
+            return
         decision = await self.proposals.ask(trade)
         trade.lap_ns = self._desk.clock.monotonic_ns()
         async with self._desk.turn:
@@ -302,6 +303,18 @@ class Pipeline:
             else:
                 state = TradeState.DECLINED if decision.answer is Answer.DECLINED else TradeState.CANCELLED
                 await self._end(trade, state, decision.reason)
+
+    async def withdraw(self, trade: Trade) -> None:
+        """Cancel an entry that came to rest while the emergency stop was on its way."""
+        entry = trade.orders.get(Role.ENTRY)
+        if not self._desk.stop.raised() or entry is None or not entry.live or entry.state is OrderState.PENDING:
+            return
+        try:
+            await self.cancel_order(entry)
+        except VenueError as error:
+            self._desk.record_error(error, trade.id)
+            text = f"{trade.intent.symbol}: the emergency stop is in force and an entry may still be open."
+            self._desk.alert(Severity.CRITICAL, "stop.entry_open", text, trade.id)
 
     async def cancel_order(self, order: Order) -> None:
         """Cancel what is unfilled. Needs no authorisation and no lifted stop: it can only reduce risk.
@@ -314,18 +327,22 @@ class Pipeline:
         if committed is not None:
             await committed
 
-    async def flatten(self, trade: Trade, order: Order) -> None:
+    def flatten(self, trade: Trade, order: Order) -> asyncio.Task[VenueError | None]:
         """Send a reduce-only market sale after an emergency stop; it needs no authorisation, and is journaled as such.
+        The task's result is why the venue did not take it (the order is REJECTED, or UNKNOWN and looked up), or None.
 
         Raises:
             SafetyError: the order is not such a sale, or no stop is in force.
-            VenueError: refused (the order is REJECTED) or not answered (it is UNKNOWN).
         """
-        desk, request = self._desk, order.request
-        if not (desk.stop.raised() and request.reduce_only and request.side is Side.SELL):
+        request = order.request
+        if not (self._desk.stop.raised() and request.reduce_only and request.side is Side.SELL):
             raise SafetyError(
                 "flatten.refused", "Only a reduce-only sale after an emergency stop needs no authorisation."
             )
+        return self.work.start(trade.id, self._flatten(trade, order))
+
+    async def _flatten(self, trade: Trade, order: Order) -> VenueError | None:
+        desk, request = self._desk, order.request
         transition = desk.transition()
         transition.new_order(trade, order)
         desk.state.add(trade)
@@ -333,17 +350,27 @@ class Pipeline:
         try:
             reports = await desk.venue.submit((request,), None)
         except VenueError as error:
+            desk.record_error(error, trade.id)
             transition = desk.transition()
             unknown = isinstance(error, VenueUnknown)
             transition.order(order, OrderState.UNKNOWN if unknown else OrderState.REJECTED, error.what)
             await desk.commit(transition, "order.unanswered" if unknown else "order.rejected", trade.id)
             if unknown:
-                self._start(trade, self._resolve_unknown(trade))
-            raise
+                self.work.start(trade.id, self._resolve(trade))
+            return error
         for report in reports:
             committed = self._settlement.on_report(report)
             if committed is not None:
                 await committed
+        return None
+
+    async def _not_ours(self, trade: Trade, what: str) -> bool:
+        """A signature or an order that is not what was confirmed: refused, journaled, alerted; nothing new begins."""
+        desk = self._desk
+        desk.record_error(SignerError("signature.refused", what, next_step="Nothing was sent."), trade.id)
+        desk.alert(Severity.CRITICAL, "signature.refused", f"{trade.intent.symbol}: {what}", trade.id)
+        desk.halt("a signed trade was not what was confirmed")
+        return await self._end(trade, TradeState.FAILED, what)
 
     # -- shared -------------------------------------------------------------------------------------------------
 
@@ -360,38 +387,6 @@ class Pipeline:
         async with self._desk.turn:
             if trade.state is TradeState.CONFIRMED:
                 await self._end(trade, state, reason)
-
-    def owns(self, trade: Trade) -> bool:
-        """Whether work of ours on this trade goes on, so that nobody else may conclude anything about it."""
-        return trade.id in self._tasks.values()
-
-    def _start(self, trade: Trade, work: Coroutine[Any, Any, None]) -> None:
-        """Run one trade's work; its failure never passes in silence."""
-        task = asyncio.get_running_loop().create_task(self._guard(trade, work))
-        self._tasks[task] = trade.id
-        task.add_done_callback(self._finished)
-
-    def _finished(self, task: asyncio.Task[None]) -> None:
-        self._tasks.pop(task, None)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            self._desk.halt(f"a fault in the pipeline: {error!r}")  # a bug of ours; what it left is settled at restart
-
-    async def _guard(self, trade: Trade, work: Coroutine[Any, Any, None]) -> None:
-        with self._desk.activity.busy():
-            try:
-                await work
-            except TransitionLost:
-                pass  # the desk has heard it; memory is read again from disk
-            except CountersignError as error:
-                self._desk.record_error(error, trade.id)
-                self._desk.halt(error.what)
-
-    async def abandon(self) -> None:
-        """Cancel all work in memory: the session ends, or disk is about to be read again."""
-        tasks = [task for task in self._tasks if task is not asyncio.current_task()]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def _is(trade: Trade, state: TradeState) -> bool:

@@ -3,16 +3,37 @@
 from __future__ import annotations
 
 from app.errors import SafetyError
+from app.execution.admission import worse_price
 from app.execution.authorisation import Authorisation, parse, refusal, render
 from app.execution.desk import Desk
 from app.execution.orders import orders_of
-from app.execution.preview import Preview
+from app.execution.preview import Preview, walk
 from app.execution.records import Order, Payload, Trade
 from app.ids import payload_id
+from app.money import to_text
+from signers.faults import SignerFault
+from signers.verify import verify_text
 from storage.journal import canonical
 
 
-def build_payload(desk: Desk, trade: Trade, preview: Preview) -> Payload:
+def prepare(desk: Desk, trade: Trade) -> Payload | str:
+    """Walk the book and put the trade into words; or why it is denied."""
+    intent = trade.intent
+    book, quote = desk.market.book(intent.symbol), desk.market.quote(intent.symbol)
+    if book is None or quote is None:
+        return "There is no market to prepare the trade on."
+    preview = walk(book, intent.side, intent.quantity, intent.worst_price, desk.venue_info.taker_fee_bps)
+    if (worse := worse_price(quote, trade)) is not None:
+        return worse
+    if preview.fee > intent.max_fee:
+        return f"The fee would be {to_text(preview.fee)}; the intent allows {to_text(intent.max_fee)}."
+    try:
+        return _payload(desk, trade, preview)
+    except ValueError as error:
+        return f"The trade can not be put into words: {error}."
+
+
+def _payload(desk: Desk, trade: Trade, preview: Preview) -> Payload:
     """What the screen shows and the device signs.
 
     Raises:
@@ -54,3 +75,26 @@ def permitted_orders(text: str, now_ms: int, venue: str) -> tuple[Order, ...]:
                 "authorisation.refused", f"The signed text does not permit the {order.role} order: {why}."
             )
     return orders
+
+
+def unlike_signed(desk: Desk, trade: Trade) -> str | None:
+    """Why what a restart found on disk is not what was confirmed and signed, or None. The projections it was read from
+    are not covered by the hash chain, and these bytes are about to be sent."""
+    payload = trade.payload
+    signed = payload.signed if payload is not None else None
+    if payload is None or signed is None:
+        return "there is no signature"
+    if (signed.text, signed.address) != (payload.text, desk.terms.signer_address):
+        return "the text or the signer is not the one that was confirmed"
+    requests = [order.request for order in trade.orders.values()]
+    try:
+        verify_text(signed.text, signed.signature, signed.address)
+        wanted = permitted_orders(signed.text, desk.clock.now_ms(), desk.terms.venue)
+    except (SignerFault, SafetyError) as error:
+        return error.what
+    except ValueError as error:
+        return str(error)
+    if {order.request.client_id for order in wanted} != {request.client_id for request in requests}:
+        return "its orders are not those of the text"
+    refused = (refusal(signed.text, request, desk.terms.venue) for request in requests)
+    return next((why for why in refused if why is not None), None)

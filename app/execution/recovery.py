@@ -20,6 +20,8 @@ from app.venues.base import TERMINAL, OrderReport, OrderState
 
 _WAITS_S: Final = (0.0, 0.1, 0.3, 1.0, 2.0, 5.0)
 """Pauses between look-ups of an unknown order; the last repeats."""
+_PATIENT: Final = 4
+"""Look-ups before the market goes on."""
 
 
 class Recovery:
@@ -43,16 +45,23 @@ class Recovery:
         """
         async with self._turn:
             for trade in list(self._desk.state.trades.values()):
-                if self._desk.state.trades.get(trade.id) is not trade:
-                    continue  # ended, or memory was read again from disk
+                if self._gone(trade) or trade.id in self._contradicted:
+                    continue
+                owned = pipeline.work.owns(trade.id)
                 if trade.state in BEFORE_SIGNATURE:
-                    if not pipeline.owns(trade):
+                    if not owned:
                         await self._expire(trade)
                 elif trade.state is not TradeState.SIGNED:
-                    await self._track(trade)
-                elif not pipeline.owns(trade):
+                    await self._track(trade, owned=owned)
+                elif not owned:
                     await self._look_up_signed(trade, pipeline)
+            for trade in list(self._desk.state.trades.values()):
+                await pipeline.withdraw(trade)
             await self.reconcile()
+
+    def _gone(self, trade: Trade) -> bool:
+        """Ended meanwhile, or memory was read again from disk and another object stands for it."""
+        return self._desk.state.trades.get(trade.id) is not trade
 
     async def expire_unsigned(self) -> None:
         """The session ends: what is not signed, and whose work was abandoned, ends now and not at the next start."""
@@ -68,16 +77,23 @@ class Recovery:
         desk, payload = self._desk, trade.payload
         assert payload is not None
         found = [await desk.venue.order(order.request.client_id) for order in trade.orders.values()]
-        if not _signed(trade):
+        if not _signed(trade) or self._gone(trade):
             return  # somebody else concluded meanwhile
         if any(report is not None for report in found):
+            orders = zip(list(trade.orders.values()), found, strict=True)
+            news = [(o, report) for o, report in orders if report is not None and report.revision > o.revision]
+            try:
+                for order, report in news:
+                    self._settlement.check(trade, order, report)
+            except CountersignError as error:
+                self._contradict(trade, error)
+                return
             transition = desk.transition()
             transition.payload(trade, PayloadState.SENT)
             transition.payload(trade, PayloadState.LANDED)
             transition.trade(trade, TradeState.SUBMITTED)
-            for order, report in zip(list(trade.orders.values()), found, strict=True):
-                if report is not None:
-                    self._settlement.book(transition, trade, order, report)
+            for order, report in news:
+                self._settlement.book(transition, trade, order, report)
             self._settlement.follow(transition, trade)
             desk.state.retire(trade)
             await desk.commit(transition, "trade.found", trade.id)
@@ -88,13 +104,19 @@ class Recovery:
         else:
             pipeline.resume_signed(trade)
 
-    async def _track(self, trade: Trade) -> None:
+    async def _track(self, trade: Trade, *, owned: bool) -> None:
         """Ask for each order that has not ended. A report that contradicts the record is an error and a halt, and no
-        reason not to start: what is held must stay manageable."""
+        reason not to start: what is held must stay manageable.
+
+        Args:
+            owned: work of the pipeline on this trade goes on; what it has not sent yet is not missing.
+        """
         for order in list(trade.orders.values()):
-            if order.state in TERMINAL:
+            if order.state in TERMINAL or (owned and order.state is OrderState.PENDING):
                 continue
             report = await self._desk.venue.order(order.request.client_id)
+            if self._gone(trade):
+                return
             if report is not None:
                 await self._take(trade, report)
             else:
@@ -104,12 +126,16 @@ class Recovery:
         try:
             committed = self._settlement.on_report(report)
         except CountersignError as error:
-            self._desk.record_error(error, trade.id)
-            self._desk.halt(error.what)
-            self._contradicted.add(trade.id)
+            self._contradict(trade, error)
             return
         if committed is not None:
             await committed
+
+    def _contradict(self, trade: Trade, error: CountersignError) -> None:
+        """What the venue says can not be; nothing of it was booked."""
+        self._desk.record_error(error, trade.id)
+        self._desk.halt(error.what)
+        self._contradicted.add(trade.id)
 
     async def _missing(self, trade: Trade, order: Order) -> None:
         """A clean look-up after the landing horizon does not find it."""
@@ -142,17 +168,27 @@ class Recovery:
         the pipeline's other work when memory is read again."""
         desk, attempt = self._desk, 0
         while _unresolved(trade) and trade.id not in self._contradicted:
-            await asyncio.sleep(_WAITS_S[min(attempt, len(_WAITS_S) - 1)])
+            await self._pause(attempt)
             attempt += 1
             try:
                 async with self._turn:
                     await desk.venue.connect()
-                    await self._track(trade)
+                    await self._track(trade, owned=True)
             except VenueError as error:
                 if attempt == len(_WAITS_S):
                     desk.record_error(error, trade.id)
                     text = f"{trade.intent.symbol}: maybe sent; the venue does not answer."
                     desk.alert(Severity.CRITICAL, "order.unknown", text, trade.id)
+
+    async def _pause(self, attempt: int) -> None:
+        """The market waits for the first look-ups. It does not wait for ever: new entries are denied meanwhile, and
+        whoever wants to end the session can."""
+        wait = _WAITS_S[min(attempt, len(_WAITS_S) - 1)]
+        if attempt < _PATIENT:
+            await asyncio.sleep(wait)
+            return
+        with self._desk.activity.parked():
+            await asyncio.sleep(wait)
 
     async def reconcile(self) -> list[str]:
         """Compare balances and open orders with the venue. Differences are alerts and stop new trades; nothing is

@@ -13,13 +13,22 @@ from typing import Final
 from app.errors import Severity, StorageError
 from app.execution.desk import Desk
 from app.execution.records import Order, Role, Trade
-from app.execution.states import IN_FLIGHT, PayloadState, TradeState, order_path, trade_state_of
+from app.execution.states import (
+    IN_FLIGHT,
+    TRADE_EDGES,
+    PayloadState,
+    TradeState,
+    check_edge,
+    order_path,
+    trade_state_of,
+)
 from app.execution.transition import Transition
 from app.money import ZERO, add, mul, sub, to_text, total
 from app.portfolio.ledger import of_fill, venue_account
 from app.venues.base import TERMINAL, OrderReport, OrderState, VenueFill
 from strategies.model import Side
 
+_UNSENT: Final = frozenset({TradeState.SIGNED, TradeState.CONFIRMED})
 _UNTOLD: Final = frozenset({OrderState.PENDING, OrderState.UNKNOWN})
 
 
@@ -43,6 +52,7 @@ class Settlement:
         trade, order = found
         if report.revision <= order.revision and order.state is not OrderState.UNKNOWN:
             return None
+        self.check(trade, order, report)
         desk.state.add(trade)
         transition = desk.transition()
         self.book(transition, trade, order, report)
@@ -50,16 +60,31 @@ class Settlement:
         desk.state.retire(trade)
         return desk.commit(transition, f"order.{order.state.value.lower()}", trade.id)
 
-    def book(self, transition: Transition, trade: Trade, order: Order, report: OrderReport) -> None:
-        """Put a report into a transition: new fills with their postings, the order's new state.
+    def check(self, trade: Trade, order: Order, report: OrderReport) -> None:
+        """Whether a report can be true, before any of it moves money.
 
         Raises:
-            IllegalTransition: no such path; nothing was booked.
-            StorageError: it sells more than the module holds; nothing was booked.
+            IllegalTransition: order or trade can not come to that state.
+            StorageError: its fills are not this order's, or sell more than the module holds.
         """
-        order_path(order.request.client_id, order.state, report.state)  # before money moves
-        new = [fill for fill in report.fills if fill.fill_id not in order.fills]
+        order_path(order.request.client_id, order.state, report.state)
+        state = trade_state_of(report.state, report.filled > 0)
+        if order is trade.entry and trade.state not in _UNSENT and state is not trade.state:
+            check_edge(TRADE_EDGES, trade.id, trade.state, state)
+        request, new = order.request, [fill for fill in report.fills if fill.fill_id not in order.fills]
+        for fill in new:
+            mine = (fill.client_id, fill.symbol, fill.side) == (request.client_id, request.symbol, request.side)
+            if not mine or fill.quantity <= 0 or fill.price <= 0:
+                raise StorageError(
+                    "venue.fill_foreign",
+                    f"The venue reports fill {fill.fill_id} for {request.client_id}; it can not be that order's.",
+                    next_step="New trades stopped. Compare with the venue's own record.",
+                )
         self._check_held(trade, order, new)
+
+    def book(self, transition: Transition, trade: Trade, order: Order, report: OrderReport) -> None:
+        """Put a report that passed `check` into a transition: new fills with their postings, the order's new state."""
+        new = [fill for fill in report.fills if fill.fill_id not in order.fills]
         late = order.state in TERMINAL and bool(new)
         for fill in new:
             self._book_fill(transition, trade, order, fill)
@@ -84,7 +109,7 @@ class Settlement:
     def follow(self, transition: Transition, trade: Trade) -> None:
         """Bring trade and reservation in line with the entry order."""
         entry = trade.entry
-        if entry is None or trade.state in {TradeState.SIGNED, TradeState.CONFIRMED}:
+        if entry is None or trade.state in _UNSENT:
             return
         told = any(order.state not in _UNTOLD for order in trade.orders.values())
         if told and trade.payload is not None and trade.payload.state is PayloadState.UNKNOWN:

@@ -151,6 +151,14 @@ class Venue(Protocol):
         """
         ...
 
+    async def ready(self) -> None:
+        """Whatever must go first. After this, `submit` puts its bytes on the wire before it waits for anything.
+
+        Raises:
+            VenueError: the venue is not there, or did not answer; no order was sent.
+        """
+        ...
+
     async def submit(
         self, orders: tuple[OrderRequest, ...], authorisation: SignedText | None
     ) -> tuple[OrderReport, ...]:

@@ -137,12 +137,16 @@ class PaperVenue:
             )
         return await self._call({"op": "hello", "settings": settings_out(self._settings)})
 
+    async def ready(self) -> None:
+        """Show the market that was kept back; again when events came meanwhile."""
+        while self._unsent:
+            await self._flush()
+
     async def submit(
         self, orders: tuple[OrderRequest, ...], authorisation: SignedText | None
     ) -> tuple[OrderReport, ...]:
         """Place a list, all or none; idempotent by client id."""
-        while self._unsent:
-            await self._flush()  # again when events came meanwhile: the venue must have seen what we have seen
+        await self.ready()
         signed = None
         if authorisation is not None:
             signed = [authorisation.text, authorisation.signature.hex(), authorisation.address]

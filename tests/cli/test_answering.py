@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pty
 import signal
+import sqlite3
 import subprocess
 import time
 from pathlib import Path
@@ -219,7 +220,28 @@ def test_emergency_before_there_is_anything(cli: Cli) -> None:
     assert (result.code, result.document["kept_exits"]) == (0, 0)
     assert flag_of(cli).exists()
     assert not cli.db.exists()
-    cli.refused("stop", "--emergency", "--db", cli.home / "absent" / "a.db", code=1, says="can not be written")
+    assert cli("stop", "--emergency", "--db", cli.home / "absent" / "a.db").code == 0
+    assert (cli.home / "absent" / "a.db.stop").exists()
+    (cli.home / "file").touch()
+    nowhere = cli("stop", "--emergency", "--db", cli.home / "file" / "a.db")
+    assert nowhere.code == 1
+    assert "can not be made" in nowhere.err
+
+
+def test_another_programs_database_is_not_said_to_be_stopped(cli: Cli) -> None:
+    with sqlite3.connect(cli.home / "notes.db") as other:
+        other.execute("CREATE TABLE notes (a)")
+    other.close()
+    cli.refused("stop", "--emergency", "--db", cli.home / "notes.db", code=2, says="another program")
+    assert not (cli.home / "notes.db.stop").exists()
+
+
+def test_a_clock_that_was_set_back_is_no_reason_not_to_stop(cli: Cli) -> None:
+    assert cli.replay().code == 0
+    with sqlite3.connect(cli.db) as connection:
+        connection.execute("UPDATE runs SET wall_start_ms = wall_start_ms + 7200000")
+    connection.close()
+    assert cli("stop", "--emergency", "--db", cli.db).code == 0
     assert cli("stop", "--reset", "--db", cli.db, "--json", stdin="TRADE\n").document["lifted"] is True
 
 

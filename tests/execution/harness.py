@@ -166,7 +166,7 @@ class Rig:
 
     async def finished(self, trade: Trade) -> None:
         """Until the pipeline has nothing more to do on it, the device's thread included."""
-        while tasks := [task for task, trade_id in self.pipeline._tasks.items() if trade_id == trade.id]:
+        while tasks := self.pipeline.work.of(trade.id):
             await asyncio.wait(tasks)
         await self.settle()
 

@@ -57,7 +57,7 @@ async def test_every_step_is_timed_and_a_confirmation_waits_for_the_person(
         await r.settle()
         rows = r.rows("SELECT step, micros FROM latencies WHERE trade_id = ? ORDER BY id", trade.id)
         took = {row["step"]: row["micros"] for row in rows}
-        assert took == {"decide": 1000, "prepare": 1000, "confirm": 20_001_000, "sign": 1000, "submit": 1000}
+        assert took == {"decide": 1000, "prepare": 1000, "confirm": 20_001_000, "sign": 1000, "send": 1000}
         assert tuple(took) == STEPS
         assert latencies(r.session.reader)["confirm"] == {"trades": 1, "p50_us": 20_001_000, "p90_us": 20_001_000}
 

@@ -256,7 +256,7 @@ async def test_an_order_that_is_not_ours_halts(tmp_path: Path) -> None:
         await r.book("99.90", "100.00", "0")
         await r.session.venue.submit((foreign_order(r),), None)
         await r.book("99.90", "100.00", "5")
-        assert r.alerts() == ["order.foreign"]
+        assert r.alerts() == ["order.foreign", "halted"]
         assert r.pipeline.propose(r.intent()) is None
         assert r.desk.counters.by_rule == {"halted": 1}
         await r.settle()
