@@ -128,9 +128,7 @@ class Session:
         self.venue.subscribe(self._on_report)
         await self.config.record(self.desk, self._facts())
         await self._post_opening()
-        await self.recovery.resume(self.pipeline)
-        if self.desk.stop.raised():
-            self.stopped = await self.emergency.act(flatten=False)
+        await self.resume()
         _log.info(
             "session.opened",
             database=str(self.plan.db),
@@ -140,6 +138,16 @@ class Session:
             signer=address,
             market_ms=self.clock.now_ms(),
         )
+
+    async def resume(self) -> None:
+        """Conclude with the venue what is unfinished; a stop in force holds for what is found there too.
+
+        Raises:
+            VenueError: the venue did not answer.
+        """
+        await self.recovery.resume(self.pipeline)
+        if self.desk.stop.raised():
+            self.stopped = await self.emergency.act(flatten=False)
 
     async def close(self, outcome: str) -> None:
         """Close everything in reverse order. Resting exits stay at the venue."""
@@ -382,4 +390,4 @@ class Session:
         missed, self._missed = self._missed, []
         for report in missed:
             self._on_report(report)
-        await self.recovery.resume(self.pipeline)
+        await self.resume()

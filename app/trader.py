@@ -186,7 +186,7 @@ class Trader:
                     await asyncio.sleep(0.1 * attempt)
                     await session.venue.connect()
                     with suppress(TransitionLost):  # memory is being read again, which asks the venue too
-                        await session.recovery.resume(session.pipeline)
+                        await session.resume()
                 await session.venue.market(event, position)
             except VenueError as error:
                 session.desk.record_error(error)

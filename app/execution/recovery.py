@@ -55,8 +55,6 @@ class Recovery:
                     await self._track(trade, owned=owned)
                 elif not owned:
                     await self._look_up_signed(trade, pipeline)
-            for trade in list(self._desk.state.trades.values()):
-                await pipeline.withdraw(trade)
             await self.reconcile()
 
     def _gone(self, trade: Trade) -> bool:
