@@ -25,7 +25,7 @@ class Role(StrEnum):
 
 @dataclass(slots=True)
 class Order:
-    """One order. `request` never changes; `fills` are the venue's fill ids already booked."""
+    """One order. `request` never changes; `fills` are the venue's fill ids already booked, `fees` what those cost."""
 
     request: OrderRequest
     trade_id: str
@@ -35,6 +35,7 @@ class Order:
     revision: int = 0
     venue_order_id: str = ""
     fills: set[str] = field(default_factory=set)
+    fees: Decimal = ZERO
 
     @property
     def live(self) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from decimal import Decimal
 from typing import Final
 
 from app.errors import Severity, StorageError
@@ -85,9 +86,10 @@ class Settlement:
     def book(self, transition: Transition, trade: Trade, order: Order, report: OrderReport) -> None:
         """Put a report that passed `check` into a transition: new fills with their postings, the order's new state."""
         new = [fill for fill in report.fills if fill.fill_id not in order.fills]
-        late = order.state in TERMINAL and bool(new)
+        late, before = order.state in TERMINAL and bool(new), order.fees
         for fill in new:
             self._book_fill(transition, trade, order, fill)
+        self._tell_fees(trade, order, before)
         if total([fill.quantity for fill in report.fills]) != report.filled:
             self._disagree(trade, order, report)
         transition.report(order, report)
@@ -143,6 +145,7 @@ class Settlement:
                 state.purse.move(posting.asset, posting.amount)
         trip = state.positions.apply(trade.intent.module, fill)
         order.fills.add(fill.fill_id)
+        order.fees = add(order.fees, fill.fee)
         self._spend(transition, trade, order, fill)
         if fill.side is Side.SELL:
             self._cap_closes(transition, trade.intent.module, fill.symbol)
@@ -151,6 +154,20 @@ class Settlement:
         desk.counters.fills += 1
         if trip is not None:
             transition.change("round_trip", trip.module, trip.symbol, to_text(trip.net), trip.closed_ms)
+
+    def _tell_fees(self, trade: Trade, order: Order, before: Decimal) -> None:
+        """More was paid than "fee up to" says: a sale rested and was filled far above its price, or the venue became
+        dearer. The text bounds entry and close; of stop and target it says no fee. Told when the sum of all fills
+        passes the bound, which it does once."""
+        bound = trade.intent.max_fee
+        if order is not trade.entry or not before <= bound < order.fees:
+            return
+        quote = self._desk.instruments[trade.intent.symbol].quote
+        text = (
+            f"{trade.intent.symbol}: the fees of the {order.role.value} are {to_text(order.fees)} {quote}; "
+            f"fee up to {to_text(bound)} was signed."
+        )
+        self._desk.alert(Severity.HIGH, "order.fee", text, trade.id)
 
     def _spend(self, transition: Transition, trade: Trade, order: Order, fill: VenueFill) -> None:
         """What a fill paid is no longer reserved: else the fee would be taken from what others reserved."""

@@ -11,7 +11,7 @@ from typing import Any, Final
 from app.execution.purse import Hold, Purse
 from app.execution.records import Order, Payload, Role, Trade, intent_of, request_of
 from app.execution.states import IN_FLIGHT, PayloadState, TradeState
-from app.money import ZERO, add, from_text, mul, sub
+from app.money import ZERO, add, from_text, mul, sub, total
 from app.portfolio.ledger import venue_account
 from app.portfolio.positions import PositionBook
 from app.venues.base import TERMINAL, OrderState, SignedText, VenueFill
@@ -194,7 +194,7 @@ def _payload(reader: Reader, trade_id: str) -> Payload | None:
 
 
 def _order(reader: Reader, row: dict[str, Any]) -> Order:
-    fills = reader.rows("SELECT fill_id FROM fills WHERE client_id = ?", (row["client_id"],))
+    fills = reader.rows("SELECT fill_id, fee FROM fills WHERE client_id = ?", (row["client_id"],))
     return Order(
         request=request_of(json.loads(row["terms"])),
         trade_id=row["trade_id"],
@@ -204,6 +204,7 @@ def _order(reader: Reader, row: dict[str, Any]) -> Order:
         revision=row["revision"],
         venue_order_id=row["venue_order_id"],
         fills={fill["fill_id"] for fill in fills},
+        fees=total([from_text(fill["fee"]) for fill in fills]),
     )
 
 

@@ -323,7 +323,7 @@ def trades_of(trades: dict[str, Trade]) -> dict[str, Any]:
             trade.state,
             trade.reason,
             trade.payload,
-            {role: (o.request, o.state, o.filled, o.revision, o.fills) for role, o in trade.orders.items()},
+            {role: (o.request, o.state, o.filled, o.revision, o.fills, o.fees) for role, o in trade.orders.items()},
         )
         for trade in trades.values()
     }

@@ -157,3 +157,78 @@ async def test_a_stop_that_sold_frees_what_a_waiting_close_had_reserved(tmp_path
         await r.settle()
         assert r.stored(close)["state"] == "DENIED"
         r.assert_sound()
+
+
+# -- the fee that was signed --------------------------------------------------------------------------------------
+
+
+async def test_a_resting_sale_that_costs_more_than_the_signed_fee_says_so_with_both_numbers(tmp_path: Path) -> None:
+    """Its fee grows with what it brings in, and nobody asks again while it rests."""
+    async with rig(tmp_path) as r:
+        await r.trade(target=None)
+        await r.book("99.90", "100.00", "0")
+        close = await r.close_position("1")
+        assert "fee up to 0.102486 USDT" in r.rows("SELECT text FROM payloads ORDER BY rowid")[-1]["text"]
+        await r.book("120.00", "120.10")
+        assert close.state is TradeState.FILLED
+        text = "ETH-USDT: the fees of the close are 0.12 USDT; fee up to 0.102486 was signed."
+        found = {"severity": "HIGH", "kind": "order.fee", "text": text, "subject": close.id}
+        assert r.rows("SELECT severity, kind, text, subject FROM alerts") == [found]
+        assert r.desk.halted == ""  # it is told; the money is right
+        r.assert_sound()
+        r.assert_agrees_with_venue()
+
+
+async def test_a_sale_that_costs_exactly_the_signed_fee_is_no_news(tmp_path: Path) -> None:
+    async with rig(tmp_path) as r:
+        await r.trade(target=None)
+        await r.book("99.90", "100.00", "0")
+        close = await r.close_position("1", max_fee="0.12")
+        await r.book("120.00", "120.10")
+        assert close.state is TradeState.FILLED
+        assert r.alerts() == []
+
+
+async def test_fees_are_summed_over_fills_and_restarts_and_told_once(tmp_path: Path) -> None:
+    async with rig(tmp_path) as r:
+        await r.trade(quantity="5", target=None)
+        await r.book("99.90", "100.00", "0")
+        close = await r.close_position("5")
+        for _ in range(2):
+            await r.book("200.00", "200.10", "1")
+        assert r.alerts() == []
+        r.assert_sound()
+    async with rig(tmp_path, market=False) as r:
+        await r.book("200.00", "200.10", "1")
+        assert [row["text"] for row in r.rows("SELECT text FROM alerts")] == [
+            "ETH-USDT: the fees of the close are 0.6 USDT; fee up to 0.512426 was signed."
+        ]
+        await r.book("200.00", "200.10", "1")
+        assert r.alerts() == ["order.fee"]
+        r.assert_sound()
+    async with rig(tmp_path, market=False) as r:
+        await r.book("200.00", "200.10", "1")
+        assert r.stored(close)["state"] == "FILLED"
+        assert r.alerts() == ["order.fee"]
+
+
+async def test_an_entry_that_rested_until_the_venue_became_dearer_says_so(tmp_path: Path) -> None:
+    async with rig(tmp_path) as r:
+        await r.book("99.90", "100.00", "0")
+        entry = await r.trade()
+    async with rig(tmp_path, market=False, settings={"paper.taker_fee_bps": "20"}) as r:
+        await r.book("99.90", "100.00")
+        assert r.stored(entry)["state"] == "FILLED"
+        assert [row["text"] for row in r.rows("SELECT text FROM alerts")] == [
+            "ETH-USDT: the fees of the entry are 0.2 USDT; fee up to 0.100501 was signed."
+        ]
+
+
+@pytest.mark.parametrize("bid", ["89.00", "200.00"])
+async def test_an_exit_has_no_signed_fee(tmp_path: Path, bid: str) -> None:
+    async with rig(tmp_path, settings={"paper.taker_fee_bps": "10"}) as r:
+        await r.trade()
+    async with rig(tmp_path, market=False, settings={"paper.taker_fee_bps": "50"}) as r:
+        await r.book(bid, str(Decimal(bid) + 1))
+        assert r.held() == 0
+        assert r.alerts() == []
