@@ -294,13 +294,17 @@ class Session:
             limits=settings.risk.limits(),
             terms=terms,
             stop=StopFlag(plan.db),
-            equity=self._equity(capital),
+            equity=self._equity(),
         )
 
-    def _equity(self, capital: Decimal) -> EquityCurve:
-        curve = EquityCurve.starting(capital)
-        for row in self.reader.rows("SELECT ts_ms, equity FROM equity ORDER BY id"):
-            curve.sample(row["ts_ms"], from_text(row["equity"]))
+    def _equity(self) -> EquityCurve:
+        """The curve as the samples on record leave it. Those of older databases have no profit and are left out: the
+        capital that is in their equity is not on record, and taking today's for it would invent a loss or hide one."""
+        rows = self.reader.rows("SELECT ts_ms, profit FROM equity ORDER BY id")
+        curve = EquityCurve(begun=all(row["profit"] is not None for row in rows))
+        for row in rows:
+            if row["profit"] is not None:
+                curve.sample(row["ts_ms"], from_text(row["profit"]))
         return curve
 
     async def _post_opening(self) -> None:

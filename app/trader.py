@@ -271,9 +271,11 @@ class Trader:
                 marks.append((holding.symbol, to_text(mark[0]), mark[1]))
             if mark is not None and rate is not None:
                 exposure = add(exposure, mul(mul(holding.quantity, mark[0]), rate))
-        row = (now, to_text(desk.equity.equity), to_text(exposure), len(holdings))
+        curve = desk.equity
+        profit = to_text(curve.profit) if curve.begun else None  # no value yet is not 0
+        row = (now, to_text(add(desk.terms.capital, curve.profit)), profit, to_text(exposure), len(holdings))
         statements: list[tuple[str, tuple[Any, ...]]] = [
-            ("INSERT INTO equity (ts_ms, equity, exposure, open_positions) VALUES (?, ?, ?, ?)", row),
+            ("INSERT INTO equity (ts_ms, equity, profit, exposure, open_positions) VALUES (?, ?, ?, ?, ?)", row),
             *(self._module_row(module, now) for module in self.modules),
             *(("INSERT OR REPLACE INTO marks VALUES (?, ?, ?)", mark) for mark in marks),
         ]

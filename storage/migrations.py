@@ -156,6 +156,7 @@ CREATE TABLE module_positions (
 ) STRICT, WITHOUT ROWID;
 INSERT INTO module_positions SELECT * FROM old_module_positions;
 DROP TABLE old_module_positions;
+ALTER TABLE equity ADD COLUMN profit TEXT;
 """
 
 
@@ -164,5 +165,8 @@ def m002_fewer_pages(db: Database) -> None:
     """A commit writes each page it touches to the log: no index that no query uses, one b-tree per text key.
 
     A filled order touched 18 pages and touches 13, a quarter of its time.
+
+    And a sample of equity keeps the profit in it. It stays NULL in the rows that are there already: their capital is
+    not on record. Whoever rebuilds the curve leaves them out.
     """
     _run(db, _M002)

@@ -35,7 +35,7 @@ class Terms:
 
     Attributes:
         lockstep: the market waits for us (replay at full speed), so signing and sending happen at one market instant.
-        capital: account currency allocated to modules; the base of equity and drawdown.
+        capital: account currency allocated to modules; what equity and drawdown are on top of.
     """
 
     venue: str
@@ -217,6 +217,7 @@ class Desk:
         instrument = self.instruments[symbol]
         exposure, position, symbols, stale = self._exposure(symbol, now, without)
         self.sample_equity()
+        equity, peak, day_start = self.equity.on(self.terms.capital)
         today = now - now % DAY_MS
         counted = without is not None and without.payload is not None and without.payload.signed_ms >= today
         return RiskState(
@@ -229,9 +230,9 @@ class Desk:
             exposure=exposure,
             open_positions=len(symbols),
             holds=symbol in symbols,
-            equity=self.equity.equity,
-            equity_peak=self.equity.peak,
-            day_start_equity=self.equity.day_start,
+            equity=equity,
+            equity_peak=peak,
+            day_start_equity=day_start,
             trades_today=state.entries_since(today) - int(counted),
             losses_in_row=state.positions.losses_since(today),
             last_trade_ms=state.positions.last_fill_ms.get(symbol),
@@ -244,7 +245,7 @@ class Desk:
         """Bring the equity curve up to now; it keeps its last value while a mark or rate is missing."""
         profit = self.valuation.trading_profit(self.state.positions, self.instruments)
         if profit is not None:
-            self.equity.sample(self.clock.now_ms(), add(self.terms.capital, profit))
+            self.equity.sample(self.clock.now_ms(), profit)
 
     def _exposure(
         self, symbol: str, now: int, without: Trade | None

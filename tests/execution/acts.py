@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Any
+from typing import Any, cast
 
 from app.execution.records import Role, Trade
 from app.ids import client_order_id
+from app.market.events import MarketSource
+from app.trader import RunLimits, Trader
 from app.venues.base import OrderReport, OrderState, VenueFill
 from signers.base import SignRequest
 from strategies.model import Side
@@ -37,3 +39,11 @@ def late_fill(r: Rig, trade: Trade, state: OrderState) -> OrderReport:
     client_id, one = entry_id(trade), Decimal(1)
     fill = VenueFill("late", client_id, "ETH-USDT", Side.BUY, Decimal(100), one, Decimal("0.1"), "USDT", r.now)
     return OrderReport(client_id, "v1", state, one, one, (fill,), 99, r.now)
+
+
+async def record_metrics(r: Rig) -> None:
+    """What the trader puts on record at each interval, done by the trader's own code."""
+    trader = Trader(r.session.plan, cast("MarketSource", None), RunLimits(None, None), None)
+    trader.session = r.session
+    trader._record_metrics()
+    await r.settle()

@@ -232,28 +232,45 @@ def test_profit_over_everything_is_valued_or_not_said() -> None:
 
 
 def test_a_day_starts_from_the_last_value_of_the_day_before() -> None:
-    curve = EquityCurve.starting(Decimal(1000))
-    curve.sample(5, Decimal(990))
-    assert (curve.equity, curve.peak, curve.day_start) == (Decimal(990), Decimal(1000), Decimal(990))
-    curve.sample(DAY_MS - 1, Decimal(1010))
-    assert (curve.peak, curve.day_start) == (Decimal(1010), Decimal(990))
-    curve.sample(DAY_MS, Decimal(980))
-    assert (curve.equity, curve.peak, curve.day_start) == (Decimal(980), Decimal(1010), Decimal(1010))
-    curve.sample(DAY_MS + 1, Decimal(970))
-    assert curve.day_start == Decimal(1010)
-    curve.sample(5 * DAY_MS, Decimal(1020))
-    assert (curve.peak, curve.day_start) == (Decimal(1020), Decimal(970))
+    curve = EquityCurve()
+    curve.sample(5, Decimal(-10))
+    assert (curve.profit, curve.peak, curve.day_start) == (Decimal(-10), Decimal(0), Decimal(0))
+    curve.sample(DAY_MS - 1, Decimal(10))
+    assert (curve.peak, curve.day_start) == (Decimal(10), Decimal(0))
+    curve.sample(DAY_MS, Decimal(-20))
+    assert (curve.profit, curve.peak, curve.day_start) == (Decimal(-20), Decimal(10), Decimal(10))
+    curve.sample(DAY_MS + 1, Decimal(-30))
+    assert curve.day_start == Decimal(10)
+    curve.sample(5 * DAY_MS, Decimal(20))
+    assert (curve.peak, curve.day_start) == (Decimal(20), Decimal(-30))
+
+
+def test_all_three_are_put_on_the_same_capital() -> None:
+    curve = EquityCurve()
+    assert curve.on(Decimal(1000)) == (Decimal(1000), Decimal(1000), Decimal(1000))
+    curve.sample(5, Decimal(40))
+    curve.sample(DAY_MS, Decimal(-16))
+    assert curve.on(Decimal(1000)) == (Decimal(984), Decimal(1040), Decimal(1040))
+    assert curve.on(Decimal(500)) == (Decimal(484), Decimal(540), Decimal(540))
+
+
+def test_what_was_earned_before_an_unknown_start_is_no_ones_days_loss() -> None:
+    curve = EquityCurve(begun=False)
+    curve.sample(5, Decimal(-70))
+    assert (curve.profit, curve.peak, curve.day_start, curve.begun) == (Decimal(-70), Decimal(0), Decimal(-70), True)
+    curve.sample(6, Decimal(-90))
+    assert curve.day_start == Decimal(-70)
 
 
 @settings(max_examples=100, deadline=None, derandomize=True)
-@given(st.lists(st.tuples(st.integers(0, 3 * DAY_MS), st.integers(1, 10**6)), min_size=1, max_size=30))
+@given(st.lists(st.tuples(st.integers(0, 3 * DAY_MS), st.integers(-(10**6), 10**6)), min_size=1, max_size=30))
 def test_the_curve_rebuilt_from_its_samples_is_the_curve(samples: list[tuple[int, int]]) -> None:
     samples.sort()
-    curve = EquityCurve.starting(Decimal(1000))
+    curve = EquityCurve()
     for ts_ms, value in samples:
         curve.sample(ts_ms, Decimal(value))
-    assert curve.equity == samples[-1][1]
-    assert curve.peak == max([1000, *(value for _, value in samples)])
+    assert curve.profit == samples[-1][1]
+    assert curve.peak == max([0, *(value for _, value in samples)])
     today = samples[-1][0] // DAY_MS
     before = [value for ts_ms, value in samples if ts_ms // DAY_MS < today]
-    assert curve.day_start == (before[-1] if before else samples[0][1])
+    assert curve.day_start == (before[-1] if before else 0)
