@@ -266,7 +266,8 @@ class Trader:
         exposure, holdings = ZERO, desk.state.positions.open_holdings()
         marks: list[tuple[str, str, int]] = []
         for holding in holdings:
-            mark, rate = desk.market.mark(holding.symbol), desk.valuation.rate(desk.instruments[holding.symbol].quote)
+            mark, quote = desk.market.mark(holding.symbol), desk.instruments[holding.symbol].quote
+            rate = desk.valuation.last_rate(quote)
             if mark is not None:
                 marks.append((holding.symbol, to_text(mark[0]), mark[1]))
             if mark is not None and rate is not None:

@@ -43,11 +43,11 @@ class IntentMaker:
 
     def _entry(self, signal: Signal, intent_id: str, volatility: float | None) -> Intent | Skipped:
         desk, instrument = self.desk, self.desk.instruments[signal.symbol]
-        quote, rate = desk.market.quote(signal.symbol), desk.valuation.rate(instrument.quote)
+        quote, rate = desk.market.quote(signal.symbol), desk.rate(instrument.quote)
         if quote is None:
             return Skipped("no quote")
         if rate is None:
-            return Skipped(f"no value for {instrument.quote}")
+            return Skipped(f"no fresh value for {instrument.quote}")
         if signal.stop is None:
             return Skipped("no stop")
         worst = self._worst_buy(signal, quote.ask, instrument.tick)
@@ -136,7 +136,8 @@ class IntentMaker:
         return result
 
     def _value(self, symbol: str, amount: Decimal) -> Decimal:
-        rate = self.desk.valuation.rate(self.desk.instruments[symbol].quote)
+        # At the last known price: counted as nothing for want of a fresh one, it would make room for more.
+        rate = self.desk.valuation.last_rate(self.desk.instruments[symbol].quote)
         return ZERO if rate is None else mul(amount, rate)
 
     def _record(self, instrument: Instrument, rate: Decimal) -> ModuleRecord:

@@ -215,7 +215,7 @@ class Desk:
         """The situation an intent in `symbol` meets now; `without` leaves one signed trade of its own out."""
         now, state, market = self.clock.now_ms(), self.state, self.market
         instrument = self.instruments[symbol]
-        exposure, position, symbols, stale = self._exposure(symbol, now, without)
+        exposure, position, symbols, stale = self._exposure(symbol, without)
         self.sample_equity()
         equity, peak, day_start = self.equity.on(self.terms.capital)
         today = now - now % DAY_MS
@@ -225,7 +225,7 @@ class Desk:
             instrument=instrument,
             quote=market.quote(symbol),
             bar_ms=market.bar_ms(symbol),
-            rate=self.valuation.rate(instrument.quote),
+            rate=self.rate(instrument.quote),
             position_value=position,
             exposure=exposure,
             open_positions=len(symbols),
@@ -241,22 +241,24 @@ class Desk:
             halted="the emergency stop is in force" if self.stop.raised() else self.halted,
         )
 
+    def rate(self, asset: str) -> Decimal | None:
+        """What a unit of `asset` is worth, to trade on; None when nothing fresh says so."""
+        return self.valuation.rate(asset, self._fresh)
+
     def sample_equity(self) -> None:
         """Bring the equity curve up to now; it keeps its last value while a mark or rate is missing."""
         profit = self.valuation.trading_profit(self.state.positions, self.instruments)
         if profit is not None:
             self.equity.sample(self.clock.now_ms(), profit)
 
-    def _exposure(
-        self, symbol: str, now: int, without: Trade | None
-    ) -> tuple[Decimal, Decimal, set[str], tuple[str, ...]]:
-        """Value of everything, of `symbol`, the symbols concerned, and those whose mark is stale or missing."""
+    def _exposure(self, symbol: str, without: Trade | None) -> tuple[Decimal, Decimal, set[str], tuple[str, ...]]:
+        """Value of everything, of `symbol`, the symbols concerned, and those whose mark or rate is stale or missing."""
         exposure, of_symbol, stale = ZERO, ZERO, []
         pending = self.state.pending_entries(without)
         symbols = set(pending) | {holding.symbol for holding in self.state.positions.open_holdings()}
         for held in sorted(symbols):
-            mark, rate = self.market.mark(held), self.valuation.rate(self.instruments[held].quote)
-            if mark is None or rate is None or now - mark[1] > self._mark_age_ms(held):
+            mark, rate = self.market.mark(held), self.rate(self.instruments[held].quote)
+            if mark is None or rate is None or not self._fresh(held, mark[1]):
                 stale.append(held)
                 continue
             value = add(self.state.position_value(held, mark[0]), pending.get(held, ZERO))
@@ -266,8 +268,10 @@ class Desk:
                 of_symbol = value
         return exposure, of_symbol, symbols, tuple(stale)
 
-    def _mark_age_ms(self, symbol: str) -> int:
-        return max(self.limits.quote_age_ms, self.market.bar_ms(symbol))
+    def _fresh(self, symbol: str, ts_ms: int) -> bool:
+        """Whether a mark of `symbol` is young enough to trade on. A bar's length is allowed, the end included: of two
+        bars that close at one instant, the first finds the other market at the open of the bar that is closing."""
+        return self.clock.now_ms() - ts_ms <= max(self.limits.quote_age_ms, self.market.bar_ms(symbol))
 
 
 def _forget(future: asyncio.Future[int]) -> None:

@@ -21,7 +21,18 @@ _HALF: Final = Decimal("0.5")
 class _Market:
     """Newest of everything of one instrument."""
 
-    __slots__ = ("bar", "frame_ms", "instrument", "made", "price", "price_ms", "real_book", "real_quote", "touch")
+    __slots__ = (
+        "bar",
+        "frame_ms",
+        "instrument",
+        "made",
+        "price",
+        "price_ms",
+        "real_book",
+        "real_quote",
+        "touch",
+        "whole",
+    )
 
     def __init__(self, instrument: Instrument) -> None:
         self.instrument = instrument
@@ -33,6 +44,8 @@ class _Market:
         self.real_quote: Quote | None = None
         self.touch: Quote | Book | None = None
         """Whichever of the two came last."""
+        self.whole: Book | None = None
+        """The last book that had both sides."""
         self.made: Book | None = None
 
 
@@ -63,6 +76,8 @@ class MarketState:
             market.touch = market.real_quote = event  # type: ignore[assignment]  # by `kind`
         elif kind is Book:
             market.touch = market.real_book = event  # type: ignore[assignment]  # by `kind`
+            if event.bids and event.asks:  # type: ignore[union-attr]  # by `kind`
+                market.whole = event  # type: ignore[assignment]  # by `kind`
         else:
             market.made = None
             if kind is Bar:
@@ -102,11 +117,14 @@ class MarketState:
         return Book(symbol, quote.ts_ms, ((quote.bid, quote.bid_size),), ((quote.ask, quote.ask_size),))
 
     def mark(self, symbol: str) -> tuple[Decimal, int] | None:
-        """Price at which a position counts, and its time: the middle of the market's own quote, else the last price
-        (close, open or trade)."""
+        """Price at which a position counts, and its time: the middle of the market's own quote, else the newer of its
+        last whole book and its last price (close, open or trade). Once there was one, there is one, with its age: a
+        market that broke must not look like one that never spoke."""
         market = self._markets[symbol]
         if market.touch is not None:
-            quote = self.quote(symbol)
+            quote, whole = self.quote(symbol), market.whole
+            if quote is None and whole is not None and whole.ts_ms >= market.price_ms:
+                quote = whole.quote()
             if quote is not None:
                 return mul(add(quote.bid, quote.ask), _HALF), quote.ts_ms
         return None if market.price is None else (market.price, market.price_ms)

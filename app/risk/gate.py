@@ -145,13 +145,13 @@ def _stale_marks(_intent: Intent, state: RiskState, _limits: Limits) -> Breach |
     if not stale:
         return None
     number = str(len(stale))
-    return f"Open positions without a fresh price: {number} ({', '.join(stale)}); the limit is 0.", number, "0"
+    return f"Open positions without a fresh value: {number} ({', '.join(stale)}); the limit is 0.", number, "0"
 
 
 def _valuation(_intent: Intent, state: RiskState, _limits: Limits) -> Breach | None:
     rate, asset = state.rate, state.instrument.quote
     if rate is None:
-        return f"There are 0 prices of {asset} in USD; 1 is needed to value the trade.", "0", "1"
+        return f"There are 0 fresh prices of {asset} in USD; 1 is needed to value the trade.", "0", "1"
     if not (rate.is_finite() and rate > ZERO):  # a rate of 0 would make every position look free
         return f"The price of {asset} is {rate} USD; it must be above 0 USD.", str(rate), "0"
     return None

@@ -42,12 +42,12 @@ class RiskState(NamedTuple):
         quote: newest quote of the intent's instrument, or None.
         bar_ms: timeframe of the bars that make `quote` synthetic, 0 for a real quote; a synthetic quote is stale
             after the larger of `Limits.quote_age_ms` and this.
-        rate: account currency per unit of the quote asset, or None when it can not be valued.
+        rate: account currency per unit of the quote asset, or None when nothing fresh values it.
         position_value: this instrument's position and pending entries, all modules.
         exposure: the same over all instruments.
         open_positions: instruments with a position or a pending entry; `holds` says whether this one is among them.
         last_trade_ms: newest entry or exit fill of this instrument, or None.
-        stale_marks: symbols of open positions whose mark is too old.
+        stale_marks: symbols of open positions whose mark, or the rate of whose quote asset, is too old or missing.
         unknown_orders: orders whose fate is not known.
         halted: why no new trade is taken at all (emergency stop, database fault), or "".
     """

@@ -271,7 +271,7 @@ async def test_without_a_quote_or_a_value_there_is_no_intent(tmp_path: Path) -> 
         assert entry(r, flat()) == Skipped("no quote")
         await r.book("99.90", "100.00")
         r.desk.valuation._reference.clear()
-        assert entry(r, long()) == Skipped("no value for USDT")
+        assert entry(r, long()) == Skipped("no fresh value for USDT")
 
 
 @pytest.mark.parametrize("odd", [float("nan"), float("inf")])

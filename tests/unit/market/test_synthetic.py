@@ -13,7 +13,7 @@ from app.market.events import BarOpened
 from app.market.state import MarketState
 from app.market.synthetic import SyntheticSettings, synthetic_book
 from app.money import round_to_step
-from strategies.model import Bar, Book, Instrument, PublicTrade, Quote
+from strategies.model import Bar, Book, Instrument, PublicTrade, Quote, Side
 from tests.unit.market.recordings import ETH_BTC, MINUTE, T0
 
 SETTINGS = SyntheticSettings()
@@ -153,6 +153,19 @@ def test_a_broken_book_without_quotes_is_no_quote_and_marks_at_the_last_price() 
     assert state.quote("ETH-BTC") is None
     assert state.book("ETH-BTC") == Book("ETH-BTC", T0 + 3, (), ())
     assert state.mark("ETH-BTC") == (Decimal(11), T0 + MINUTE)
+
+
+def test_a_broken_book_marks_at_what_was_known_last_with_its_age() -> None:
+    state = MarketState([ETH_BTC])
+    state.apply(Book("ETH-BTC", T0 + 1, ((Decimal(8), Decimal(1)),), ((Decimal(12), Decimal(1)),)), SETTINGS)
+    state.apply(Book("ETH-BTC", T0 + 2, (), ()), SETTINGS)
+    assert state.quote("ETH-BTC") is None
+    assert state.mark("ETH-BTC") == (Decimal(10), T0 + 1)
+    state.apply(PublicTrade("ETH-BTC", T0 + 3, Decimal(9), Decimal(1), Side.BUY), SETTINGS)
+    assert state.mark("ETH-BTC") == (Decimal(9), T0 + 3)
+    state.apply(Book("ETH-BTC", T0 + 4, ((Decimal(6), Decimal(1)),), ((Decimal(8), Decimal(1)),)), SETTINGS)
+    state.apply(Book("ETH-BTC", T0 + 5, ((Decimal(6), Decimal(1)),), ()), SETTINGS)
+    assert state.mark("ETH-BTC") == (Decimal(7), T0 + 4)
 
 
 def test_an_unknown_instrument_is_an_error_not_a_new_market() -> None:

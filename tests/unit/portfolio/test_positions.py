@@ -210,12 +210,39 @@ def valuation(marks: dict[str, str], reference: dict[str, str]) -> Valuation:
 
 def test_a_dollar_coin_is_one_a_mark_comes_next_a_reference_last() -> None:
     rates = {"USDT": "1", "BTC": "50000"}
-    assert valuation({}, rates).rate("USDT") == 1
-    assert valuation({"BTC-USDT": "60000"}, rates).rate("BTC") == 60000
-    assert valuation({}, rates).rate("BTC") == 50000
-    assert valuation({}, {}).rate("BTC") is None
-    # ETH-BTC values nothing: bitcoin is no dollar
-    assert valuation({"ETH-BTC": "0.05"}, rates).rate("ETH") is None
+    for rate in (lambda v, asset: v.rate(asset, always), Valuation.last_rate):
+        assert rate(valuation({}, rates), "USDT") == 1
+        assert rate(valuation({"BTC-USDT": "60000"}, rates), "BTC") == 60000
+        assert rate(valuation({}, rates), "BTC") == 50000
+        assert rate(valuation({}, {"USDT": "1"}), "BTC") is None
+        # ETH-BTC values nothing: bitcoin is no dollar
+        assert rate(valuation({"ETH-BTC": "0.05"}, rates), "ETH") is None
+        assert rate(valuation({"BTC-USDT": "60000"}, {"BTC": "50000"}), "BTC") == 50000
+
+
+def always(_symbol: str, _ts_ms: int) -> bool:
+    return True
+
+
+def test_a_rate_to_trade_on_is_fresh_and_the_reference_hides_no_market_that_went_quiet() -> None:
+    coin = Instrument("BTC-USDC", "BTC", "USDC", Decimal("0.01"), Decimal("0.00001"))
+    marks = {"BTC-USDT": (Decimal(60000), 5), "BTC-USDC": (Decimal(59000), 9)}
+    rates = {"USDT": Decimal(1), "USDC": Decimal(1), "BTC": Decimal(50000)}
+    values = Valuation([BTC, coin], rates, marks.get)
+    asked: list[tuple[str, int]] = []
+
+    def usdc_only(symbol: str, ts_ms: int) -> bool:
+        asked.append((symbol, ts_ms))
+        return symbol == "BTC-USDC"
+
+    assert values.rate("BTC", always) == 60000
+    assert values.rate("BTC", usdc_only) == 59000
+    assert asked == [("BTC-USDT", 5), ("BTC-USDC", 9)]
+    assert values.rate("BTC", lambda _symbol, _ts_ms: False) is None
+    assert values.last_rate("BTC") == 59000  # the newest
+    marks.pop("BTC-USDC")  # one of the two has not spoken: the other has
+    assert values.rate("BTC", lambda _symbol, _ts_ms: False) is None
+    assert values.last_rate("BTC") == 60000
 
 
 def test_profit_over_everything_is_valued_or_not_said() -> None:
