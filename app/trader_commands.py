@@ -54,7 +54,13 @@ class _Commands:
             "writer_queue": writer.queued,
             "writer_failed": writer.failed.what if writer.failed else "",
             "modules": [
-                {"name": m.name, "state": m.state.value, "reason": m.reason, "bars": m.counters.bars}
+                {
+                    "name": m.name,
+                    "state": m.state.value,
+                    "reason": m.reason,
+                    "bars": m.counters.bars,
+                    "skipped": m.counters.skipped,
+                }
                 for m in trader.modules
             ],
         }

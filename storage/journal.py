@@ -34,7 +34,7 @@ def row_hash(
 ) -> bytes:
     """The chain value of one journal row."""
     text = _encode([seq, ts_ms, kind, subject, body, rows])
-    # Text that is not UTF-8 is read back as surrogates (`Reader.verbatim`); no row of ours ever hashed to that.
+    # Text that is not UTF-8 is read back as surrogates by `journal verify`; no row of ours ever hashed to that.
     return hashlib.sha256(prev + text.encode(errors="surrogatepass")).digest()
 
 
@@ -90,7 +90,7 @@ def head_of(connection: sqlite3.Connection) -> Head:
 
 
 def verify_chain(connection: sqlite3.Connection, mirror: Head | None) -> Iterator[Finding]:
-    """Walk the whole chain once, in seq order, in constant memory.
+    """Walk the whole chain once, in seq order; SQLite sorts, so memory stays bounded.
 
     Yields a finding per broken row; a break is reported once, then the walk goes on from the stored hash, so that
     one changed row gives one finding, not thousands. Values of any type are judged, also those a STRICT table would

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any
@@ -41,7 +41,8 @@ class ModuleCounters:
     bars: int = 0
     signals: int = 0
     intents: int = 0
-    skipped: int = 0
+    skipped: dict[str, int] = field(default_factory=dict)
+    """Signals that became no intent, by reason."""
 
 
 class Module:
@@ -133,7 +134,7 @@ class Module:
 
     def _offer(self, made: Intent | Skipped) -> None:
         if isinstance(made, Skipped):
-            self.counters.skipped += 1
+            self.counters.skipped[made.why] = self.counters.skipped.get(made.why, 0) + 1
             return
         self.counters.intents += 1
         self._propose(made)

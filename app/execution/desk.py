@@ -141,6 +141,12 @@ class Desk:
         committed.add_done_callback(_forget)
         return committed
 
+    async def until_quoted(self, symbol: str) -> None:
+        """Return once `symbol` has a quote: right after a start no market has spoken yet."""
+        while self.market.quote(symbol) is None:
+            with self.activity.parked():
+                await self.clock.sleep_until(self.clock.now_ms() + 1)
+
     def contradicted(self, error: CountersignError, subject: str = "") -> None:
         """A step broke off in its middle: no new trades, and memory, which may be ahead of disk, is read again."""
         self.record_error(error, subject)

@@ -13,6 +13,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from app.execution.authorisation import refusal
+from app.execution.orders import exit_group
 from app.execution.rebuild import (
     MALFORMED,
     Journal,
@@ -36,6 +37,8 @@ from storage.tables import strangers, unreadable
 
 _UNCOVERED: Final = frozenset({Role.FLATTEN.value})
 """Roles that need no authorisation: reduce-only sales after an emergency stop."""
+_FLATTEN: Final = {"side": "sell", "kind": "market", "reduce_only": True, "parent": None, "group": None}
+"""Their terms, but for the group, which is that of the exits whose quantity they share."""
 
 
 def verify(reader: Reader, mirror: Head | None) -> Iterator[Finding]:
@@ -173,7 +176,11 @@ def _signatures(reader: Reader, journal: Journal, orders: Orders) -> Iterator[Fi
         if client_order_id(trade_id, slot(role, number)) != row["client_id"]:
             what = f"{row['client_id']}: trade_id is {_short(row['trade_id'])}, and its id does not derive from that"
             yield Finding(None, "orders", what)
-        elif order["role"] not in _UNCOVERED:
+        elif order["role"] in _UNCOVERED:
+            terms = orders.terms[row["client_id"]]
+            if {key: terms.get(key) for key in _FLATTEN} != {**_FLATTEN, "group": exit_group(trade_id)}:
+                yield Finding(None, "orders", f"{row['client_id']} is no reduce-only sale of its trade's position")
+        else:
             text = texts.get(row["trade_id"])
             why = "nothing was signed for it" if text is None else _refused(text, orders.terms[row["client_id"]])
             if why is not None:

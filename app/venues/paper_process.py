@@ -59,7 +59,9 @@ class PaperProcess:
             line = b""
         if not line or not json.loads(line).get("ready"):
             raise VenueError(
-                "paper.start", f"The paper venue did not start: {await self._why()}", next_step="Nothing was sent."
+                "paper.start",
+                f"The paper venue did not start: {await self._why()}",
+                next_step="Nothing new was sent; what rests at the venue rests there.",
             )
 
     async def _why(self) -> str:

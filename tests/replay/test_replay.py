@@ -107,11 +107,52 @@ def test_a_session_stopped_half_way_goes_on_where_it_was(tmp_path: Path) -> None
     assert_agrees_with_venue(tmp_path, db)
 
 
-def _wait_for_fills(db: Path, process: subprocess.Popen[str]) -> None:
+def test_a_session_interrupted_at_full_speed_decides_like_one_that_was_not(tmp_path: Path) -> None:
+    recording, db = head_of_recording(tmp_path, 6000), tmp_path / "a.db"
+    run = [sys.executable, "-m", "app", *RUN, "--db", str(db), "--replay", str(recording), "--json"]
+    for _ in range(2):
+        process = subprocess.Popen(
+            run, cwd=ROOT, env={"HOME": str(tmp_path), "PATH": "/usr/bin:/bin"}, stdout=subprocess.PIPE, text=True
+        )
+        _wait_for_fills(db, process, more=2)
+        process.send_signal(signal.SIGTERM)
+        out, _ = process.communicate(timeout=30)
+        assert '"stopped by SIGTERM"' in out
+    done = document(tmp_path, *RUN, "--db", str(db), "--replay", str(recording))
+    whole = document(tmp_path, *RUN, "--db", str(tmp_path / "b.db"), "--replay", str(recording))
+    assert done["trades"] == whole["trades"]
+    assert done["intents_sha256"] == whole["intents_sha256"]
+    assert done["pnl"] == whole["pnl"]
+
+
+def test_a_session_killed_again_and_again_makes_every_decision(tmp_path: Path) -> None:
+    """What was reserved and not signed ends with the process; the bar that caused it is judged again."""
+    recording, db = head_of_recording(tmp_path, 6000), tmp_path / "a.db"
+    run = [sys.executable, "-m", "app", *RUN, "--db", str(db), "--replay", str(recording), "--json"]
+    for _ in range(4):
+        process = subprocess.Popen(
+            run, cwd=ROOT, env={"HOME": str(tmp_path), "PATH": "/usr/bin:/bin"}, stdout=subprocess.PIPE, text=True
+        )
+        _wait_for_fills(db, process, more=1)
+        process.kill()
+        process.communicate(timeout=30)
+    done = document(tmp_path, *RUN, "--db", str(db), "--replay", str(recording))
+    whole = document(tmp_path, *RUN, "--db", str(tmp_path / "b.db"), "--replay", str(recording))
+    assert done["trades"]["FILLED"] == whole["trades"]["FILLED"]
+    assert done["pnl"] == whole["pnl"]
+    assert document(tmp_path, "journal", "verify", "--db", str(db))["ok"] is True
+    assert_agrees_with_venue(tmp_path, db)
+
+
+def _wait_for_fills(db: Path, process: subprocess.Popen[str], more: int = 2) -> None:
+    """Until this session has `more` fills than there were."""
+    before = None
     while process.poll() is None:
         try:
             with sqlite3.connect(f"file:{db}?mode=ro", uri=True) as reader:
-                if reader.execute("SELECT count(*) FROM fills").fetchone()[0] >= 2:
+                count = reader.execute("SELECT count(*) FROM fills").fetchone()[0]
+                before = count if before is None else before
+                if count >= before + more:
                     return
         except sqlite3.Error:
             continue

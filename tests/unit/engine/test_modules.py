@@ -101,7 +101,7 @@ async def test_opinions_about_the_past_are_ignored_and_the_past_is_remembered(tm
 
 def vars_of(bench: Bench) -> tuple[int, int, int, int]:
     counters = bench.module.counters
-    return counters.bars, counters.signals, counters.intents, counters.skipped
+    return counters.bars, counters.signals, counters.intents, sum(counters.skipped.values())
 
 
 async def test_one_strategy_per_instrument_and_none_for_what_it_may_not_trade(tmp_path: Path) -> None:
