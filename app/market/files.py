@@ -24,6 +24,7 @@ zero_volume              a bar without trades                                   
 quote_volume             FTX candles: volume is in dollars; divided by the close                kept
 timeframe_doubtful       100 rows or more and never two in adjacent bars                        kept
 off_tick                 more decimals than the configured tick or lot                          kept
+long_decimals            more decimals than a market has (tick 12, lot 8): a printed float          bounded
 unfinished_bar           the recording ended within a bar that was being built from trades      not released
 sequence_break           a book delta does not follow the one before; no book until a snapshot  book withdrawn
 no_snapshot              deltas for which there was no book                                     not applied

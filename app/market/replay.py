@@ -30,6 +30,10 @@ from strategies.model import Bar, Instrument
 _RULES_VERSION: Final = 1
 """Part of `source_id`: raise it when a rule changes which events a recording gives, or a cursor would point astray."""
 _DEFAULT_TIMEFRAME_MS: Final = 60_000
+_TICK_PLACES: Final = 12
+_LOT_PLACES: Final = 8
+"""The finest tick and lot taken from data. No venue we read is finer; more decimals are a binary float that was printed
+(2.5833652000000003), and a lot made of them is no lot of any market."""
 _BARS: Final = frozenset({Format.CANDLES, Format.CANDLE_TABLE, Format.QUOTE_BARS})
 
 Ticks = Mapping[str, tuple[Decimal, Decimal]]
@@ -50,7 +54,7 @@ class ReplaySource:
         path: a data file, or a folder (with its sub-folders).
         instrument: ``BASE-QUOTE[-PERP]`` of the files whose name does not say it.
         timeframe: of the candles whose name does not say it, and of the bars made from trades (else 1m).
-        ticks: tick and lot by symbol; without one, the most decimals seen in prices and volumes.
+        ticks: tick and lot by symbol; without one, the most decimals seen in prices and volumes, up to a bound.
 
     Raises:
         DataError: see `app.market.files`; also two recordings of one instrument, or a name that contradicts the caller.
@@ -137,8 +141,7 @@ class ReplaySource:
             what = f"{series.symbol}: long only, fully paid, funding not modelled"
             self._warnings.add(label, "perpetual_as_collateralised", what)
         if series.symbol not in ticks:
-            price, amount = findings.price_places, findings.amount_places
-            return make_instrument(series.symbol, Decimal(1).scaleb(-price), Decimal(1).scaleb(-amount))
+            return self._from_decimals(series.symbol, label, findings)
         tick, lot = ticks[series.symbol]
         for name, step, places in (("tick", tick, findings.price_places), ("lot", lot, findings.amount_places)):
             if step <= 0:
@@ -146,6 +149,17 @@ class ReplaySource:
             if places > places_of(step):
                 self._warnings.add(label, "off_tick", f"{name} {step}, but {places} decimals seen")
         return make_instrument(series.symbol, tick, lot)
+
+    def _from_decimals(self, symbol: str, label: str, found: Findings) -> Instrument:
+        for name, step, text, places, most in (
+            ("price", "tick", found.longest_price, found.price_places, _TICK_PLACES),
+            ("amount", "lot", found.longest_amount, found.amount_places, _LOT_PLACES),
+        ):
+            if places > most:
+                what = f"{name} {text} has {places} decimals; the {step} is taken as {most}"
+                self._warnings.add(label, "long_decimals", what)
+        tick = Decimal(1).scaleb(-min(found.price_places, _TICK_PLACES))
+        return make_instrument(symbol, tick, Decimal(1).scaleb(-min(found.amount_places, _LOT_PLACES)))
 
 
 def _digest(all_series: tuple[Series, ...]) -> str:

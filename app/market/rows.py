@@ -65,12 +65,14 @@ class Row(NamedTuple):
 
 
 class Findings:
-    """What reading a series found: warnings, the decimals of its numbers, how many rows were seen."""
+    """What reading a series found: warnings, the most decimals of its numbers and the text that had them, how many rows
+    were seen."""
 
     def __init__(self, warnings: DataWarnings | None = None) -> None:
         self.warnings = DataWarnings() if warnings is None else warnings
         self.price_places = 0
         self.amount_places = 0
+        self.longest_price = self.longest_amount = ""
         self.rows = 0
         # Texts repeat, above all in an order book: a look-up costs a tenth of parsing.
         self._prices: dict[str, Decimal | None] = {}
@@ -84,8 +86,8 @@ class Findings:
         if len(known) >= _REMEMBERED:
             known.clear()
         value = known[text] = number(text)
-        if value is not None:
-            self.price_places = max(self.price_places, _places(text, value))
+        if value is not None and (places := _places(text, value)) > self.price_places:
+            self.price_places, self.longest_price = places, text
         return value
 
     def amount(self, text: str) -> Decimal | None:
@@ -96,8 +98,8 @@ class Findings:
         if len(known) >= _REMEMBERED:
             known.clear()
         value = known[text] = number(text)
-        if value is not None:
-            self.amount_places = max(self.amount_places, _places(text, value))
+        if value is not None and (places := _places(text, value)) > self.amount_places:
+            self.amount_places, self.longest_amount = places, text
         return value
 
 

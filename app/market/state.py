@@ -12,7 +12,7 @@ from typing import Final
 
 from app.market.events import BarOpened, MarketEvent
 from app.market.synthetic import SyntheticSettings, synthetic_book
-from app.money import add, mul
+from app.money import DOWN, add, mul, round_to_step
 from strategies.model import Bar, Book, Instrument, Quote
 
 _HALF: Final = Decimal("0.5")
@@ -106,15 +106,18 @@ class MarketState:
         return market.real_quote
 
     def book(self, symbol: str) -> Book | None:
-        """What an order would meet: the market's own book, else its quote as a book of one level, else a synthetic one
-        around the last price with the volume of the last finished bar; None before any of them."""
+        """What an order would meet: the market's own book, else its quote as a book of one level in whole lots, as the
+        venue gives it, else a synthetic one around the last price with the volume of the last finished bar; None before
+        any of them."""
         market = self._markets[symbol]
         book, quote = market.real_book, market.real_quote
         if market.touch is None:
             return self._synthetic(market)
         if quote is None or (book is not None and book.bids and book.asks):
             return book
-        return Book(symbol, quote.ts_ms, ((quote.bid, quote.bid_size),), ((quote.ask, quote.ask_size),))
+        lot = market.instrument.lot
+        bid_size, ask_size = (round_to_step(size, lot, DOWN) for size in (quote.bid_size, quote.ask_size))
+        return Book(symbol, quote.ts_ms, ((quote.bid, bid_size),), ((quote.ask, ask_size),))
 
     def mark(self, symbol: str) -> tuple[Decimal, int] | None:
         """Price at which a position counts, and its time: the middle of the market's own quote, else the newer of its

@@ -188,6 +188,7 @@ def test_another_recording_on_the_same_database_is_refused(tmp_path: Path) -> No
         ("market/candles/1m/bybit_BTC-USDT-PERP_1m_20221213.csv.gz", ()),
         ("market/candles/1m/ftx_BTC-PERP_1m_20211231.csv.gz", ("--instrument", "BTC-USD-PERP")),
         ("market/candles/quotes_1m/bybit_BTC-USDT_20221213.csv.gz", ()),
+        ("market/candles/quotes_1m/coinbase_BTC-USD_20180404.csv.gz", ()),
         ("market/book/binance_spot_BTCUSDT_20240808.jsonl.gz", ("--instrument", "BTC-USDT")),
     ],
 )

@@ -156,6 +156,20 @@ def test_tick_and_lot_are_the_most_decimals_or_the_callers(tmp_path: Path) -> No
         ReplaySource(path, ticks={"ETH-BTC": (Decimal(0), Decimal(1))})
 
 
+def test_decimals_of_a_printed_float_do_not_become_the_lot(tmp_path: Path) -> None:
+    rows = [candle(0, "10.125", "2.5833652000000003"), candle(1, "0.00012345678901234", "0.5"), candle(2, "10", "1e-9")]
+    source = ReplaySource(candles(tmp_path / "a_ETH-BTC_1m_1.csv", rows))
+    (instrument,) = source.instruments
+    assert (instrument.tick, instrument.lot) == (Decimal("1E-12"), Decimal("1E-8"))
+    assert source.warnings.counts == {"a_ETH-BTC_1m_1.csv": {"long_decimals": 2}}
+    assert source.warnings.examples["a_ETH-BTC_1m_1.csv:long_decimals"] == [
+        "price 0.00012345678901234 has 17 decimals; the tick is taken as 12",
+        "amount 2.5833652000000003 has 16 decimals; the lot is taken as 8",
+    ]
+    told = ReplaySource(tmp_path / "a_ETH-BTC_1m_1.csv", ticks={"ETH-BTC": (Decimal("0.01"), Decimal("1E-16"))})
+    assert told.instruments[0].lot == Decimal("1E-16"), "what the caller says is not bounded"
+
+
 def test_the_id_follows_name_content_and_reading(tmp_path: Path) -> None:
     rows = [f"{T0},,1,1,", f"{T0 + 1000},,2,1,"]
     first = ReplaySource(trades(tmp_path / "a_ETH-BTC_1.csv", rows)).source_id

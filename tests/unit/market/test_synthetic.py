@@ -146,6 +146,14 @@ def test_a_market_with_quotes_is_never_given_a_synthetic_book() -> None:
     assert state.mark("ETH-BTC") == (Decimal("9.5"), T0 + 1)
 
 
+def test_a_quote_is_shown_as_the_whole_lots_the_venue_gives() -> None:
+    state = MarketState([ETH_BTC])
+    state.apply(Quote("ETH-BTC", T0, Decimal(9), Decimal(10), Decimal("3.0190000000000001"), Decimal("4.01")), SETTINGS)
+    assert state.book("ETH-BTC") == Book(
+        "ETH-BTC", T0, ((Decimal(9), Decimal("3.01")),), ((Decimal(10), Decimal("4.01")),)
+    )
+
+
 def test_a_broken_book_without_quotes_is_no_quote_and_marks_at_the_last_price() -> None:
     state = MarketState([ETH_BTC])
     state.apply(bar(0, "11", "30"), SETTINGS)
