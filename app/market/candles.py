@@ -8,8 +8,8 @@ from typing import Final
 
 from app.market.events import BarOpened, MarketEvent
 from app.market.files import Recording
-from app.market.rows import BadRow, Findings, time_ms
-from app.market.tables import parsed
+from app.market.rows import BadRow, Findings, Overlaps, time_ms
+from app.market.tables import parsed, without_outliers
 from app.money import DOWN, ZERO, add, div, mul
 from strategies.model import Bar, Quote
 
@@ -29,6 +29,8 @@ class _Order:
         self._kept = 0
         self._adjacent = False
         self.dropped_backward = 0
+        self.backward_run = 0
+        self.overlaps = Overlaps(0, timeframe_ms)
 
     @property
     def reached_ms(self) -> int:
@@ -50,11 +52,12 @@ class _Order:
             elif missing := step // self._frame - 1:
                 self._warnings.add(file, "gaps", f"row {row}: {missing} bars absent before {ts_ms}")
                 self._warnings.add(file, "missing_bars", f"row {row}: {missing}", missing)
-        self._last_ms, self._last = ts_ms, content
+        self._last_ms, self._last, self.backward_run = ts_ms, content, 0
         self._kept += 1
         return True
 
     def _refuse(self, file: str, row: int, step: int, content: object) -> None:
+        self.backward_run = self.backward_run + 1 if step < 0 else 0
         if step == 0:
             rule = "duplicate" if content == self._last else "conflicting_duplicate"
         elif step < 0:
@@ -62,6 +65,7 @@ class _Order:
             self.dropped_backward += 1
         else:
             rule = "overlap"
+            self.overlaps = Overlaps(self.overlaps.rows + 1, min(self.overlaps.step_ms, step))
         self._warnings.add(file, rule, f"row {row}: {step} ms after the row before it")
 
 
@@ -88,6 +92,16 @@ class _BarReader:
         return self._order.dropped_backward
 
     @property
+    def backward_run(self) -> int:
+        """How many of them since a row that did not."""
+        return self._order.backward_run
+
+    @property
+    def overlaps(self) -> Overlaps:
+        """Rows dropped because they open within the bar before them."""
+        return self._order.overlaps
+
+    @property
     def timeframe_doubtful(self) -> bool:
         """Whether the rows are further apart than the timeframe throughout."""
         return self._order.timeframe_doubtful
@@ -107,7 +121,8 @@ class CandleReader(_BarReader):
         in_quote = recording.parts.venue in _QUOTE_VOLUME_VENUES
         if in_quote:
             warnings.add(label, "quote_volume", "volume divided by the close, 8 decimals, rounded down")
-        for row, candle in parsed(recording, self._findings, self._parse):
+        rows = parsed(recording, self._findings, self._parse)
+        for row, candle in without_outliers(rows, label, self._findings):
             ts_ms, first, high, low, close, volume = candle
             if not accepts(label, row, ts_ms, candle):
                 continue
@@ -160,7 +175,8 @@ class QuoteBarReader(_BarReader):
         Raises:
             DataError: the file is not what it claims to be.
         """
-        for row, bar in parsed(recording, self._findings, self._parse):
+        rows = parsed(recording, self._findings, self._parse)
+        for row, bar in without_outliers(rows, recording.label, self._findings):
             ts_ms, mids, bid, ask, bid_size, ask_size = bar
             if not self._order.accepts(recording.label, row, ts_ms, bar):
                 continue

@@ -15,7 +15,7 @@ from app.errors import DataError
 from app.market.events import MarketEvent
 from app.market.files import Recording, parse_json
 from app.market.orderbook import Level, LevelBook
-from app.market.rows import BadRow, BadValue, Findings, read_rows, refuse, time_ms
+from app.market.rows import BadRow, BadValue, Findings, Overlaps, read_rows, refuse, time_ms
 from app.money import ZERO
 from strategies.model import Book, PublicTrade, Quote, Side
 
@@ -43,6 +43,8 @@ class Capture:
 
     timeframe_doubtful: Final = False
     backward: Final = 0
+    backward_run: Final = 0
+    overlaps: Final = Overlaps(0, 0)
 
     def __init__(self, reader: CaptureReader, findings: Findings) -> None:
         self._reader = reader

@@ -11,6 +11,7 @@ rule                     finding                                                
 duplicate                same time (trades: time and id) and content as a row before            dropped
 conflicting_duplicate    same time (trades: time and id), other content                         first kept
 backward                 older than what was released: that can not be taken back               dropped
+time_outlier             a time far ahead of the row before it, and the row after goes back     dropped
 overlap                  a bar that opens before the one before it closes                       dropped
 not_a_number             NaN, infinite or empty number                                          dropped
 not_positive             price <= 0, bar volume < 0, trade amount <= 0, quote size <= 0         dropped

@@ -27,7 +27,7 @@ from app.market.series import Series
 from app.money import places_of
 from strategies.model import Bar, Instrument
 
-_RULES_VERSION: Final = 1
+_RULES_VERSION: Final = 2
 """Part of `source_id`: raise it when a rule changes which events a recording gives, or a cursor would point astray."""
 _DEFAULT_TIMEFRAME_MS: Final = 60_000
 _TICK_PLACES: Final = 12

@@ -64,6 +64,13 @@ class Row(NamedTuple):
     ended: bool = True
 
 
+class Overlaps(NamedTuple):
+    """Rows dropped because they open within the bar before them, and the smallest step between two rows."""
+
+    rows: int
+    step_ms: int
+
+
 class Findings:
     """What reading a series found: warnings, the most decimals of its numbers and the text that had them, how many rows
     were seen."""

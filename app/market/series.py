@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 from app.errors import DataError
 from app.market.binance_capture import BinanceReader
@@ -13,10 +13,14 @@ from app.market.captures import BybitReader, Capture, HyperliquidReader
 from app.market.events import MarketEvent
 from app.market.files import Format, Recording, stamp_of
 from app.market.naming import timeframe_text
-from app.market.rows import Findings
+from app.market.rows import Findings, Overlaps
 from app.market.trades import TradeReader, with_bars
 
 _BARS = frozenset({Format.CANDLES, Format.CANDLE_TABLE, Format.QUOTE_BARS})
+
+
+_MOST_LOST: Final = 10
+"""Rows at the end of a recording that may be dropped because they are older than one before them."""
 
 
 class _Reader(Protocol):
@@ -25,6 +29,12 @@ class _Reader(Protocol):
 
     @property
     def backward(self) -> int: ...
+
+    @property
+    def backward_run(self) -> int: ...
+
+    @property
+    def overlaps(self) -> Overlaps: ...
 
     @property
     def timeframe_doubtful(self) -> bool: ...
@@ -78,6 +88,23 @@ class Series:
                 "data.order",
                 f"{label}: {reader.backward} of {findings.rows} rows run backwards in time.",
                 next_step="Sort the rows by timestamp_ms, oldest first.",
+            )
+        if reader.backward_run > _MOST_LOST:
+            raise DataError(
+                "data.order",
+                f"{label}: the last {reader.backward_run} rows are older than what stands before them; that reaches "
+                f"to {reader.reached_ms}.",
+                next_step="Take out the row with the wrong time, or sort the rows by timestamp_ms, oldest first.",
+            )
+        overlaps = reader.overlaps
+        # Read at twice their timeframe, every second row goes; in an honest recording hardly any does.
+        if overlaps.rows * 3 > findings.rows:
+            claimed, seen = timeframe_text(self.timeframe_ms), timeframe_text(overlaps.step_ms)
+            raise DataError(
+                "data.timeframe",
+                f"{label}: {overlaps.rows} of {findings.rows} rows open within the bar before them: "
+                f"read as {claimed}, they are {seen} apart.",
+                next_step=f"Pass --timeframe {seen}; if the name of the file or its folder says {claimed}, rename it.",
             )
         if reader.timeframe_doubtful:
             what = f"no two bars are {timeframe_text(self.timeframe_ms)} apart"

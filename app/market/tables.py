@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from operator import itemgetter
 from typing import Any, Final, TypeVar
 
@@ -12,7 +12,11 @@ from app.market.files import COLUMNS, Format, Recording
 from app.market.rows import BadRow, BadValue, Findings, Readable, open_bytes, read_rows, refuse
 
 T = TypeVar("T")
+Timed = TypeVar("Timed", bound=tuple[Any, ...])
 _BATCH: Final = 8192
+_JUMP_MS: Final = 86_400_000
+"""A row more than a day after the one before it has its time looked at twice. Rows that are hours out of order (two
+sources interleaved) are not one wrong time: they run backwards."""
 
 
 def parsed(recording: Recording, findings: Findings, parse: Callable[[Sequence[str]], T]) -> Iterator[tuple[int, T]]:
@@ -38,6 +42,33 @@ def parsed(recording: Recording, findings: Findings, parse: Callable[[Sequence[s
         if not ended:
             warnings.add(label, "no_final_newline", f"row {number}")
         yield number, value
+
+
+def without_outliers(rows: Iterable[tuple[int, Timed]], file: str, findings: Findings) -> Iterator[tuple[int, Timed]]:
+    """`rows` (each value begins with its time) without single rows whose time is wrong.
+
+    A row far ahead waits for the next one. When that is back near the row before, nothing was left out
+    in between: the time is wrong, and released it would make every row after it run backwards.
+    """
+    last: int | None = None
+    held: tuple[int, Timed] | None = None
+    for item in rows:
+        ts_ms: int = item[1][0]
+        if held is not None and last is not None:
+            ahead_ms: int = held[1][0]
+            if last <= ts_ms < ahead_ms and ts_ms - last < ahead_ms - ts_ms:
+                findings.warnings.add(file, "time_outlier", f"row {held[0]}: {ahead_ms}, between {last} and {ts_ms}")
+            else:
+                yield held
+                last = ahead_ms
+            held = None
+        if last is not None and ts_ms - last > _JUMP_MS:
+            held = item
+        else:
+            yield item
+            last = ts_ms if last is None else max(last, ts_ms)
+    if held is not None:
+        yield held
 
 
 def _whole(fields: Sequence[str] | None) -> Sequence[str]:

@@ -8,8 +8,8 @@ from typing import Final
 
 from app.market.events import MarketEvent, event_time
 from app.market.files import Recording
-from app.market.rows import BadRow, BadValue, Findings, time_ms
-from app.market.tables import parsed
+from app.market.rows import BadRow, BadValue, Findings, Overlaps, time_ms
+from app.market.tables import parsed, without_outliers
 from app.money import ZERO, add
 from strategies.model import Bar, PublicTrade, Side
 
@@ -23,13 +23,14 @@ class TradeReader:
     synthetic book around the last trade."""
 
     timeframe_doubtful: Final = False
+    overlaps: Final = Overlaps(0, 0)
 
     def __init__(self, symbol: str, findings: Findings) -> None:
         self._symbol = symbol
         self._findings = findings
         self._last_ms = 0
         self._ids: dict[str, _Trade] = {}
-        self.backward = 0
+        self.backward = self.backward_run = 0
 
     @property
     def reached_ms(self) -> int:
@@ -43,12 +44,15 @@ class TradeReader:
             DataError: the file is not what it claims to be.
         """
         label, warnings = recording.label, self._findings.warnings
-        for row, trade in parsed(recording, self._findings, self._parse):
+        rows = parsed(recording, self._findings, self._parse)
+        for row, trade in without_outliers(rows, label, self._findings):
             ts_ms, trade_id, price, amount, taker = trade
             if ts_ms < self._last_ms:
                 self.backward += 1
+                self.backward_run += 1
                 warnings.add(label, "backward", f"row {row}: {self._last_ms - ts_ms} ms before the row before it")
                 continue
+            self.backward_run = 0
             if ts_ms > self._last_ms:
                 # Ids repeat only within one instant: an older instant would run backwards anyway.
                 self._ids.clear()

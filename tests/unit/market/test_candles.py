@@ -89,6 +89,43 @@ def test_a_bar_that_opens_within_another_is_dropped(tmp_path: Path) -> None:
     assert warnings == {"overlap": 1}
 
 
+@pytest.mark.parametrize(("claimed", "overlaps"), [("1h", 118), ("5m", 96), ("2m", 60)])
+def test_bars_read_with_too_long_a_timeframe_are_refused(tmp_path: Path, claimed: str, overlaps: int) -> None:
+    path = candles(tmp_path / "x.csv", [candle(n) for n in range(120)])
+    with pytest.raises(
+        DataError, match=rf"x.csv: {overlaps} of 120 rows open .* as {claimed}, they are 1m apart"
+    ) as no:
+        ReplaySource(path, instrument="ETH-BTC", timeframe=claimed)
+    assert "--timeframe 1m" in str(no.value)
+    assert no.value.exit_code == 2
+    assert ReplaySource(path, instrument="ETH-BTC", timeframe="1m").total_events == 240
+
+
+YEAR_2049 = "2516424040000"
+
+
+def test_a_time_far_ahead_of_the_rows_around_it_is_dropped_alone(tmp_path: Path) -> None:
+    wrong = candle(40).replace(str(T0 + 40 * MINUTE), YEAR_2049)
+    events, warnings = load(tmp_path, [*map(candle, range(40)), wrong, *map(candle, range(41, 100))])
+    assert opens(events) == [*range(40), *range(41, 100)]
+    assert warnings == {"time_outlier": 1, "gaps": 1, "missing_bars": 1}
+
+
+def test_a_gap_is_no_outlier_and_neither_is_the_last_row(tmp_path: Path) -> None:
+    events, warnings = load(tmp_path, [candle(0), candle(50), candle(49), candle(51), candle(500)])
+    assert opens(events) == [0, 50, 51, 500]
+    assert warnings == {"backward": 1, "gaps": 2, "missing_bars": 497}
+
+
+def test_rows_that_never_come_back_to_where_a_wrong_time_led_are_not_dropped_in_silence(tmp_path: Path) -> None:
+    wrong = [candle(n).replace(str(T0 + n * MINUTE), f"{YEAR_2049[:-5]}{n}000") for n in (80, 81)]
+    with pytest.raises(DataError, match=r"the last 18 rows are older than what .* reaches to 25164241"):
+        load(tmp_path, [*map(candle, range(80)), *wrong, *map(candle, range(82, 100))])
+    events, warnings = load(tmp_path, [candle(n) for n in (*range(40), *range(20, 42))])
+    assert opens(events) == list(range(42)), "a page that was fetched twice is no loss"
+    assert warnings == {"backward": 19, "duplicate": 1}
+
+
 def test_an_unfinished_last_row_is_dropped_and_a_whole_one_kept(tmp_path: Path) -> None:
     header = ",".join(CANDLE_COLUMNS)
     for tail, rule, kept in ((f"{T0 + MINUTE},1,1,1", "truncated_row", [0]), (candle(1), "no_final_newline", [0, 1])):

@@ -62,6 +62,17 @@ def test_rules_for_trades(tmp_path: Path) -> None:
     }
 
 
+def test_one_wrong_time_does_not_hide_the_trades_after_it(tmp_path: Path) -> None:
+    rows = [f"{T0 + 1000 * n},{n},10,1,buy" for n in range(60)]
+    rows[30] = "2516424040000,30,10,1,buy"
+    source = ReplaySource(trades(tmp_path / NAME, rows))
+    assert len(list(source.events())) == 59
+    assert source.warnings.counts[NAME] == {"time_outlier": 1, "unfinished_bar": 1}
+    rows[31] = "2516424040001,31,10,1,buy"
+    with pytest.raises(DataError, match=r"the last 28 rows are older than what .* reaches to 2516424040001"):
+        ReplaySource(trades(tmp_path / NAME, rows))
+
+
 def test_a_side_that_is_neither_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="row 2: side 'bid' is not buy, sell or empty"):
         ReplaySource(trades(tmp_path / NAME, [f"{T0},1,10,1,bid"]))
