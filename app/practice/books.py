@@ -53,9 +53,10 @@ class Market:
     and most opens pass with every order far away."""
 
     @property
-    def by_bars(self) -> bool:
-        """Orders wait for the next bar's open."""
-        return self.feed in {Feed.NONE, Feed.BARS}
+    def stands(self) -> bool:
+        """There are levels that others offer now. Else orders wait: for the next bar's open, or for the next trade,
+        since a book made around the last price would fill at a price that has gone."""
+        return self.feed is Feed.BOOKS
 
     def levels(self, side: Side) -> Levels:
         """What an order of `side` meets."""

@@ -14,8 +14,9 @@ filled within the bar only for its stop: a price that fell through the entry and
 target may have been passed before the entry. All of this errs against the trader.
 
 *Books* (fed by `Book`, `Quote`, `PublicTrade`). A submit matches at once; the rest waits for the next book. A stop is
-triggered by the best bid and then sells at market until it is done. Trades without books make a synthetic book; there a
-trade at the stop triggers it too.
+triggered by the best bid and then sells at market until it is done. Trades without books make a synthetic book around
+each; there an order waits for the next trade, because the last one was made before the decision, and a trade at the
+stop triggers it too.
 """
 
 from __future__ import annotations
@@ -71,7 +72,7 @@ class Exchange:
             if order.live:
                 account.settle(order)
         for symbol in dict.fromkeys(request.symbol for request in requests):
-            if not self.markets[symbol].by_bars:
+            if self.markets[symbol].stands:
                 self._match(self.markets[symbol])
         return tuple(account.orders[request.client_id].report() for request in requests)
 

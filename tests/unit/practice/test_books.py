@@ -114,11 +114,36 @@ def test_bars_beside_books_do_not_trade(scene: Scene) -> None:
 def test_trades_make_a_book_around_the_last_one(tmp_path: Path) -> None:
     scene = Scene(tmp_path / "v.db")
     scene.trade("100", "50")
-    (report,) = scene.submit(buy("a", "100.05", "3"))
-    assert report.fills[0].price == D("100.05")
-    assert report.state is PART
+    scene.submit(buy("a", "100.05", "3"))
+    scene.trade("100", "50")
+    assert scene.fills("a")[0][0] == D("100.05")
+    assert scene.state("a")[0] is PART
     scene.trade("99", "1000")
     assert scene.state("a") == (FILLED, 3)
+
+
+def test_where_trades_are_all_there_is_an_order_waits_for_the_next_one(tmp_path: Path) -> None:
+    """The last trade was made before the decision: its price has gone, as a bar's has."""
+    scene = Scene(tmp_path / "v.db")
+    scene.trade("100")
+    scene.close("100", "100", "100", "100")
+    reports = scene.submit(buy("missed", "100.5"), buy("bought", "106"))
+    assert [report.state for report in reports] == [OPEN, OPEN]
+    scene.trade("105", ts_ms=MINUTE + 500)
+    assert (scene.fills("missed"), scene.fills("bought")) == ([], [(D("105.06"), D(1))])
+    (close,) = scene.submit(market("close"))
+    assert close.filled == 0
+    scene.restart()
+    scene.trade("103", ts_ms=MINUTE + 600)
+    assert scene.fills("close") == [(D("102.94"), D(1))]
+
+
+def test_an_order_that_waits_for_a_trade_expires_before_a_late_one(tmp_path: Path) -> None:
+    scene = Scene(tmp_path / "v.db")
+    scene.trade("100")
+    scene.submit(replace(buy("a", "101"), expires_ms=500))
+    scene.trade("100", ts_ms=501)
+    assert scene.state("a") == (OrderState.EXPIRED, 0)
 
 
 def test_many_trades_of_one_minute_do_not_give_its_depth_many_times(tmp_path: Path) -> None:
@@ -137,6 +162,7 @@ def test_a_trade_at_the_stop_triggers_it_where_trades_are_all_there_is(tmp_path:
     scene = Scene(tmp_path / "v.db")
     scene.trade("100")
     scene.submit(buy("bought", "200"))
+    scene.trade("100")
     scene.submit(stop("a", "95"))
     scene.trade("95", "0.001", ts_ms=1)
     assert scene.order("a").filled == 0

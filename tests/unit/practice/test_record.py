@@ -158,9 +158,11 @@ def test_the_largest_numbers_that_are_read_can_be_calculated_with(tmp_path: Path
         ),
     )
     third = "0.333333333333333333333333333333"
-    scene.trade(third, "99999999999999999999.333333333333333333333333333333")
+    scene.trade(third)
     order = replace(buy("a", "1"), quantity=D("9999999999999999999.123456789012345678"), limit_price=D("0.4"))
-    (report,) = scene.submit(order)
+    scene.submit(order)
+    scene.trade(third, "99999999999999999999.333333333333333333333333333333")
+    report = scene.order("a")
     assert report.filled > 0
     (sold,) = scene.submit(replace(order, client_id="b", side=buy("x", "1").side.opposite, quantity=report.filled))
     assert sold.client_id == "b"
