@@ -1,6 +1,6 @@
 """The paper venue's matching: pure, no I/O, no clock of its own. What it answers is what the database will say.
 
-Time is the largest instant of any market event; it never goes back. An order ends as EXPIRED once time is past its
+Time is the largest instant of any market event; it never goes back. An order ends as EXPIRED once time has reached its
 `expires_ms`, before the event that moved the time is matched. Two kinds of market per instrument:
 
 *Bars* (fed by `BarOpened` and `Bar`). An order is matchable from the next bar's open on, never within the bar it was
@@ -71,6 +71,7 @@ class Exchange:
         for order in accepted:
             if order.live:
                 account.settle(order)
+        self._expire()
         for symbol in dict.fromkeys(request.symbol for request in requests):
             if self.markets[symbol].stands:
                 self._match(self.markets[symbol])
@@ -119,9 +120,13 @@ class Exchange:
         if ts_ms < account.now_ms:
             raise Refused("market.backwards", f"Time would go back from {account.now_ms} to {ts_ms} ms.")
         account.now_ms = ts_ms
+        self._expire()
+
+    def _expire(self) -> None:
+        account = self.account
         for order in account.live_orders():
             expires = order.request.expires_ms
-            if order.live and expires is not None and expires < ts_ms:
+            if order.live and expires is not None and expires <= account.now_ms:
                 account.end(order, OrderState.EXPIRED, "its time in force ended")
 
     def _show(self, market: Market, event: MarketEvent) -> bool:

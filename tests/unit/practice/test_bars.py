@@ -189,16 +189,26 @@ def test_an_entry_and_its_stop_in_one_fall(scene: Scene) -> None:
 # -- time -----------------------------------------------------------------------------------------------------------
 
 
-def test_an_order_expires_before_the_event_that_passes_its_time_is_matched(scene: Scene) -> None:
+def test_an_order_expires_before_the_event_at_its_time_is_matched(scene: Scene) -> None:
     at = scene.bars * MINUTE
-    scene.submit(replace(buy("a", "200"), expires_ms=at), replace(buy("b", "200"), expires_ms=at - 1))
+    scene.open("100")
+    scene.submit(replace(buy("a", "200"), expires_ms=at + MINUTE + 1), replace(buy("b", "200"), expires_ms=at + MINUTE))
+    scene.close("100", "100", "100", "100")
     scene.open("100")
     assert (scene.state("a"), scene.state("b")) == ((FILLED, 1), (EXPIRED, 0))
 
 
+def test_an_order_whose_time_is_over_when_it_comes_does_not_trade(scene: Scene) -> None:
+    scene.book("99", "100", ts_ms=scene.bars * MINUTE)
+    at = scene.bars * MINUTE
+    late, lasts = scene.submit(replace(buy("a", "200"), expires_ms=at), replace(buy("b", "200"), expires_ms=at + 1))
+    assert (late.state, lasts.state) == (EXPIRED, FILLED)
+    assert late.filled == 0
+
+
 def test_an_expired_entry_takes_its_exits_with_it(scene: Scene) -> None:
     entry, *exits = bracket(limit="90")
-    scene.submit(replace(entry, expires_ms=scene.bars * MINUTE), *exits)
+    scene.submit(replace(entry, expires_ms=scene.bars * MINUTE + 1), *exits)
     scene.flat()
     assert {scene.state(name)[0] for name in ("stop", "target")} == {CANCELLED}
     assert {report.client_id for report in scene.pushed} == {"entry", "stop", "target"}
