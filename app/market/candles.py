@@ -11,7 +11,7 @@ from app.market.files import Recording
 from app.market.rows import BadRow, Findings, Overlaps, time_ms
 from app.market.tables import parsed, without_outliers
 from app.money import DOWN, ZERO, add, div, mul
-from strategies.model import Bar, Quote
+from strategies.model import Bar, Book, Quote
 
 _HALF: Final = Decimal("0.5")
 _QUOTE_VOLUME_VENUES: Final = frozenset({"ftx"})
@@ -157,7 +157,7 @@ def _ohlc(findings: Findings, texts: Sequence[str]) -> tuple[Decimal, Decimal, D
     return first, high, low, close
 
 
-QuoteBar = tuple[int, tuple[Decimal, Decimal, Decimal, Decimal], Decimal, Decimal, Decimal, Decimal]
+QuoteBar = tuple[int, tuple[Decimal, Decimal, Decimal, Decimal], Decimal, Decimal, Decimal, Decimal, Decimal]
 
 
 class QuoteBarReader(_BarReader):
@@ -167,6 +167,10 @@ class QuoteBarReader(_BarReader):
     was in force then; a decision at the close must not find only the quote of a bar ago), and a `Bar` of mid prices
     with volume 0 at the close, as LEAN's ``QuoteBar.Collapse`` makes it. The opening quote's size was not recorded,
     so it is not released.
+
+    A bid below the closing one comes before it as a `Book` without asks, with the closing size: a stop it passed is
+    sold there, as low as the bar went, and nobody can buy at it. A book with one side is no touch, so the trader's
+    quote, mark and preview stay those of the bar before until the closing quote.
     """
 
     def read(self, recording: Recording) -> Iterator[MarketEvent]:
@@ -177,10 +181,13 @@ class QuoteBarReader(_BarReader):
         """
         rows = parsed(recording, self._findings, self._parse)
         for row, bar in without_outliers(rows, recording.label, self._findings):
-            ts_ms, mids, bid, ask, bid_size, ask_size = bar
+            ts_ms, mids, lowest, bid, ask, bid_size, ask_size = bar
             if not self._order.accepts(recording.label, row, ts_ms, bar):
                 continue
-            yield Quote(self._symbol, ts_ms + self._frame - 1, bid, ask, bid_size, ask_size)
+            last_ms = ts_ms + self._frame - 1
+            if lowest < bid:
+                yield Book(self._symbol, last_ms, ((lowest, bid_size),), ())
+            yield Quote(self._symbol, last_ms, bid, ask, bid_size, ask_size)
             yield Bar(self._symbol, ts_ms, self._frame, *mids, ZERO)
 
     def _parse(self, fields: Sequence[str]) -> QuoteBar:
@@ -196,4 +203,4 @@ class QuoteBarReader(_BarReader):
         if bid >= ask:
             raise BadRow("crossed", f"bid {bid}, ask {ask}")
         first, high, low, close = (mul(add(b, a), _HALF) for b, a in zip(bids, asks, strict=True))
-        return ts_ms, (first, high, low, close), bid, ask, bid_size, ask_size
+        return ts_ms, (first, high, low, close), bids[2], bid, ask, bid_size, ask_size

@@ -14,7 +14,8 @@ filled within the bar only for its stop: a price that fell through the entry and
 target may have been passed before the entry. All of this errs against the trader.
 
 *Books* (fed by `Book`, `Quote`, `PublicTrade`). A submit matches at once; the rest waits for the next book. A stop is
-triggered by the best bid and then sells at market until it is done. Trades without books make a synthetic book around
+triggered by the best bid and then sells at market until it is done. (The lowest bid of a recorded quote bar comes as a
+book without asks: what sells meets it, what buys does not.) Trades without books make a synthetic book around
 each; there an order waits for the next trade, because the last one was made before the decision, and a trade at the
 stop triggers it too.
 """

@@ -11,7 +11,9 @@ from app.errors import DataError
 from app.market.events import BarOpened, MarketEvent, event_time
 from app.market.files import CANDLE_COLUMNS, QUOTE_COLUMNS
 from app.market.replay import ReplaySource
-from strategies.model import Bar, Quote
+from app.market.state import MarketState
+from app.market.synthetic import SyntheticSettings
+from strategies.model import Bar, Book, Quote
 from tests.unit.market.recordings import MINUTE, T0, candle, candles, write
 
 NAME = "bittrex_ETH-BTC_1m_20200913.csv"
@@ -182,7 +184,28 @@ def test_a_quote_bar_gives_its_last_quote_before_its_close_and_a_bar_of_mids(tmp
     ]
     name = "bybit_BTC-USDT_20221213.csv"
     source = ReplaySource(write(tmp_path / "quotes_1m" / name, [",".join(QUOTE_COLUMNS), *rows]))
-    quote, bar = source.events()
+    lowest, quote, bar = source.events()
+    assert lowest == Book("BTC-USDT", T0 + MINUTE - 1, ((Decimal("9.8"), Decimal(3)),), ())
     assert quote == Quote("BTC-USDT", T0 + MINUTE - 1, Decimal("10.2"), Decimal("10.3"), Decimal(3), Decimal(4))
     assert bar == Bar("BTC-USDT", T0, MINUTE, *map(Decimal, ("10.05", "10.5", "9.9", "10.25", "0")))
     assert source.warnings.counts == {name: {"crossed": 1, "not_positive": 1, "not_a_number": 1}}
+
+
+def test_a_bar_that_closes_at_its_lowest_bid_needs_no_more_than_its_last_quote(tmp_path: Path) -> None:
+    row = f"{T0},10.0,10.4,9.8,9.8,3,10.1,10.6,10.0,10.0,4"
+    path = write(tmp_path / "quotes_1m" / "bybit_BTC-USDT_20221213.csv", [",".join(QUOTE_COLUMNS), row])
+    assert [type(event) for event in ReplaySource(path).events()] == [Quote, Bar]
+
+
+def test_the_lowest_bid_of_a_bar_tells_the_trader_nothing(tmp_path: Path) -> None:
+    rows = [
+        f"{T0},10.0,10.4,9.8,10.2,3,10.1,10.6,10.0,10.3,4",
+        f"{T0 + MINUTE},10.2,10.4,5,10.1,3,10.3,10.6,6,10.3,4",
+    ]
+    path = write(tmp_path / "quotes_1m" / "bybit_BTC-USDT_20221213.csv", [",".join(QUOTE_COLUMNS), *rows])
+    source = ReplaySource(path)
+    state, seen = MarketState(source.instruments), []
+    for event in source.events():
+        state.apply(event, SyntheticSettings())
+        seen.append((state.quote("BTC-USDT"), state.book("BTC-USDT"), state.mark("BTC-USDT")))
+    assert seen[3] == seen[1], "after the second bar's lowest bid all is as after the first bar's last quote"

@@ -99,6 +99,9 @@ def test_quote_bars() -> None:
     source = ReplaySource(shared_data("market/candles/quotes_1m/coinbase_BTC-USD_20180404.csv.gz"))
     assert kinds(list(source.events())) == {"Quote": 2873, "Bar": 2873}
     assert source.warnings.counts["coinbase_BTC-USD_20180404.csv.gz"]["gaps"] == 5
+    # There a bid never moved within a bar; here it fell below the closing one, and stops must see it.
+    source = ReplaySource(shared_data("market/candles/quotes_1m/bybit_BTC-USDT_20221213.csv.gz"))
+    assert kinds(list(source.events())) == {"Book": 700, "Quote": 721, "Bar": 721}
 
 
 def test_a_book_with_a_late_snapshot_is_never_crossed() -> None:

@@ -10,9 +10,12 @@ from pathlib import Path
 import pytest
 
 from app.market.events import BarOpened
+from app.market.files import QUOTE_COLUMNS
+from app.market.replay import ReplaySource
 from app.practice.books import Market
 from app.venues.base import OrderState
 from strategies.model import Book, Quote
+from tests.unit.market.recordings import T0, write
 from tests.unit.practice.scene import ETH, MINUTE, SETTINGS, D, Scene, bracket, buy, market, sell, stop
 
 OPEN, PART, FILLED = OrderState.OPEN, OrderState.PARTIALLY_FILLED, OrderState.FILLED
@@ -88,6 +91,23 @@ def test_a_triggered_stop_sells_until_it_is_done_also_above_its_price_and_after_
     scene.book("97", "100", size="0.4")
     scene.book("98", "100")
     assert scene.fills("a") == [(D(94), D("0.4")), (D(97), D("0.4")), (D(98), D("0.2"))]
+
+
+def test_the_lowest_bid_of_a_quote_bar_meets_stops_and_no_buyer(tmp_path: Path) -> None:
+    rows = [
+        f"{T0},99.9,99.9,99.9,99.9,9,100,100,100,100,9",
+        f"{T0 + MINUTE},99.9,99.9,90,99.8,0.4,100,100,90.1,100,9",
+        f"{T0 + 2 * MINUTE},99.9,99.9,97,97,9,100,100,98,98,9",
+    ]
+    path = write(tmp_path / "quotes_1m" / "a_ETH-USDT_1.csv", [",".join(QUOTE_COLUMNS), *rows])
+    scene = Scene(tmp_path / "v.db")
+    first, *later = ReplaySource(path).events()
+    scene.show(first)
+    scene.submit(buy("bought", "100"))
+    scene.submit(stop("a", "95"), buy("b", "95"))
+    scene.show(*later)
+    assert scene.fills("a") == [(D(90), D("0.4")), (D("99.8"), D("0.4")), (D("97"), D("0.2"))]
+    assert scene.state("b") == (OPEN, 0), "nobody knows when the lowest bid stood, so nobody buys there"
 
 
 def test_a_broken_book_neither_triggers_nor_trades(scene: Scene) -> None:
