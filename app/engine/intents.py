@@ -161,7 +161,7 @@ class IntentMaker:
             side=side,
             quantity=amount,
             worst_price=worst,
-            max_fee=fee_bound(amount, self._dearest(side, worst), desk.venue_info.taker_fee_bps),
+            max_fee=fee_bound(amount, self._dearest(side, worst), desk.venue_info.highest_fee_bps),
             exits=exits,
             reason=signal.reason,
             created_ms=now,

@@ -98,7 +98,7 @@ def worse_price(quote: Quote, trade: Trade) -> str | None:
 def _higher_fee(desk: Desk, quote: Quote, trade: Trade) -> str | None:
     """A sale's fee grows with its price."""
     intent = trade.intent
-    fee = fee_at(intent.quantity, quote.bid, desk.venue_info.taker_fee_bps)
+    fee = fee_at(intent.quantity, quote.bid, desk.venue_info.highest_fee_bps)
     if intent.side is Side.BUY or fee <= intent.max_fee:
         return None
     return f"The bid rose to {to_text(quote.bid)}: the fee is {to_text(fee)}, {to_text(intent.max_fee)} was confirmed."

@@ -65,11 +65,11 @@ def walk(book: Book, side: Side, quantity: Decimal, limit: Decimal, taker_fee_bp
     return Preview(filled, notional, average, impact, fee, book.synthetic, book.ts_ms)
 
 
-def fee_bound(quantity: Decimal, worst_price: Decimal, taker_fee_bps: Decimal) -> Decimal:
+def fee_bound(quantity: Decimal, worst_price: Decimal, fee_bps: Decimal) -> Decimal:
     """The most the fills of one order can cost in fees. A venue rounds each fill up; a hundred are allowed for."""
-    return add(fee_at(quantity, worst_price, taker_fee_bps), _ROUNDINGS)
+    return add(fee_at(quantity, worst_price, fee_bps), _ROUNDINGS)
 
 
-def fee_at(quantity: Decimal, price: Decimal, taker_fee_bps: Decimal) -> Decimal:
+def fee_at(quantity: Decimal, price: Decimal, fee_bps: Decimal) -> Decimal:
     """The fee of one fill, rounded up as the venue rounds."""
-    return quantise(apply_bps(mul(quantity, price), taker_fee_bps), FEE_PLACES, UP)
+    return quantise(apply_bps(mul(quantity, price), fee_bps), FEE_PLACES, UP)

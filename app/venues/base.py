@@ -138,6 +138,11 @@ class VenueInfo:
     maker_fee_bps: Decimal
     time_in_force_ms: int = field(default=60_000)
 
+    @property
+    def highest_fee_bps(self) -> Decimal:
+        """For bounds: an order that rests pays the maker's rate, which some venues set above the taker's."""
+        return max(self.taker_fee_bps, self.maker_fee_bps)
+
 
 class Venue(Protocol):
     """One trading venue."""

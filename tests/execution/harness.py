@@ -136,7 +136,7 @@ class Rig:
     ) -> Intent:
         amount, price = Decimal(quantity), Decimal(worst)
         dearest = IntentMaker._dearest(side, price)
-        fee = fee_bound(amount, dearest, self.desk.venue_info.taker_fee_bps) if max_fee is None else Decimal(max_fee)
+        fee = fee_bound(amount, dearest, self.desk.venue_info.highest_fee_bps) if max_fee is None else Decimal(max_fee)
         exits = None
         if side is Side.BUY and stop is not None:
             exits = Exits(Decimal(stop), None if target is None else Decimal(target))

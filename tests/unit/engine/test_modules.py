@@ -216,6 +216,17 @@ async def test_every_entry_is_within_slippage_on_tick_on_lot_and_admitted(tmp_pa
         assert made > 100
 
 
+async def test_the_fee_bound_covers_an_order_that_rests_where_makers_pay_more(tmp_path: Path) -> None:
+    async with rig(tmp_path, settings={"paper.taker_fee_bps": "1", "paper.maker_fee_bps": "20"}) as r:
+        intent = entry(r, long())
+        assert isinstance(intent, Intent)
+        assert intent.max_fee > apply_bps(mul(intent.quantity, intent.worst_price), Decimal(20))
+        await r.trade(quantity="2")
+        close = entry(r, flat())
+        assert isinstance(close, Intent)
+        assert close.max_fee > apply_bps(mul(close.quantity, Decimal("99.90")), Decimal(20))
+
+
 async def test_the_position_limit_cuts_each_entry_until_no_lot_fits(tmp_path: Path) -> None:
     async with rig(tmp_path, settings={"risk.position": "150"}) as r:
         sizes: list[Decimal] = []
