@@ -6,7 +6,7 @@ import math
 from decimal import Decimal
 from typing import Final
 
-from app.money import UP, ZERO, add, div, from_text, mul, sub, to_text
+from app.money import CEILING, ZERO, add, div, from_text, mul, sub, to_text
 from app.reports import Document
 from storage.database import Reader
 
@@ -19,10 +19,14 @@ _NEWEST: Final = 1_000
 _BPS: Final = Decimal(10_000)
 _FILLS: Final = """
     SELECT t.module, t.symbol, t.side, f.trade_id, f.price, f.quantity, q.bid, q.ask
-    FROM fills f JOIN orders o ON o.client_id = f.client_id JOIN trades t ON t.id = f.trade_id
-    JOIN quotes q ON q.id = (SELECT max(id) FROM quotes WHERE trade_id = f.trade_id AND stage = 'submit')
+    FROM fills f
+    CROSS JOIN (SELECT trade_id, max(id) AS id FROM quotes WHERE stage = 'submit' GROUP BY trade_id) s
+        ON s.trade_id = f.trade_id
+    JOIN quotes q ON q.id = s.id JOIN orders o ON o.client_id = f.client_id JOIN trades t ON t.id = f.trade_id
     WHERE o.role IN ('entry', 'close') ORDER BY f.seq, f.rowid
 """
+"""CROSS JOIN keeps the fills outside: neither they nor the quotes have an index by trade, and SQLite makes one for the
+inner side only. The other way round every fill is read once for each trade."""
 
 
 def latencies(reader: Reader) -> Document:
@@ -73,4 +77,5 @@ def slippage(reader: Reader) -> list[Document]:
 
 
 def _bps(cost: Decimal, value: Decimal) -> Decimal:
-    return div(mul(cost, _BPS), value, 2, UP) if value else ZERO
+    """Rounded up also where it is negative, so that nothing is shown better than it was."""
+    return div(mul(cost, _BPS), value, 2, CEILING) if value else ZERO

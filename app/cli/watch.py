@@ -99,6 +99,10 @@ def positions(options: argparse.Namespace) -> int:
     return 0
 
 
+def _many(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
 def _signed(amount: str | None) -> str:
     if amount is None:
         return "unknown"
@@ -129,9 +133,9 @@ def pnl(options: argparse.Namespace) -> int:
         for asset, t in document["by_asset"].items()
     ]
     trips = document["round_trips"]
-    lines.append(f"{document['fills']} fills; round trips {trips['won']} won, {trips['lost']} lost")
+    lines.append(f"{_many(document['fills'], 'fill')}; round trips {trips['won']} won, {trips['lost']} lost")
     lines += [
-        f"slippage {each['module']} {each['symbol']}: {each['average_bps']} bps over {each['trades']} trades, "
+        f"slippage {each['module']} {each['symbol']}: {each['average_bps']} bps over {_many(each['trades'], 'trade')}, "
         f"worst {each['worst_bps']} bps"
         for each in document["slippage"]
     ]
