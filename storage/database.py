@@ -14,7 +14,7 @@ from typing import Any
 
 from storage.decimals import CONTEXT, ExactSum, to_text
 from storage.faults import DatabaseBroken, DatabaseLocked, DatabaseUnusable, StorageFault, fault_of, file_fault
-from storage.journal import read_mirror
+from storage.identity import applied, check_mirror, check_ours, check_profile
 from storage.schema import APPLICATION_ID, KNOWN, LATEST
 
 _BUSY_MS = 2_000
@@ -140,16 +140,16 @@ def open_for_trading(path: Path, profile: str) -> TraderDatabase:
 
 def _open_checked(path: Path, profile: str) -> sqlite3.Connection:
     if not path.exists() or (path.is_file() and path.stat().st_size == 0):
-        _check_mirror(path, None)
+        check_mirror(path, None)
         _create(path, profile)
     os.close(
         os.open(path, os.O_RDWR | os.O_CLOEXEC)
     )  # SQLite would open what can not be written read-only, and not say so
     connection = _open(path, "rw")
     try:
-        _check_ours(path, connection)
-        _check_profile(path, connection, profile)
-        _check_mirror(path, connection)
+        check_ours(path, connection)
+        check_profile(path, connection, profile)
+        check_mirror(path, connection)
         os.chmod(path, 0o600)
         _for_writing(path, connection)
         _migrate(path, connection)
@@ -264,75 +264,8 @@ def trader_pid(path: Path) -> int | None:
         os.close(fd)
 
 
-def _check_ours(path: Path, connection: sqlite3.Connection) -> None:
-    """Refuse another program's file, a file that is no database, and a newer version's."""
-    tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
-    application = connection.execute("PRAGMA application_id").fetchone()[0]
-    if application != APPLICATION_ID and (tables or application):
-        raise DatabaseBroken(
-            "storage.foreign", f"{path} is another program's database.", "Nothing was changed. Choose another --db."
-        )
-    size = path.stat().st_size
-    if size == 0:
-        raise DatabaseUnusable(
-            "storage.empty", f"{path} holds nothing yet.", "Start a session first: countersign run --headless"
-        )
-    # SQLite reads a torn last page as zeros. With a log beside it, that is what a power cut leaves, and the log heals.
-    wal = path.with_name(path.name + "-wal")
-    torn = size % connection.execute("PRAGMA page_size").fetchone()[0] and not (wal.exists() and wal.stat().st_size)
-    if torn or not _applied(connection):
-        raise DatabaseBroken(
-            "storage.broken",
-            f"{path} is not a readable database ({'its end is missing' if torn else 'it has no tables'}).",
-            "Nothing was changed. Restore a backup: countersign restore FILE",
-        )
-    newer = [name for name in _applied(connection) if name not in KNOWN]
-    if newer:
-        raise DatabaseBroken(
-            "storage.newer",
-            f"{path} was written by a newer countersign (it has {newer[-1]}; this one knows up to {LATEST}).",
-            "Nothing was changed. Update countersign.",
-        )
-
-
-def _applied(connection: sqlite3.Connection) -> list[str]:
-    if connection.execute("SELECT 1 FROM sqlite_master WHERE name = '_sqlite_migrations'").fetchone() is None:
-        return []
-    sql = "SELECT name FROM _sqlite_migrations WHERE migration_set = 'countersign' ORDER BY rowid"
-    return [row[0] for row in connection.execute(sql)]
-
-
-def _check_profile(path: Path, connection: sqlite3.Connection, profile: str) -> None:
-    row = connection.execute("SELECT value FROM meta WHERE key = 'profile'").fetchone()
-    if row is not None and row[0] != profile:
-        raise DatabaseBroken(
-            "storage.profile",
-            f"{path} belongs to profile {row[0]!r}, not {profile!r}.",
-            "Nothing was changed. Every profile has its own database.",
-        )
-
-
-def _check_mirror(path: Path, connection: sqlite3.Connection | None) -> None:
-    """The mirror is written after the commit, so it never runs ahead: what it names must be in the journal. The writer
-    is about to overwrite it, and with it the only sign of a database that was cut or swapped."""
-    mirror = read_mirror(path)
-    if mirror is None or mirror.seq == 0:
-        return
-    row = None
-    if connection is not None:
-        row = connection.execute("SELECT hash FROM journal WHERE seq = ?", (mirror.seq,)).fetchone()
-    if row is None or row[0] != mirror.hash:
-        raise DatabaseBroken(
-            "storage.head",
-            f"{path} is not the database that was written last: {path.name}.head names journal row {mirror.seq}, "
-            f"which is {'not there' if row is None else 'another one there'}.",
-            "Nothing was changed. Restore a backup: countersign restore FILE. If you put this file there yourself, "
-            f"remove {path.name}.head and reconcile.",
-        )
-
-
 def _migrate(path: Path, connection: sqlite3.Connection) -> None:
-    if _applied(connection) == list(KNOWN):
+    if applied(connection) == list(KNOWN):
         return
     from storage.backup import backup_connection, free_name  # noqa: PLC0415 -- circular at module level
 
@@ -357,7 +290,7 @@ def reader(path: Path) -> Iterator[Reader]:
     """
     connection = connect(path, read_only=True)
     try:
-        _check_ours(path, connection)
+        check_ours(path, connection)
         yield Reader(connection)
     except sqlite3.Error as error:
         raise fault_of(error, path) from error

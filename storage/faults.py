@@ -3,6 +3,7 @@
 StorageFault
   DatabaseLocked    another trader holds it
   DatabaseBroken    not a database, truncated, another program's, a newer version's
+    OtherProfile    sound, and of another profile than the one that was asked for
   DatabaseUnusable  no permission, disk full, read-only, I/O error
   TransitionLost    a commit failed: nothing of its group is on disk
 """
@@ -18,21 +19,34 @@ if TYPE_CHECKING:
 
 
 class StorageFault(Exception):
-    """`code` is a stable word; `what` one sentence; `next_step` what the trader can do."""
+    """`code` is a stable word; `what` one sentence; `next_step` what the trader can do; `exit_code` as everywhere:
+    2 bad input, 3 refused by a safety rule, 1 anything else."""
 
-    def __init__(self, code: str, what: str, next_step: str = "") -> None:
+    exit_code: int = 1
+
+    def __init__(self, code: str, what: str, next_step: str = "", *, exit_code: int | None = None) -> None:
         super().__init__(what)
         self.code = code
         self.what = what
         self.next_step = next_step
+        if exit_code is not None:
+            self.exit_code = exit_code
 
 
 class DatabaseLocked(StorageFault):
     """Another trader runs on this database."""
 
+    exit_code = 3
+
 
 class DatabaseBroken(StorageFault):
     """The file is not a usable countersign database."""
+
+
+class OtherProfile(DatabaseBroken):
+    """The database belongs to another profile."""
+
+    exit_code = 3
 
 
 class DatabaseUnusable(StorageFault):
@@ -46,7 +60,9 @@ class TransitionLost(StorageFault):
 def file_fault(error: OSError, path: Path) -> StorageFault:
     """Our words for what the operating system says of the file or its folder."""
     if isinstance(error, IsADirectoryError):
-        return DatabaseUnusable("storage.folder", f"{path} is a folder, not a database.", "Name a file with --db.")
+        return DatabaseUnusable(
+            "storage.folder", f"{path} is a folder, not a database.", "Name a file with --db.", exit_code=2
+        )
     if error.errno in {errno.EACCES, errno.EPERM, errno.EROFS}:
         return DatabaseUnusable(
             "storage.read_only",

@@ -11,7 +11,7 @@ from app import __version__
 from app.cli import streams
 from app.cli.parser import WrongUse
 from app.errors import CountersignError, UsageError
-from storage.faults import DatabaseLocked, StorageFault
+from storage.faults import StorageFault
 
 _HANDLERS: Final = {
     "run": "run",
@@ -45,8 +45,7 @@ def dispatch(options: argparse.Namespace) -> int:
     except CountersignError as error:
         code = _fail(error.code, str(error), error.exit_code, as_json=options.json)
     except StorageFault as fault:
-        code = 3 if isinstance(fault, DatabaseLocked) else 1
-        _fail(fault.code, f"{fault} {fault.next_step}".rstrip(), code, as_json=options.json)
+        code = _fail(fault.code, f"{fault} {fault.next_step}".rstrip(), fault.exit_code, as_json=options.json)
     except BrokenPipeError:
         streams.forget_output()  # the reader of our output left (head, a closed pager): nothing to tell it
         code = 1

@@ -29,7 +29,9 @@ def backup(options: argparse.Namespace) -> int:
 
 
 def restore(options: argparse.Namespace) -> int:
-    """Put a backup in place. The next session reconciles with the venue before it trades."""
+    """Put a backup in place. The next session reconciles with the venue before it trades.
+
+    Without --profile it must be paper's, as a session without --profile is."""
     db, source = context.database(options), Path(os.path.realpath(options.file))
     if source == db:
         raise UsageError("restore.same", f"{source} is the database itself.", next_step="Nothing was changed.")
@@ -38,8 +40,9 @@ def restore(options: argparse.Namespace) -> int:
         raise DatabaseInUse(
             "storage.in_use", f"A trader (pid {pid}) runs on {db}.", next_step="Nothing was changed. Stop it first."
         )
+    profile = context.profile_named(options) or context.PROFILES[0]
     paths.private_dir(db.parent)
-    kept = restore_file(source, db)
+    kept = restore_file(source, db, profile)
     lines = [f"Restored {db} from {source}."]
     if kept is not None:
         lines.append(f"The former database is {kept}.")

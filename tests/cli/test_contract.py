@@ -106,7 +106,7 @@ BAD = [
 
 @pytest.mark.parametrize(("kind", "command"), BAD)
 def test_a_database_that_is_none(finished: Cli, tmp_path: Path, kind: str, command: str) -> None:
-    """Says which file and what is wrong with it, changes nothing, ends with 1."""
+    """Says which file and what is wrong with it, changes nothing, ends with 1, or 2 where it is no file at all."""
     db = make_bad(tmp_path / "bad.db", kind, finished.db)
     before = db.read_bytes() if db.is_file() else None
     data = write_candles(tmp_path / "paper_AAA-USDT_1m.csv", 3)
@@ -114,7 +114,7 @@ def test_a_database_that_is_none(finished: Cli, tmp_path: Path, kind: str, comma
     if command == "run":
         more = ("--headless",) if kind == "near-foreign" else ("--headless", "--replay", data)
     result = finished(*command.split(), *more, "--db", db, "--json")
-    assert result.code == 1, result
+    assert result.code == (2 if kind == "folder" else 1), result
     assert "bad.db" in result.err
     assert result.document["schema"] == "countersign.error/1"
     assert (db.read_bytes() if db.is_file() else None) == before

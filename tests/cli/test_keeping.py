@@ -109,7 +109,7 @@ def test_backup_and_restore_beside_and_after_a_trader(cli: Cli) -> None:
     assert trader.wait(5).code == 0
     final = rows(cli.db, "SELECT max(seq) FROM journal")
     for bad in (cli.home / "absent", cli.plugins, cli.plugins / "countersign_probe.py"):
-        cli.refused("restore", bad, "--db", cli.db, code=1, says=bad.name)
+        cli.refused("restore", bad, "--db", cli.db, code=2, says=bad.name)
     cli.refused("restore", cli.db, "--db", cli.db, code=2, says="the database itself")
     assert rows(cli.db, "SELECT max(seq) FROM journal") == final
     restored = cli("restore", copy, "--db", cli.db, "--json").document

@@ -153,7 +153,7 @@ async def test_a_restored_database_is_the_backup_and_the_former_is_kept(tmp_path
     path = await make(tmp_path / "a.db", 3)
     copy = back_up(path, tmp_path / "copy.db")
     await make(path, 4)
-    kept = restore(copy, path)
+    kept = restore(copy, path, "paper")
     assert kept is not None
     assert subjects(path) == ["1", "2", "3"]
     assert subjects(kept) == ["1", "2", "3", "1", "2", "3", "4"]
@@ -177,7 +177,7 @@ async def test_the_former_log_is_kept_with_its_database_and_never_applied_to_the
             target = tmp_path / f"b.db{suffix}"
             target.write_bytes(d.path.with_name(d.path.name + suffix).read_bytes())
     path = tmp_path / "b.db"
-    kept = restore(copy, path)
+    kept = restore(copy, path, "paper")
     assert kept is not None
     assert kept.with_name(kept.name + "-wal").stat().st_size > 0
     assert subjects(path) == ["1", "2"]
@@ -190,7 +190,7 @@ async def test_a_leftover_log_is_put_aside_also_when_the_database_is_gone(tmp_pa
     copy = back_up(await make(tmp_path / "other.db", 2), tmp_path / "copy.db")
     path = tmp_path / "a.db"
     path.with_name(path.name + suffix).write_bytes(b"old")
-    kept = restore(copy, path)
+    kept = restore(copy, path, "paper")
     assert kept is not None
     assert kept.with_name(kept.name + suffix).read_bytes() == b"old"
     assert subjects(path) == ["1", "2"]
@@ -198,14 +198,14 @@ async def test_a_leftover_log_is_put_aside_also_when_the_database_is_gone(tmp_pa
 
 async def test_restoring_into_an_empty_place_keeps_nothing(tmp_path: Path) -> None:
     copy = back_up(await make(tmp_path / "other.db", 2), tmp_path / "copy.db")
-    assert restore(copy, tmp_path / "new" / "a.db") is None
+    assert restore(copy, tmp_path / "new" / "a.db", "paper") is None
     assert subjects(tmp_path / "new" / "a.db") == ["1", "2"]
 
 
 async def test_every_former_database_is_kept(tmp_path: Path) -> None:
     path = await make(tmp_path / "a.db", 1)
     copy = back_up(path, tmp_path / "copy.db")
-    kept = {restore(copy, path) for _ in range(3)}
+    kept = {restore(copy, path, "paper") for _ in range(3)}
     assert len(kept) == 3
     assert all(name is not None and subjects(name) == ["1"] for name in kept)
     assert free_name(path) not in {path, *kept}
@@ -216,7 +216,7 @@ async def test_a_running_traders_database_is_not_replaced(tmp_path: Path) -> Non
     async with desk(tmp_path) as d:
         await d.writer.submit(transition(1))
         with pytest.raises(DatabaseLocked, match="Another trader"):
-            restore(copy, d.path)
+            restore(copy, d.path, "paper")
         await d.writer.submit(transition(2))
         assert d.subjects() == ["1", "2"]
 
@@ -239,15 +239,15 @@ async def test_what_is_no_sound_backup_is_refused_and_nothing_is_changed(tmp_pat
     for content in contents:
         bad.write_bytes(content)
         with pytest.raises(DatabaseBroken, match=r"bad\.db is not") as caught:
-            restore(bad, path)
+            restore(bad, path, "paper")
         assert "Nothing was changed" in caught.value.next_step
     bad.unlink()
     _foreign(bad)
     with pytest.raises(DatabaseBroken, match="countersign"):
-        restore(bad, path)
+        restore(bad, path, "paper")
     for missing in (tmp_path / "none.db", tmp_path):
         with pytest.raises(DatabaseUnusable, match="no backup at"):
-            restore(missing, path)
+            restore(missing, path, "paper")
     assert files(tmp_path, "a.db") == before
     assert subjects(path) == ["1", "2", "3"]
 
@@ -256,7 +256,7 @@ _RESTORE = """
 import sys
 from pathlib import Path
 from storage.backup import restore
-restore(Path(sys.argv[1]), Path(sys.argv[2]))
+restore(Path(sys.argv[1]), Path(sys.argv[2]), "paper")
 """
 
 
@@ -273,7 +273,7 @@ async def test_a_restore_killed_at_any_rename_can_be_repeated_and_loses_nothing(
             path = await make(tmp_path / f"{call}-{when}" / "a.db", 7)
             code, _ = traced(script, copy, path, calls=call, inject=f"{call}:signal=KILL:when={when}")
             assert code in {-signal.SIGKILL, 128 + signal.SIGKILL}, (call, when, code)
-            restore(copy, path)
+            restore(copy, path, "paper")
             assert subjects(path) == ["1", "2"]
             assert findings(path) == []
             former = [p for p in path.parent.glob("a.db.replaced*") if not p.name.endswith(("-wal", "-shm"))]

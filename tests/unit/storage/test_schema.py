@@ -13,6 +13,7 @@ import pytest
 from sqlite_utils import Database, Migrations
 
 import storage.database
+import storage.identity
 import storage.migrations
 from app.practice import record
 from storage.database import open_for_trading, reader
@@ -176,8 +177,9 @@ def next_version(monkeypatch: pytest.MonkeyPatch) -> str:
         db.execute("ALTER TABLE alerts ADD COLUMN later TEXT")
 
     monkeypatch.setattr(storage.migrations, "MIGRATIONS", future)
-    monkeypatch.setattr(storage.database, "KNOWN", (*KNOWN, "m999_next"))
-    monkeypatch.setattr(storage.database, "LATEST", "m999_next")
+    for module in (storage.database, storage.identity):
+        monkeypatch.setattr(module, "KNOWN", (*KNOWN, "m999_next"))
+        monkeypatch.setattr(module, "LATEST", "m999_next")
     return "m999_next"
 
 
@@ -235,6 +237,6 @@ async def test_an_older_program_refuses_the_migrated_database(tmp_path: Path, re
         request.getfixturevalue("next_version")
         open_for_trading(path, "paper").close()
     with pytest.MonkeyPatch.context() as old:
-        old.setattr(storage.database, "KNOWN", KNOWN)
+        old.setattr(storage.identity, "KNOWN", KNOWN)
         with pytest.raises(DatabaseBroken, match="m999_next"):
             open_for_trading(path, "paper")
