@@ -21,6 +21,8 @@ def config(options: argparse.Namespace) -> int:
         )
     loaded = context.settings(options)
     if options.action == "check":
+        for doubt in context.judge(loaded):
+            context.note(doubt)
         lines = [
             f"The settings are valid. File: {loaded.path}{'' if loaded.path.exists() else ' (not there; defaults)'}"
         ]
@@ -51,12 +53,14 @@ def _set(options: argparse.Namespace) -> int:
     loaded = context.settings(options)
     file = load(loaded.path if loaded.path.exists() else None, {}, {})  # what an env variable covers up must not count
     new = load(loaded.path if loaded.path.exists() else None, {}, {options.key: options.value})
+    for doubt in context.judge(new):  # before the word is asked for
+        context.note(doubt)
     old_value, new_value = flatten(file.settings).get(options.key), flatten(new.settings).get(options.key)
     loosens = is_tightening(str(old_value), str(new_value), options.key) is False
     prompt = f"{options.key}: {old_value} -> {new_value} loosens a limit. Type {WORD} and Enter: "
     if loosens and streams.typed_line(prompt) != WORD:
         raise SafetyError("config.kept", "Nothing was changed.")
-    old, value = set_value(loaded.path, options.key, options.value)
+    old, value = set_value(loaded.path, options.key, options.value, context.judge)
     now = _in_force(options)
     holds = "It holds now" if options.key in now else "It holds from the next start"
     lines = [f"{options.key}: {old} -> {value} in {loaded.path}. {holds} and is journaled then."]

@@ -92,6 +92,30 @@ def settings(options: argparse.Namespace, overrides: dict[str, str] | None = Non
     return load(Path(name) if name else None, os.environ, given)
 
 
+def judge(loaded: Loaded) -> list[str]:
+    """What a session would refuse beyond the schema: modules, their parameters, the practice market's bars.
+
+    Returns:
+        What it would accept and a trader hardly means.
+
+    Raises:
+        ConfigError, UsageError: in the words of `run`.
+    """
+    from app.engine.registry import enabled  # noqa: PLC0415 -- imports the modules
+    from app.market.naming import parse_timeframe  # noqa: PLC0415 -- with it
+    from app.market.practice import PracticeSource  # noqa: PLC0415 -- with it
+
+    modules, market = enabled(loaded), loaded.settings.market
+    source = PracticeSource(market.seed, start_ms=0, timeframe_ms=parse_timeframe(market.timeframe))
+    known = {"*", *(instrument.symbol for instrument in source.instruments)}
+    return [
+        f"modules.{each.name}.instruments = {', '.join(each.settings.instruments)}: the practice market has none of "
+        "these, so the module trades in a replay only"
+        for each in modules
+        if not known & set(each.settings.instruments)
+    ]
+
+
 def overrides(options: argparse.Namespace) -> dict[str, str]:
     """``--set KEY=VALUE`` flags."""
     result = {}

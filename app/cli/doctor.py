@@ -85,8 +85,11 @@ def _sync(folder: Path) -> _Check:
 def _settings(options: argparse.Namespace) -> _Check:
     try:
         loaded = context.settings(options)
+        doubts = context.judge(loaded)
     except CountersignError as error:
         return "settings", "FAIL", error.what.splitlines()[0]
+    if doubts:
+        return "settings", "warn", "; ".join(doubts)
     return "settings", "ok", str(loaded.path) if loaded.path.exists() else "defaults (no file)"
 
 

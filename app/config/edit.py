@@ -8,20 +8,26 @@ import fcntl
 import os
 import tempfile
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from app import paths
 from app.errors import ConfigError
 from app.text import escape_untrusted
 
+if TYPE_CHECKING:
+    from app.config.load import Loaded
 
-def set_value(path: Path, key: str, text: str) -> tuple[str, str]:
+
+def set_value(path: Path, key: str, text: str, check: Callable[[Loaded], object] = lambda _: None) -> tuple[str, str]:
     """Set `key` to `text` (its canonical or any accepted form, without quotes) in the file at `path`.
 
     The file is made where absent. A link is followed, so a file kept elsewhere stays there; the result is 0600. Two
     changes at once wait for one another.
+
+    Args:
+        check: what the schema can not judge (a module's own parameters); raises a `ConfigError` of its own.
 
     Returns:
         The canonical text before (of file and defaults) and after.
@@ -45,6 +51,7 @@ def set_value(path: Path, key: str, text: str) -> tuple[str, str]:
         before = load.combine(path, sources.parse(path, content))
         # Judged as the command line first, so that the message names what was typed and not the file.
         after = load.combine(path, sources.parse(path, content), change)
+        check(after)
         new_text = tree.flatten(after.settings)[key]
         edited = _edit(content.decode("utf-8"), parts, from_argument(leaf.kind, new_text))
         written = load.combine(path, sources.parse(path, edited))

@@ -18,6 +18,8 @@ from strategies.base import API_VERSION, ModuleSpec
 from strategies.model import Intent
 
 if TYPE_CHECKING:
+    from app.config.load import Loaded
+    from app.config.schema import ModuleSettings
     from app.session import Session
 
 GROUP = "countersign.modules"
@@ -62,21 +64,27 @@ def _installed(distribution: str) -> bool:
     return True
 
 
-def load_modules(
-    session: Session,
-    maker: Callable[[str, Decimal], IntentMaker],
-    propose: Callable[[Intent], Trade | None],
-) -> list[Module]:
-    """The enabled modules, ready to be fed.
+@dataclass(frozen=True, slots=True)
+class Enabled:
+    """A module that the settings enable, with its parameters as its own dataclass accepted them."""
+
+    name: str
+    spec: ModuleSpec
+    settings: ModuleSettings
+    params: object
+
+
+def enabled(loaded: Loaded) -> list[Enabled]:
+    """What the settings enable, all of it installed and its parameters valid. `run` starts with this, and `config` and
+    `doctor` judge by it, so that what they accept a run does not refuse.
 
     Raises:
         ConfigError: an enabled module is not installed or not available, or a parameter is wrong.
     """
-    installed = {each.name: each for each in available()}
-    modules = []
-    for name, settings in session.settings.modules.items():
-        if not settings.enabled:
-            continue
+    wanted = {name: mine for name, mine in loaded.settings.modules.items() if mine.enabled}
+    installed = {each.name: each for each in available()} if wanted else {}
+    result = []
+    for name, mine in wanted.items():
         found = installed.get(name)
         if found is None or found.spec is None:
             why = (
@@ -88,15 +96,31 @@ def load_modules(
                 next_step="Disable it or install it.",
             )
         key = f"modules.{name}.params"
-        params = module_params(found.spec.params, settings.params, key=key, sources=session.plan.loaded.sources)
-        symbols = set(settings.instruments)
+        params = module_params(found.spec.params, mine.params, key=key, sources=loaded.sources)
+        result.append(Enabled(name, found.spec, mine, params))
+    return result
+
+
+def load_modules(
+    session: Session,
+    maker: Callable[[str, Decimal], IntentMaker],
+    propose: Callable[[Intent], Trade | None],
+) -> list[Module]:
+    """The enabled modules, ready to be fed.
+
+    Raises:
+        ConfigError: as `enabled`.
+    """
+    modules = []
+    for each in enabled(session.plan.loaded):
+        symbols = set(each.settings.instruments)
         modules.append(
             Module(
-                spec=found.spec,
-                params=params,
-                allocation=settings.allocation,
+                spec=each.spec,
+                params=each.params,
+                allocation=each.settings.allocation,
                 sizing=session.settings.sizing.sizing(),
-                maker=maker(name, settings.allocation),
+                maker=maker(each.name, each.settings.allocation),
                 run=session.run,
                 trades=lambda symbol, symbols=symbols: "*" in symbols or symbol in symbols,  # type: ignore[misc]  # binds now, not at the loop's end
                 propose=propose,
