@@ -10,7 +10,6 @@ from app.cli import context, streams
 from app.cli.watch import when
 from app.errors import SafetyError
 from app.ids import by_prefix
-from app.text import escape_untrusted
 
 SUBMIT = "S"
 
@@ -78,4 +77,4 @@ def _show(proposal: dict[str, Any]) -> None:
     if proposal["resumed"]:
         lines.append("These bytes were signed before a restart and never sent; confirming sends the same bytes.")
     for line in lines:
-        streams.tell(escape_untrusted(line))
+        streams.tell_line(line)

@@ -138,7 +138,7 @@ def emit(options: argparse.Namespace, schema: str, document: dict[str, Any], lin
 
 def note(text: str) -> None:
     """A diagnostic on stderr."""
-    streams.tell(f"countersign: {escape_untrusted(text)}")
+    streams.tell_line(f"countersign: {text}")
 
 
 def ask_trader(db: Path, request: dict[str, Any], timeout_s: float = 10.0) -> dict[str, Any]:

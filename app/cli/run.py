@@ -159,7 +159,7 @@ async def _trade(
     from app.trader import RunLimits, Trader  # noqa: PLC0415 -- as above
 
     plan = _plan(options, loaded, source, db, pace[0])
-    progress = None if options.json else streams.tell
+    progress = None if options.json else streams.tell_line
     # Not before: a run that is refused must not become what `stop --emergency` means.
     trader = Trader(plan, source, RunLimits(*pace), progress, on_open=lambda: context.remember_database(db))
     if progress is not None:

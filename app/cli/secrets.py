@@ -8,6 +8,7 @@ import sys
 
 from app.cli import context
 from app.errors import CountersignError, ErrorClass, UsageError
+from app.text import escape_untrusted
 from storage.secrets import Secret, SecretsError, SecretStore
 
 
@@ -57,7 +58,11 @@ def _check(store: SecretStore, name: str) -> None:
 def _value(name: str) -> str:
     try:
         hidden = sys.stdin.isatty()
-        value = getpass.getpass(f"Value of {name} (not shown): ") if hidden else sys.stdin.readline().rstrip("\n")
+        value = (
+            getpass.getpass(f"Value of {escape_untrusted(name)} (not shown): ")
+            if hidden
+            else sys.stdin.readline().rstrip("\n")
+        )
     except (EOFError, OSError, UnicodeDecodeError):
         value = ""
     if not value:

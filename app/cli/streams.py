@@ -19,10 +19,22 @@ def open_streams() -> None:
     sys.stderr = sys.stderr or open(2, "w", encoding="utf-8", closefd=False)  # noqa: SIM115 -- see above
 
 
+def tell_line(words: str) -> None:
+    """`tell` as one line, whatever is in it: a file's name with a line end in it must not write a line of its own."""
+    from app.text import escape_untrusted  # noqa: PLC0415 -- as below
+
+    tell(escape_untrusted(words))
+
+
 def tell(words: str, end: str = "\n") -> None:
-    """Write to stderr, never raising: when nobody can read it any more, the words go nowhere."""
+    """Write to stderr, never raising: when nobody can read it any more, the words go nowhere.
+
+    Whatever is in them (file names, a module's words, a venue's), the terminal shows it and obeys none of it."""
+    from app.text import escape_untrusted  # noqa: PLC0415 -- unicodedata, and `--help` tells nothing
+
+    shown = "\n".join(escape_untrusted(line) for line in words.split("\n"))
     try:
-        print(words, end=end, file=sys.stderr, flush=True)
+        print(shown, end=end, file=sys.stderr, flush=True)
     except (OSError, UnicodeEncodeError):
         _to_null(2)
 
