@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from app.config.load import Loaded
 from app.money import from_text, to_text
-from storage.database import connect
-from storage.faults import fault_of
+from storage.database import reader
+from storage.identity import is_there
 from strategies.model import Instrument, InstrumentKind
 
 
@@ -44,20 +43,13 @@ def remembered(db: Path, key: str) -> str | None:
     """A fact the database remembers (its market source, its instruments), or None.
 
     Raises:
-        StorageFault: the file is not a database, or another program's.
+        StorageFault: what is there is no file, not a database, another program's, or a newer version's.
     """
-    if not db.exists():
+    if not is_there(db) or db.stat().st_size == 0:
         return None
-    connection = connect(db, read_only=True)
-    try:
-        if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'meta'").fetchone() is None:
-            return None
-        row = connection.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
-        return None if row is None else str(row[0])
-    except sqlite3.Error as error:
-        raise fault_of(error, db) from error
-    finally:
-        connection.close()
+    with reader(db) as data:
+        found = data.value("SELECT value FROM meta WHERE key = ?", (key,))
+        return None if found is None else str(found)
 
 
 def instruments_to_text(instruments: tuple[Instrument, ...]) -> str:

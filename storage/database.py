@@ -14,7 +14,7 @@ from typing import Any
 
 from storage.decimals import CONTEXT, ExactSum, to_text
 from storage.faults import DatabaseBroken, DatabaseLocked, DatabaseUnusable, StorageFault, fault_of, file_fault
-from storage.identity import applied, check_mirror, check_ours, check_profile
+from storage.identity import applied, check_mirror, check_ours, check_profile, is_there
 from storage.schema import APPLICATION_ID, KNOWN, LATEST
 
 _BUSY_MS = 2_000
@@ -55,7 +55,7 @@ def connect(path: Path, *, read_only: bool) -> sqlite3.Connection:
 def _open(path: Path, mode: str) -> sqlite3.Connection:
     """Open and read the first page; nothing is changed yet, so that another program's file stays as it is."""
     try:
-        if mode == "ro" and not path.exists():
+        if not is_there(path) and mode == "ro":
             raise DatabaseUnusable(
                 "storage.missing",
                 f"There is no database at {path}.",
@@ -139,7 +139,7 @@ def open_for_trading(path: Path, profile: str) -> TraderDatabase:
 
 
 def _open_checked(path: Path, profile: str) -> sqlite3.Connection:
-    if not path.exists() or (path.is_file() and path.stat().st_size == 0):
+    if not is_there(path) or path.stat().st_size == 0:
         check_mirror(path, None)
         _create(path, profile)
     os.close(
@@ -203,8 +203,9 @@ def lock(path: Path) -> int:
 
     Raises:
         DatabaseLocked: another trader has it.
-        DatabaseUnusable: the folder can not be written.
+        DatabaseUnusable: the folder can not be written, or what is at `path` can be no database.
     """
+    is_there(path)  # no lock file beside what is refused anyway
     name = path.with_name(path.name + ".lock")
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

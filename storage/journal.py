@@ -20,6 +20,8 @@ from typing import Any, Final
 from storage.schema import HASHED
 
 GENESIS: Final = bytes(32)
+_MIRROR_BYTES: Final = 1_024
+"""More than a mirror has."""
 
 _encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode
 
@@ -76,8 +78,10 @@ class HeadMirror:
 def read_mirror(database: Path) -> Head | None:
     """The mirrored head; None when absent or torn."""
     try:
-        text = database.with_name(database.name + ".head").read_text()
-        seq, digest = text.split()
+        # NONBLOCK: a named pipe in its place would wait for its writer for ever.
+        number = os.open(database.with_name(database.name + ".head"), os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        with os.fdopen(number, "rb") as file:
+            seq, digest = file.read(_MIRROR_BYTES).decode().split()
         return Head(int(seq), bytes.fromhex(digest)) if len(digest) == 64 else None
     except (OSError, ValueError):
         return None

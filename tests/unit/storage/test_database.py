@@ -213,7 +213,7 @@ def test_a_file_in_place_of_the_folder_is_refused(tmp_path: Path) -> None:
 
 def test_a_name_that_is_too_long_is_refused(tmp_path: Path) -> None:
     path = tmp_path / ("x" * 300)
-    with pytest.raises(DatabaseUnusable, match="can not be written"):
+    with pytest.raises(DatabaseUnusable, match="can not be used"):
         open_for_trading(path, "paper")
     with pytest.raises(DatabaseUnusable, match="can not be used"), reader(path):
         pass
