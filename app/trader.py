@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import signal
 from collections.abc import Callable
 from contextlib import suppress
@@ -318,9 +319,19 @@ class Trader:
         self._record_metrics()
 
     def _install_signals(self) -> None:
+        """Not by the loop: it would give Ctrl-C back to Python as it closes, and one more of an impatient trader would
+        be a traceback in place of the summary. These stay, and do nothing once the loop is closed."""
         loop = asyncio.get_running_loop()
+
+        def end(number: int, _frame: object) -> None:
+            with contextlib.suppress(RuntimeError):
+                loop.call_soon_threadsafe(self.stop, f"stopped by {signal.Signals(number).name}")
+
         for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, self.stop, f"stopped by {number.name}")
+            signal.signal(number, end)
+        for number in (signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2):
+            if signal.getsignal(number) is not signal.SIG_IGN:  # nohup means what it says
+                signal.signal(number, end)
 
     def _now_ms(self) -> int:
         return self.session.clock.now_ms()

@@ -51,7 +51,7 @@ def dispatch(options: argparse.Namespace) -> int:
         code = 1
     except KeyboardInterrupt:
         streams.forget_output()
-        code = _fail("interrupted", "Interrupted.", 1, as_json=False)
+        code = _fail("interrupted", "Interrupted.", 130, as_json=False)
     except OSError as error:
         streams.forget_output()
         where = f" ({error.filename})" if error.filename else ""

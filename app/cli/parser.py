@@ -67,7 +67,7 @@ def build() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="countersign",
         description="A trading terminal whose every trade is read on screen and countersigned by a hardware wallet.",
-        epilog="Exit codes: 0 done, 2 wrong use or bad input, 3 refused by a safety rule, 1 anything else.",
+        epilog="Exit codes: 0 done, 2 wrong use or bad input, 3 refused by a safety rule, 1 anything else, 130 Ctrl-C.",
         allow_abbrev=False,
     )
     _globals(parser, default=None)

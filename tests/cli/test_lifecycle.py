@@ -31,7 +31,7 @@ def gone(pids: list[int]) -> None:
     until(lambda: not any(alive(pid) for pid in pids), f"{pids} are gone", 3.0)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1])
 def test_a_signal_ends_the_run_in_order(cli: Cli, number: signal.Signals) -> None:
     trader = cli.trader()
     cli.waiting()

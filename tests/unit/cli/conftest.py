@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Callable
+import signal
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ Call = Callable[..., Result]
 
 
 @pytest.fixture
-def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Call:
+def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Iterator[Call]:
     """Run one command with a home of its own; `stdin` is what is typed."""
     for name in list(os.environ):
         if name.startswith("COUNTERSIGN_"):
@@ -36,4 +37,8 @@ def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureF
             assert noise not in err, err
         return Result(code, out, err)
 
-    return run
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2)
+    ours = [(number, signal.getsignal(number)) for number in numbers]
+    yield run
+    for number, handler in ours:  # a session keeps its own to the end of its process
+        signal.signal(number, handler)
