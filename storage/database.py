@@ -13,7 +13,15 @@ from pathlib import Path
 from typing import Any
 
 from storage.decimals import CONTEXT, ExactSum, to_text
-from storage.faults import DatabaseBroken, DatabaseLocked, DatabaseUnusable, StorageFault, fault_of, file_fault
+from storage.faults import (
+    DatabaseBroken,
+    DatabaseLocked,
+    DatabaseUnusable,
+    StorageFault,
+    as_input,
+    fault_of,
+    file_fault,
+)
 from storage.identity import applied, check_mirror, check_ours, check_profile, is_there
 from storage.schema import APPLICATION_ID, KNOWN, LATEST
 
@@ -127,14 +135,14 @@ def open_for_trading(path: Path, profile: str) -> TraderDatabase:
     lock_fd = lock(path)
     try:
         return TraderDatabase(path, _open_checked(path, profile), lock_fd)
-    except sqlite3.Error as error:
+    except BaseException as error:
         os.close(lock_fd)
-        raise fault_of(error, path) from error
-    except OSError as error:
-        os.close(lock_fd)
-        raise file_fault(error, path) from error
-    except BaseException:
-        os.close(lock_fd)
+        if isinstance(error, StorageFault):
+            as_input(error)
+        if isinstance(error, sqlite3.Error):
+            raise as_input(fault_of(error, path)) from error
+        if isinstance(error, OSError):
+            raise as_input(file_fault(error, path)) from error
         raise
 
 
@@ -289,14 +297,18 @@ def reader(path: Path) -> Iterator[Reader]:
     Raises:
         StorageFault: missing, empty, junk, another program's file, a newer version's.
     """
-    connection = connect(path, read_only=True)
     try:
-        check_ours(path, connection)
-        yield Reader(connection)
+        connection = connect(path, read_only=True)
+        try:
+            check_ours(path, connection)
+            yield Reader(connection)
+        finally:
+            connection.close()
     except sqlite3.Error as error:
-        raise fault_of(error, path) from error
-    finally:
-        connection.close()
+        raise as_input(fault_of(error, path)) from error
+    except StorageFault as fault:
+        as_input(fault)
+        raise
 
 
 class Reader:

@@ -57,6 +57,19 @@ class TransitionLost(StorageFault):
     """The commit failed and was rolled back; memory must be rebuilt from disk."""
 
 
+_INPUT: Final = frozenset(
+    {"storage.broken", "storage.foreign", "storage.newer", "storage.missing", "storage.empty", "storage.open"}
+)
+"""What is wrong with the file itself, found as it is opened."""
+
+
+def as_input(fault: StorageFault) -> StorageFault:
+    """`fault` as met on opening a file: the wrong one was named. Found in the middle of a session it is none."""
+    if fault.code in _INPUT:
+        fault.exit_code = 2
+    return fault
+
+
 def file_fault(error: OSError, path: Path) -> StorageFault:
     """Our words for what the operating system says of the file or its folder."""
     if isinstance(error, IsADirectoryError):

@@ -7,6 +7,7 @@ import argparse
 from app.cli import context, streams
 from app.errors import CountersignError, SafetyError, UsageError
 from storage.database import trader_pid
+from storage.faults import StorageFault
 
 WORD = "LOOSEN"
 
@@ -71,12 +72,12 @@ def _set(options: argparse.Namespace) -> int:
 
 def _in_force(options: argparse.Namespace) -> list[str]:
     """A running trader takes over limits that became tighter at once; the keys it took over."""
-    db = context.database(options)
-    if trader_pid(db) is None:
-        return []
     try:
+        db = context.database(options)
+        if trader_pid(db) is None:
+            return []
         taken: list[str] = context.ask_trader(db, {"op": "tighten"})["keys"]
-    except CountersignError as error:
+    except (CountersignError, StorageFault) as error:
         context.note(f"the running trader did not take it over: {error}")  # the file is written all the same
         return []
     return taken

@@ -14,7 +14,9 @@ from app import paths
 from app.cli import streams
 from app.errors import ConfigError, CountersignError, UsageError, VenueError, VenueUnknown
 from app.text import escape_untrusted
-from storage.database import trader_pid
+from storage.database import reader, trader_pid
+from storage.faults import OtherProfile, StorageFault
+from storage.identity import check_profile
 
 if TYPE_CHECKING:
     from app.config.load import Loaded
@@ -50,14 +52,27 @@ def database_named(options: argparse.Namespace) -> Path | None:
 def database(options: argparse.Namespace) -> Path:
     """The database a command means: named; else the named profile's own; else the newest session's; else paper's.
 
+    Whose it is is said where nobody asked for that profile.
+
     Raises:
         UsageError: there is no such profile.
+        OtherProfile: the profile that was named is not the database's.
     """
     profile, named = profile_named(options), database_named(options)
-    if named is not None:
-        return named
     last = None if profile else _last_database()
-    return last or Path(os.path.realpath(paths.database(profile or PROFILES[0])))
+    db = named or last or Path(os.path.realpath(paths.database(profile or PROFILES[0])))
+    try:
+        with reader(db) as data:
+            if profile is not None and not getattr(options, "emergency", False):  # which no wrong word may hold up
+                check_profile(db, data.connection, profile)
+            found = data.value("SELECT value FROM meta WHERE key = 'profile'")
+    except OtherProfile:
+        raise
+    except StorageFault:
+        return db  # there is none, or none to ask: the command that needs it says so
+    if found not in {None, profile or PROFILES[0]}:
+        note(f"{db} belongs to profile {found!r}")
+    return db
 
 
 def _last_database() -> Path | None:

@@ -45,7 +45,7 @@ def dispatch(options: argparse.Namespace) -> int:
     except CountersignError as error:
         code = _fail(error.code, str(error), error.exit_code, as_json=options.json)
     except StorageFault as fault:
-        code = _fail(fault.code, f"{fault} {fault.next_step}".rstrip(), fault.exit_code, as_json=options.json)
+        code = _fail(fault.code, f"{fault} {fault.next_step}".rstrip(), _code(fault, options), as_json=options.json)
     except BrokenPipeError:
         streams.forget_output()  # the reader of our output left (head, a closed pager): nothing to tell it
         code = 1
@@ -79,6 +79,14 @@ def _run(options: argparse.Namespace) -> int:
     module = importlib.import_module(f"app.cli.{_HANDLERS[options.command]}")
     code: int = getattr(module, options.command)(options)
     return code
+
+
+def _code(fault: StorageFault, options: argparse.Namespace) -> int:
+    """A database that nobody named is no input, whatever is wrong with it."""
+    from app.cli.context import database_named  # noqa: PLC0415 -- as the handlers
+
+    found = fault.exit_code == 2 and fault.code.startswith("storage.") and database_named(options) is None
+    return 1 if found else fault.exit_code
 
 
 def _fail(code: str, words: str, exit_code: int, *, as_json: bool) -> int:

@@ -17,6 +17,7 @@ from app.engine.clock import WallClock
 from app.errors import SafetyError, StorageError, UsageError
 from app.money import from_text
 from storage.database import reader
+from storage.faults import StorageFault
 
 if TYPE_CHECKING:
     from app.config.load import Loaded
@@ -166,8 +167,12 @@ async def _trade(
         names = ", ".join(i.symbol for i in plan.instruments[:8]) + (" ..." if len(plan.instruments) > 8 else "")
         progress(f"PAPER {'replay ' + options.replay if options.replay else 'practice market'}: {names}; database {db}")
     outcome = await trader.run()
-    with reader(db) as data:
-        document = reports.summary(data)
+    try:
+        with reader(db) as data:
+            document = reports.summary(data)
+    except StorageFault as fault:
+        fault.exit_code = 1  # it was a database when the session began
+        raise
     warnings = {"counts": source.warnings.counts, "examples": source.warnings.examples}
     return outcome, {
         "outcome": outcome,

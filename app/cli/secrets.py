@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import getpass
 import sys
+from typing import Final
 
 from app.cli import context
 from app.errors import CountersignError, ErrorClass, UsageError
@@ -19,6 +20,10 @@ class KeyringError(CountersignError):
     exit_code = 3
 
 
+_INPUT: Final = frozenset({"secrets.name", "secrets.value", "secrets.absent"})
+"""What is wrong with what was typed, not with the keyring."""
+
+
 def secrets(options: argparse.Namespace) -> int:
     """One of set, list, rm, rotate."""
     if options.action != "list" and options.name is None:
@@ -26,7 +31,8 @@ def secrets(options: argparse.Namespace) -> int:
     try:
         return _act(options, SecretStore())
     except SecretsError as error:
-        raise KeyringError(error.code, error.what, next_step=error.next_step) from None
+        kind = UsageError if error.code in _INPUT else KeyringError
+        raise kind(error.code, error.what, next_step=error.next_step) from None
 
 
 def _act(options: argparse.Namespace, store: SecretStore) -> int:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from app import paths
-from app.errors import ConfigError
+from app.errors import ConfigError, StorageError
 from app.text import escape_untrusted
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ def set_value(path: Path, key: str, text: str, check: Callable[[Loaded], object]
 
     Raises:
         ConfigError: the key, the value, or the file as it is or would become; nothing was changed then.
+        StorageError: folder or disk; nothing was changed either.
     """
     from app.config import load, problems, sources, tree  # noqa: PLC0415 -- the schema loads pydantic
     from app.config.values import from_argument  # noqa: PLC0415 -- with it
@@ -44,7 +45,7 @@ def set_value(path: Path, key: str, text: str, check: Callable[[Loaded], object]
     if change.problems or leaf is None:
         raise problems.refuse(change.problems)
     real = Path(os.path.realpath(path))
-    with _locked(paths.private_dir(real.parent)):
+    with _locked(_folder(real.parent)):
         content, unread = sources.read_file(real) if os.path.lexists(real) else (b"", [])
         if unread:
             raise problems.refuse(unread)
@@ -102,6 +103,13 @@ def _by_hand(path: Path | None, key: str) -> ConfigError:
     )
 
 
+def _folder(folder: Path) -> Path:
+    try:
+        return paths.private_dir(folder)
+    except StorageError as error:
+        raise StorageError(error.code, error.what, next_step="Name a settings file elsewhere with --config.") from error
+
+
 @contextlib.contextmanager
 def _locked(folder: Path) -> Iterator[None]:
     """One writer at a time. The folder is locked, not the file, which is about to be replaced."""
@@ -130,10 +138,10 @@ def _replace(path: Path, content: bytes) -> None:
         finally:
             os.close(folder)
     except OSError as error:
-        raise ConfigError(
+        raise StorageError(
             "config.write",
             f"{escape_untrusted(str(path))} can not be written: {error.strerror}.",
-            next_step="The old settings are untouched.",
+            next_step="The old settings are untouched. Make room, or name another file with --config.",
         ) from error
     finally:
         if temporary is not None:

@@ -44,7 +44,7 @@ def test_global_options_before_and_after_the_command_and_from_the_environment(fi
     assert finished("status", "--json", env=named).document == expected
     other = finished.env(COUNTERSIGN_DB=str(finished.home / "absent.db"))
     assert finished("status", "--json", "--db", finished.db, env=other).document == expected
-    finished.refused("status", env=other, code=1, says="absent.db")
+    finished.refused("status", env=other, code=2, says="absent.db")
     # Without a name: the newest session's.
     assert finished("status", "--json").document == expected
 
@@ -106,7 +106,7 @@ BAD = [
 
 @pytest.mark.parametrize(("kind", "command"), BAD)
 def test_a_database_that_is_none(finished: Cli, tmp_path: Path, kind: str, command: str) -> None:
-    """Says which file and what is wrong with it, changes nothing, ends with 1, or 2 where it is no file at all."""
+    """Says which file and what is wrong with it, changes nothing, ends with 2: it was named by hand."""
     db = make_bad(tmp_path / "bad.db", kind, finished.db)
     before = db.read_bytes() if db.is_file() else None
     data = write_candles(tmp_path / "paper_AAA-USDT_1m.csv", 3)
@@ -114,7 +114,7 @@ def test_a_database_that_is_none(finished: Cli, tmp_path: Path, kind: str, comma
     if command == "run":
         more = ("--headless",) if kind == "near-foreign" else ("--headless", "--replay", data)
     result = finished(*command.split(), *more, "--db", db, "--json")
-    assert result.code == (2 if kind == "folder" else 1), result
+    assert result.code == 2, result
     assert "bad.db" in result.err
     assert result.document["schema"] == "countersign.error/1"
     assert (db.read_bytes() if db.is_file() else None) == before
@@ -177,10 +177,10 @@ def test_hostile_file_names_are_shown_harmlessly(cli: Cli, name: bytes) -> None:
     path = os.fsencode(cli.home) + b"/" + name
     for locale in ("C.UTF-8", "POSIX"):
         result = cli("health", "--db", path, env=cli.env(LC_ALL=locale, PYTHONUTF8="0", PYTHONCOERCECLOCALE="0"))
-        assert result.code == 1
+        assert result.code == 2
         assert "\x1b" not in result.err
         assert "\u202e" not in result.err
-        assert cli("status", "--json", "--db", path).document["exit_code"] == 1
+        assert cli("status", "--json", "--db", path).document["exit_code"] == 2
 
 
 def test_folders_that_can_not_be_written(cli: Cli) -> None:
@@ -212,14 +212,14 @@ def test_a_run_that_is_refused_is_not_what_stop_means(finished: Cli) -> None:
     other = finished.home / "paper_BBB-USDT_1m.csv"
     junk = finished.home / "junk.db"
     junk.write_bytes(b"junk" * 1000)
-    finished.refused("run", "--headless", "--replay", write_candles(other, 3), "--db", junk, code=1, says="junk.db")
+    finished.refused("run", "--headless", "--replay", write_candles(other, 3), "--db", junk, code=2, says="junk.db")
     assert finished("status", "--json").document["database"] == str(finished.db)
 
 
 def test_no_home(cli: Cli) -> None:
     env = cli.env(HOME=None, XDG_DATA_HOME=None, XDG_STATE_HOME=None, XDG_CONFIG_HOME=None)
     result = cli("status", "--db", cli.home / "absent.db", env=env)
-    assert result.code == 1
+    assert result.code == 2
     assert cli("config", "check", "--json", "--config", _settings(cli), env=env).code == 0
 
 

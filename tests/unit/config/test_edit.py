@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from app.config.load import load, set_value
-from app.errors import ConfigError
+from app.errors import ConfigError, StorageError
 
 FILE = """\
 # my limits, agreed in March
@@ -125,7 +125,7 @@ def test_a_disk_fault_leaves_the_old_file_and_nothing_beside_it(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, step, fail)
-    with pytest.raises(ConfigError, match="can not be written: No space left on device"):
+    with pytest.raises(StorageError, match="can not be written: No space left on device"):
         set_value(path, "risk.position", "5")
     assert path.read_text() == FILE
     assert [each.name for each in path.parent.iterdir()] == ["config.toml"]
