@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from app.errors import SafetyError, UsageError
@@ -10,6 +10,7 @@ from app.execution.control import Handler
 from app.execution.records import Trade
 from app.ids import by_prefix
 from app.money import to_text
+from app.outcomes import became
 from storage.writer import Commit
 
 if TYPE_CHECKING:
@@ -74,12 +75,12 @@ class _Commands:
         assert trade.payload is not None
         if request["text"] != trade.payload.text:
             raise SafetyError("confirm.text", "The trade's text is not the one you read.", next_step="Read it again.")
-        self._trader.session.pipeline.proposals.confirm(trade.id)
+        self._answer(self._trader.session.pipeline.proposals.confirm, trade)
         return {"id": trade.id}
 
     async def decline(self, request: dict[str, Any]) -> dict[str, Any]:
         trade = self._find(request)
-        self._trader.session.pipeline.proposals.decline(trade.id)
+        self._answer(self._trader.session.pipeline.proposals.decline, trade)
         return {"id": trade.id}
 
     async def stop(self, _: dict[str, Any]) -> dict[str, Any]:
@@ -121,7 +122,23 @@ class _Commands:
 
     def _find(self, request: dict[str, Any]) -> Trade:
         waiting = {trade.id: trade for trade in self._trader.session.pipeline.proposals.waiting()}
-        return waiting[by_prefix(request["id"], waiting)]
+        try:
+            return waiting[by_prefix(request["id"], waiting)]
+        except UsageError:
+            outcome = became(self._trader.session.reader, request["id"])
+            if outcome is None or any(each.startswith(request["id"]) for each in waiting):
+                raise
+            raise outcome.refusal() from None
+
+    def _answer(self, answer: Callable[[str], None], trade: Trade) -> None:
+        """Another terminal may have answered since: then what became of it."""
+        try:
+            answer(trade.id)
+        except SafetyError:
+            outcome = became(self._trader.session.reader, trade.id)
+            if outcome is None:
+                raise
+            raise outcome.refusal() from None
 
     def _proposal(self, trade: Trade) -> dict[str, Any]:
         intent, payload = trade.intent, trade.payload

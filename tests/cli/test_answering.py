@@ -39,7 +39,7 @@ def test_confirm_shows_the_text_and_only_s_confirms(cli: Cli) -> None:
     assert state_of(cli.db, trade) == "PREPARED", "it still waits"
     assert trade in {each["id"] for each in cli.waiting()}
     document = cli("confirm", short, "--db", cli.db, "--json", stdin="S\n").document
-    assert document == {"schema": "countersign.confirmed/1", "id": trade}
+    assert document == {"schema": "countersign.confirmed/1", "id": trade, "state": "FILLED", "sent": "yes"}
     until(lambda: state_of(cli.db, trade) == "FILLED", "it is signed and filled")
     ((text, signature),) = rows(cli.db, "SELECT text, signature FROM authorisations")
     assert text == proposal["text"], "what was read is what was signed"
@@ -48,7 +48,10 @@ def test_confirm_shows_the_text_and_only_s_confirms(cli: Cli) -> None:
     assert {order["role"]: order["state"] for order in orders} == {"entry": "FILLED", "stop": "OPEN", "target": "OPEN"}
     (position,) = cli("positions", "--db", cli.db, "--json").document["positions"]
     assert position["quantity"] == proposal["quantity"]
-    cli.refused("confirm", short, "--db", cli.db, stdin="S\n", code=2, says="No waiting trade")
+    says = f"Trade {short}: signed and sent, filled."
+    for command in ("confirm", "decline"):
+        late = cli.refused(command, short, "--db", cli.db, stdin="S\n", code=3, says=says)
+        assert "Nothing was sent" not in late.err
     trader.signal(signal.SIGTERM)
     assert trader.wait(5).document["trades"]["FILLED"] == 1
     assert cli("journal", "verify", "--db", cli.db).code == 0
@@ -69,7 +72,9 @@ def test_decline_and_prefixes(cli: Cli) -> None:
     until(lambda: state_of(cli.db, first) == "DECLINED", "it is declined")
     assert rows(cli.db, f"SELECT reason FROM trades WHERE id = '{first}'") == [("Declined by the trader.",)]
     assert state_of(cli.db, second) == "PREPARED"
-    cli.refused("decline", first, "--db", cli.db, code=2, says="No waiting trade")
+    says = f"Trade {first[:8]} was declined: Declined by the trader. Nothing was sent."
+    for command in ("confirm", "decline"):
+        cli.refused(command, first, "--db", cli.db, code=3, says=says, stdin="S\n")
     assert cli("decline", second, "--db", cli.db).out == f"Declined {second[:8]}. Nothing was sent.\n"
     assert rows(cli.home / "a.venue.db", "SELECT count(*) FROM orders") == [(0,)]
     assert rows(cli.db, "SELECT count(*) FROM reservations WHERE state = 'OPEN' AND trade_id IN ('" + first + "')") == [
