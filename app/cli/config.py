@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from app.cli import context, streams
-from app.errors import CountersignError, SafetyError, UsageError
+from app.errors import ConfigError, CountersignError, SafetyError, UsageError
 from storage.database import trader_pid
 from storage.faults import StorageFault
 
@@ -20,15 +20,9 @@ def config(options: argparse.Namespace) -> int:
         raise UsageError(
             "config.words", f"config {options.action} has a word too many: {options.value or options.key}."
         )
-    loaded = context.settings(options)
     if options.action == "check":
-        for doubt in context.judge(loaded):
-            context.note(doubt)
-        lines = [
-            f"The settings are valid. File: {loaded.path}{'' if loaded.path.exists() else ' (not there; defaults)'}"
-        ]
-        context.emit(options, "config-check", {"valid": True, "path": str(loaded.path)}, lines)
-        return 0
+        return _check(options)
+    loaded = context.settings(options)
     from app.config.tree import flatten  # noqa: PLC0415 -- after the settings loaded it anyway
 
     flat = {k: v for k, v in flatten(loaded.settings).items() if options.key is None or k.startswith(options.key)}
@@ -39,6 +33,19 @@ def config(options: argparse.Namespace) -> int:
     lines = [f"{key} = {value}    ({loaded.sources[key]})" for key, value in flat.items()]
     values = {key: {"value": value, "source": loaded.sources[key]} for key, value in flat.items()}
     context.emit(options, "config", {"path": str(loaded.path), "settings": values}, lines)
+    return 0
+
+
+def _check(options: argparse.Namespace) -> int:
+    try:
+        loaded = context.settings(options)
+        doubts = context.judge(loaded)
+    except ConfigError as error:  # whose next step is this very command
+        raise ConfigError(error.code, error.what, next_step="Correct this and check again.") from error
+    for doubt in doubts:
+        context.note(doubt)
+    lines = [f"The settings are valid. File: {loaded.path}{'' if loaded.path.exists() else ' (not there; defaults)'}"]
+    context.emit(options, "config-check", {"valid": True, "path": str(loaded.path)}, lines)
     return 0
 
 

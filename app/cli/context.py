@@ -46,7 +46,23 @@ def profile_named(options: argparse.Namespace) -> str | None:
 def database_named(options: argparse.Namespace) -> Path | None:
     """The database named by flag or environment."""
     name = options.db or os.environ.get("COUNTERSIGN_DB")
-    return Path(os.path.realpath(name)) if name else None
+    return real_path(name) if name else None
+
+
+def real_path(name: str) -> Path:
+    """A path that was typed, whole and without links.
+
+    Raises:
+        UsageError: it begins at a folder that is not there any more.
+    """
+    try:
+        return Path(os.path.realpath(name))
+    except FileNotFoundError:
+        raise UsageError(
+            "paths.here",
+            f"{name} can not be found: the folder that this command was started in was deleted.",
+            next_step="Nothing was changed. Go to another folder, or type the whole path.",
+        ) from None
 
 
 def database(options: argparse.Namespace) -> Path:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
-from pathlib import Path
 
 from app import paths
 from app.cli import context
@@ -18,7 +16,7 @@ from storage.journal import head_of
 def backup(options: argparse.Namespace) -> int:
     """A consistent copy, also beside a running trader. The paper venue's record is not ours to copy: after a restore it
     is what we are compared with."""
-    db, target = context.database(options), Path(os.path.realpath(options.file))
+    db, target = context.database(options), context.real_path(options.file)
     with reader(db) as data:
         backup_connection(data.connection, target)
     with reader(target) as copy:  # a running trader may have gone on: what counts is what the copy holds
@@ -32,7 +30,7 @@ def restore(options: argparse.Namespace) -> int:
     """Put a backup in place. The next session reconciles with the venue before it trades.
 
     Without --profile it must be paper's, as a session without --profile is."""
-    db, source = context.database(options), Path(os.path.realpath(options.file))
+    db, source = context.database(options), context.real_path(options.file)
     if source == db:
         raise UsageError("restore.same", f"{source} is the database itself.", next_step="Nothing was changed.")
     pid = trader_pid(db)

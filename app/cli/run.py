@@ -6,9 +6,10 @@ import argparse
 import asyncio
 import json
 import os
+import re
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from app import logs, paths, reports
 from app.cli import context, streams
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 PAST_BARS = 400
 """Bars of the practice market's past; the momentum module needs 360."""
 
+_SECONDS: Final = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?")
+
 
 def run(options: argparse.Namespace) -> int:
     """Trade. Exit 0 when the data or the time ends, or on Ctrl-C."""
@@ -36,6 +39,13 @@ def run(options: argparse.Namespace) -> int:
             "The terminal is not built yet.",
             next_step="Trade without a screen: countersign run --headless",
         )
+    for name in ("instrument", "timeframe"):
+        if options.replay is None and getattr(options, name) is not None:
+            raise UsageError(
+                f"run.{name}",
+                f"--{name} says what is in a recording, and goes with --replay only.",
+                next_step="For the practice market: --set market.timeframe=5m" if name == "timeframe" else "",
+            )
     loaded = context.settings(options, _flags(options))
     if options.auto_confirm and loaded.settings.profile != "paper":
         raise SafetyError("run.auto_confirm", "Only the paper profile may confirm by itself.")
@@ -85,10 +95,8 @@ def _speed(options: argparse.Namespace, loaded: Loaded) -> Decimal | None:
 def _seconds(options: argparse.Namespace) -> float | None:
     if options.seconds is None:
         return None
-    try:
-        seconds = float(options.seconds)
-    except ValueError:
-        seconds = -1.0
+    # float() also reads "1_0", "1e3", "nan" and other scripts' digits.
+    seconds = float(options.seconds) if _SECONDS.fullmatch(options.seconds) else -1.0
     if not 0 < seconds <= 31_536_000:
         raise UsageError("run.for", f"--for {options.seconds}: expected seconds above 0, at most a year.")
     return seconds
@@ -120,7 +128,27 @@ def _practice(loaded: Loaded, db: Path) -> tuple[MarketSource, Path]:
     market = loaded.settings.market
     timeframe = parse_timeframe(market.timeframe)
     start_ms = int(started) if started is not None else WallClock().now_ms() - PAST_BARS * timeframe
-    return PracticeSource(market.seed, start_ms=start_ms, timeframe_ms=timeframe), db
+    source = PracticeSource(market.seed, start_ms=start_ms, timeframe_ms=timeframe)
+    _check_same(db, remembered(db, "source"), source.source_id, loaded)
+    return source, db
+
+
+def _check_same(db: Path, held: str | None, asked: str, loaded: Loaded) -> None:
+    """A database goes on with the practice market that it began with: name what differs. Another kind of market is the
+    session's to refuse."""
+    before, now = (held or "").split(":"), asked.split(":")
+    if held == asked or len(before) != len(now) or before[0] != now[0]:
+        return
+    seed, market = before[2], loaded.settings.market
+    if seed != now[2]:
+        what, step = f"seed {seed}, not {market.seed}", f"Use --seed {seed}"
+    else:
+        what, step = f"other bars than {market.timeframe} or of another version", "Use the former market.timeframe"
+    raise SafetyError(
+        "run.source",
+        f"{db} holds a session on another market source: the practice market with {what}.",
+        next_step=f"Nothing was changed. {step}, or choose another database with --db.",
+    )
 
 
 def _past(source: MarketSource) -> int:

@@ -61,7 +61,7 @@ def refuse(problems: Iterable[Problem]) -> ConfigError:
         lines = [*lines[:MOST], f"and {len(lines) - MOST} more"]
     return ConfigError(
         "config.value",
-        "\n".join(lines),
+        "\n".join(lines) + ("" if lines[-1].endswith(".") else "."),
         next_step="Correct this and run `countersign config check`. Nothing was started.",
     )
 

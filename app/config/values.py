@@ -16,7 +16,9 @@ from app.redact import redact_text
 from app.text import escape_untrusted
 
 _AMOUNT: Final = re.compile(r"-?[0-9]{1,30}(\.[0-9]{1,30})?")
-_INTEGER: Final = re.compile(r"-?[0-9]{1,19}")
+_INTEGER: Final = re.compile(r"-?[0-9]{1,4000}")
+"""As long as int() reads it; the bounds of each setting refuse what is too large, with the right words."""
+_LONG_AMOUNT: Final = re.compile(r"-?[0-9]+(\.[0-9]+)?")
 _BARE_KEY: Final = re.compile(r"[A-Za-z0-9_-]+")
 _SHOWN: Final = 60
 
@@ -59,6 +61,8 @@ def read_amount(value: object) -> Decimal:
         raise ValueError(f'an amount is quoted text: write "{digits}"{why}')  # noqa: TRY004 -- pydantic reads ValueError
     if not isinstance(value, str):
         raise ValueError("an amount is quoted text")  # noqa: TRY004 -- as above
+    if not _AMOUNT.fullmatch(value) and _LONG_AMOUNT.fullmatch(value):
+        raise ValueError("too long: at most 30 digits before the point and 30 after it")
     if not _AMOUNT.fullmatch(value):
         raise ValueError("not a plain decimal: digits, at most one point, no exponent, no separators")
     return Decimal(to_text(Decimal(value)))
