@@ -68,6 +68,8 @@ class Trader:
         self.position = 0
         self._limits = limits
         self._on_open = on_open
+        self.halted = ""
+        """Why new trades stopped, or ""."""
         self._stopping = False
         self._told_to_stop = asyncio.Event()
         self._opening: asyncio.Task[None] | None = None
@@ -236,6 +238,7 @@ class Trader:
         self._say(f"module {name} stopped: {error!r}")
 
     def _on_halt(self, reason: str) -> None:
+        self.halted = reason
         self._say(f"HALTED: no new trades: {reason}. Exits stay managed. Restart the session to trade again.")
 
     def _record_modules(self) -> None:

@@ -50,6 +50,8 @@ def run(options: argparse.Namespace) -> int:
     if options.auto_confirm and loaded.settings.profile != "paper":
         raise SafetyError("run.auto_confirm", "Only the paper profile may confirm by itself.")
     speed, seconds = _speed(options, loaded), _seconds(options)
+    if speed is None and not options.auto_confirm:
+        context.note("at full speed nobody can answer in time, so every proposal expires: --auto-confirm, or --speed N")
     logs.configure(_log_dir(), loaded.settings.log.level)
     try:
         source, db = _market(options, loaded)
@@ -208,6 +210,8 @@ async def _trade(
         **document,
         "data_warnings": warnings,
         "position": trader.position,
+        "halted": trader.halted,
+        "skipped": {module.name: module.counters.skipped for module in trader.modules if module.counters.skipped},
     }
 
 
@@ -221,5 +225,7 @@ def _lines(document: dict[str, Any], outcome: str, db: Path) -> list[str]:
         if document["data_warnings"]["counts"]
         else []
     )
+    lines += [f"skipped     {name}: {json.dumps(why)}" for name, why in document["skipped"].items()]
+    lines += [f"HALTED      {document['halted']}"] if document["halted"] else []
     lines.append(f"journal     {document['journal_head']['seq']} rows in {db}")
     return lines

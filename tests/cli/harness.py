@@ -20,6 +20,7 @@ from typing import Any, TypeVar
 
 from app import paths
 from app.cli.context import ask_trader
+from app.errors import CountersignError
 
 COMMAND = Path(sys.executable).with_name("countersign")
 ROOT = Path(__file__).resolve().parents[2]
@@ -265,7 +266,10 @@ class Cli:
         """The first `count` proposals that wait."""
 
         def look() -> list[Any]:
-            found: list[Any] = ask_trader(self.db, {"op": "proposals"})["proposals"]
+            try:
+                found: list[Any] = ask_trader(self.db, {"op": "proposals"})["proposals"]
+            except CountersignError:
+                return []  # the socket is bound a moment before it listens
             return found if len(found) >= count else []
 
         return until(look, f"{count} proposals wait")

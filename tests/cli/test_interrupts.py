@@ -56,7 +56,7 @@ def hooked(cli: Cli) -> Cli:
 def test_during_the_imports(hooked: Cli, module: str) -> None:
     data = write_candles(hooked.home / "paper_AAA-USDT_1m.csv", 3)
     env = hooked.env(INTERRUPT_AT_IMPORT=module)
-    result = hooked("run", "--headless", "--db", hooked.db, "--replay", data, env=env)
+    result = hooked("run", "--headless", "--auto-confirm", "--db", hooked.db, "--replay", data, env=env)
     assert (result.code, result.out, result.err) == (130, "", "countersign: Interrupted.\n")
     assert not hooked.db.exists()
 
@@ -75,7 +75,7 @@ def test_while_the_summary_is_written(hooked: Cli) -> None:
     data = write_candles(hooked.home / "paper_AAA-USDT_1m.csv", 30)
     for more in ((), ("--json",)):
         env = hooked.env(INTERRUPT_AT_OUTPUT="1")
-        result = hooked("run", "--headless", "--db", hooked.db, "--replay", data, *more, env=env)
+        result = hooked("run", "--headless", "--auto-confirm", "--db", hooked.db, "--replay", data, *more, env=env)
         assert result.code == 0, result
         assert "data ended" in result.out
 

@@ -119,6 +119,39 @@ def log_of(cli: Cli) -> Path:
     return path
 
 
+def test_a_session_that_may_not_trade_says_so_from_the_first_line_to_the_last(cli: Cli) -> None:
+    """Here the ledger is behind the venue, as after the restore of an older backup."""
+    assert cli.replay(bars=20).code == 0
+    assert cli("backup", cli.home / "old.db", "--db", cli.db).code == 0
+    data = write_candles(cli.home / "paper_AAA-USDT_1m.csv", 20)
+    assert data.exists()
+    with sqlite3.connect(cli.db.with_name("a.venue.db")) as venue:
+        venue.execute("UPDATE balances SET amount = '1' WHERE asset = 'USDT'")
+    venue.close()
+    result = cli("run", "--headless", "--auto-confirm", "--db", cli.db, "--replay", data, *PROBE)
+    assert result.code == 0
+    assert "HALTED: no new trades: the venue and the ledger differ: USDT" in result.err
+    assert "HALTED      the venue and the ledger differ" in result.out
+    stopped = cli("stop", "--emergency", "--db", cli.db)
+    assert stopped.code == 1
+    assert "ATTENTION: the venue and the ledger differ" in stopped.out
+
+
+def test_signals_that_became_no_trade_are_told_with_their_reason(cli: Cli) -> None:
+    result = cli.replay(
+        "--set", "market.instruments.AAA-USDT.lot=0.5", "--set", "market.instruments.AAA-USDT.tick=0.01"
+    )
+    assert result.code == 0, result.err
+    assert result.document["skipped"]["probe"]["no room for one lot"] > 10
+
+
+def test_full_speed_without_auto_confirm_says_that_nobody_can_answer(cli: Cli) -> None:
+    data = write_candles(cli.home / "paper_AAA-USDT_1m.csv", 20)
+    result = cli("run", "--headless", "--db", cli.db, "--replay", data, *PROBE)
+    assert result.code == 0
+    assert "nobody can answer" in result.err
+
+
 def test_the_log_tells_the_session_from_its_opening_to_its_close(cli: Cli) -> None:
     assert cli.replay().code == 0
     records = [json.loads(line) for line in log_of(cli).read_text().splitlines()]
