@@ -294,7 +294,8 @@ class Pipeline:
             await self._not_ours(trade, f"What is on disk is not what was signed: {why}")
             return
         decision = await self.proposals.ask(trade)
-        await self._desk.until_quoted(trade.intent.symbol)
+        if decision.answer is Answer.CONFIRMED:
+            await self._desk.until_quoted(trade.intent.symbol)
         trade.lap_ns = self._desk.clock.monotonic_ns()
         async with self._desk.turn:
             if trade.state is not TradeState.SIGNED:

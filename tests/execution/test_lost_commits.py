@@ -54,6 +54,28 @@ async def signed_and_cut_off(folder: Path) -> AsyncIterator[Trade]:
         r.desk.activity._count = 0  # the harness settles what it opened; this one was cut off
 
 
+async def test_signed_and_unsent_waits_for_the_market_to_speak_and_a_no_does_not(tmp_path: Path) -> None:
+    async with signed_and_cut_off(tmp_path) as trade:
+        pass
+    async with rig(tmp_path, market=False) as r:  # confirms by itself
+        await r.settle()
+        assert r.stored(trade)["state"] == "SIGNED"
+        assert r.sent() == []
+        await r.book("99.90", "100.00")
+        await r.finished(r.desk.state.trades.get(trade.id, trade))
+        assert r.stored(trade)["state"] == "FILLED"
+        r.assert_agrees_with_venue()
+
+
+async def test_signed_and_unsent_declined_before_any_market_ends_at_once(tmp_path: Path) -> None:
+    async with signed_and_cut_off(tmp_path) as trade:
+        pass
+    async with rig(tmp_path, market=False, auto_confirm=False) as r:
+        r.pipeline.proposals.decline(trade.id)
+        await r.settle()
+        assert r.stored(trade)["state"] == "DECLINED"
+
+
 @pytest.mark.parametrize(
     ("answer", "state"),
     [("confirm", "FILLED"), ("decline", "DECLINED"), ("stop", "CANCELLED"), ("late", "EXPIRED"), ("worse", "DENIED"),
