@@ -42,6 +42,18 @@ def is_there(path: Path) -> bool:
     return True
 
 
+def application_of(path: Path) -> int | None:
+    """The application id in a database's header, None when the file is no SQLite database (or is empty).
+
+    Raises:
+        OSError: it can not be read.
+    """
+    with path.open("rb") as file:
+        header = file.read(_ID_AT + 4)
+    whole = header.startswith(_MAGIC) and len(header) == _ID_AT + 4
+    return int.from_bytes(header[_ID_AT:], "big") if whole else None
+
+
 def check_replaceable(path: Path) -> None:
     """Refuse to put a backup in place of what is demonstrably not ours. A broken database of ours may be replaced: that
     is what backups are for.
@@ -52,18 +64,14 @@ def check_replaceable(path: Path) -> None:
     if not is_there(path):
         return
     try:
-        with path.open("rb") as file:
-            header = file.read(_ID_AT + 4)
+        application, size = application_of(path), path.stat().st_size
     except OSError as error:
         raise file_fault(error, path) from error
-    if not header:
+    if application == APPLICATION_ID or not size:
         return
-    whole = header.startswith(_MAGIC) and len(header) == _ID_AT + 4
-    if whole and int.from_bytes(header[_ID_AT:], "big") == APPLICATION_ID:
+    if application is None and read_mirror(path) is not None:
         return
-    if not whole and read_mirror(path) is not None:
-        return
-    what = "another program's database" if whole else "not a database of ours"
+    what = "not a database of ours" if application is None else "another program's database"
     raise DatabaseBroken(
         "restore.foreign",
         f"{path} is {what}, and would be replaced.",

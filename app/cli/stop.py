@@ -15,6 +15,7 @@ from app.errors import ConfigError, CountersignError, SafetyError, StorageError,
 from app.execution.stop_flag import StopFlag
 from storage.database import trader_pid
 from storage.faults import StorageFault
+from storage.identity import application_of
 from storage.schema import APPLICATION_ID
 
 if TYPE_CHECKING:
@@ -80,11 +81,10 @@ def _check_ours(db: Path) -> None:
         UsageError: the file is a database of another program.
     """
     try:
-        with db.open("rb") as file:
-            head = file.read(72)
+        application = application_of(db) if db.is_file() else None
     except OSError:
-        return  # not there, or not readable: the flag may still do its work
-    if head.startswith(b"SQLite format 3") and int.from_bytes(head[68:72]) != APPLICATION_ID:
+        return  # not readable: the flag may still do its work
+    if application not in {None, APPLICATION_ID}:
         raise UsageError("stop.foreign", f"{db} is another program's database; nothing was stopped.")
 
 
