@@ -68,6 +68,11 @@ _NUMBER = re.compile(r"-?\d+(\.\d+)?", re.ASCII)
 _FORMULA_START = ("=", "+", "-", "@", "\t", "\r", "\n", "|", "＝", "＋", "－", "＠")  # noqa: RUF001 -- meant
 
 
+def counted(count: int, noun: str) -> str:
+    """``1 trade``, ``2 trades``."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
 def csv_guard(cell: str) -> str:
     """`cell` such that a spreadsheet shows it instead of running it: a leading apostrophe where it could be a formula.
 

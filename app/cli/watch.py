@@ -12,6 +12,7 @@ from app.cli import context
 from app.errors import CountersignError, UsageError
 from app.execution.stop_flag import StopFlag
 from app.money import to_text
+from app.text import counted
 from storage.database import Reader, reader, trader_pid
 from storage.journal import head_of
 
@@ -99,10 +100,6 @@ def positions(options: argparse.Namespace) -> int:
     return 0
 
 
-def _many(count: int, noun: str) -> str:
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
-
-
 def _signed(amount: str | None) -> str:
     if amount is None:
         return "unknown"
@@ -133,10 +130,10 @@ def pnl(options: argparse.Namespace) -> int:
         for asset, t in document["by_asset"].items()
     ]
     trips = document["round_trips"]
-    lines.append(f"{_many(document['fills'], 'fill')}; round trips {trips['won']} won, {trips['lost']} lost")
+    lines.append(f"{counted(document['fills'], 'fill')}; round trips {trips['won']} won, {trips['lost']} lost")
     lines += [
-        f"slippage {each['module']} {each['symbol']}: {each['average_bps']} bps over {_many(each['trades'], 'trade')}, "
-        f"worst {each['worst_bps']} bps"
+        f"slippage {each['module']} {each['symbol']}: {each['average_bps']} bps over "
+        f"{counted(each['trades'], 'trade')}, worst {each['worst_bps']} bps"
         for each in document["slippage"]
     ]
     lines += [f"balance {asset:<6} {amount}" for asset, amount in document["balances"].items()]

@@ -29,6 +29,7 @@ from typing import Final
 
 from app.money import UP, ZERO, add, div, mul, quantise, sub, to_text
 from app.risk.model import Allow, Deny, Limits, RiskState, Verdict
+from app.text import counted
 from storage.decimals import CONTEXT
 from strategies.model import InstrumentKind, Intent, Side
 
@@ -72,7 +73,7 @@ def _unknown_orders(_intent: Intent, state: RiskState, _limits: Limits) -> Breac
     count = state.unknown_orders
     if count <= 0:
         return None
-    return f"The fate of {_counted(count, 'order')} is unknown; the limit for a new entry is 0.", str(count), "0"
+    return f"The fate of {counted(count, 'order')} is unknown; the limit for a new entry is 0.", str(count), "0"
 
 
 def _precision(intent: Intent, state: RiskState, _limits: Limits) -> Breach | None:
@@ -363,7 +364,3 @@ def _usd(amount: Decimal) -> str:
 def _seconds(ms: int) -> str:
     text = f"{abs(ms) // 1000}.{abs(ms) % 1000:03d}".rstrip("0").rstrip(".")
     return f"-{text}" if ms < 0 else text
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
