@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import sqlite3
 from collections.abc import Callable, Mapping
@@ -31,6 +32,8 @@ class ConfigJournal:
 
     def __init__(self, loaded: Loaded, reload: Callable[[], Loaded] | None, connection: sqlite3.Connection) -> None:
         self._reload = reload
+        self._turn = asyncio.Lock()
+        """Two changes at once would write one version number twice, and the later without the earlier's keys."""
         self._in_force = flatten(loaded.settings)
         remembered = dict(connection.execute("SELECT key, value FROM meta WHERE key IN ('config', 'config_version')"))
         before: dict[str, str] = json.loads(remembered.get("config", "{}"))
@@ -55,7 +58,10 @@ class ConfigJournal:
         """
         if self._reload is None:
             return []
-        new = self._reload()
+        async with self._turn:
+            return await self._tighten(desk, self._reload())
+
+    async def _tighten(self, desk: Desk, new: Loaded) -> list[str]:
         wanted, old = flatten(new.settings), dict(self._in_force)
         keys = [key for key in sorted(_LIMITS) if is_tightening(old[key], wanted[key], key)]
         if not keys:

@@ -114,6 +114,8 @@ class Session:
         self._closers.append(self.device.close)
         address = await self._signer_address()
         self.desk = self._desk(info, address)
+        if self.plan.emergency and not self.desk.stop.raised():
+            self.desk.stop.create("emergency")  # in force here even where no file can be made
         self.settlement = Settlement(self.desk)
         self.recovery = Recovery(self.desk, self.settlement)
         self.pipeline = Pipeline(

@@ -77,9 +77,11 @@ def database(options: argparse.Namespace) -> Path:
     profile, named = profile_named(options), database_named(options)
     last = None if profile else _last_database()
     db = named or last or Path(os.path.realpath(paths.database(profile or PROFILES[0])))
+    if getattr(options, "emergency", False):
+        return db  # no wrong word and no slow disk may hold that up
     try:
         with reader(db) as data:
-            if profile is not None and not getattr(options, "emergency", False):  # which no wrong word may hold up
+            if profile is not None:
                 check_profile(db, data.connection, profile)
             found = data.value("SELECT value FROM meta WHERE key = 'profile'")
     except OtherProfile:

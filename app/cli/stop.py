@@ -139,12 +139,14 @@ async def _act_alone(options: argparse.Namespace, db: Path) -> dict[str, Any]:
     session = Session(plan, lambda _: None, lambda _: None)
     await session.open()
     try:
-        report = session.stopped  # opening with the stop in force has cancelled already
-        again = await session.emergency.act(flatten=True) if options.flatten else report
+        document = session.stopped.document()  # opening with the stop in force has cancelled already
+        if options.flatten:
+            again = await session.emergency.act(flatten=True)
+            document = {**again.document(), "cancelled": document["cancelled"] + again.cancelled}
         await session.desk.activity.settle()
     finally:
         await session.close("emergency stop")
-    return {**again.document(), "cancelled": report.cancelled}
+    return document
 
 
 def _session_settings(options: argparse.Namespace, text: str | None) -> Loaded:
@@ -161,7 +163,7 @@ def _session_settings(options: argparse.Namespace, text: str | None) -> Loaded:
 
 def _reset(options: argparse.Namespace, db: Path) -> int:
     flag = StopFlag(db)
-    if not flag.raised():
+    if not flag.raised() and not _held_in_memory(db):
         context.emit(options, "stop-reset", {"lifted": False}, ["No emergency stop is in force."])
         return 0
     if streams.typed_line(f"Type {WORD} and Enter to lift the emergency stop: ") != WORD:
@@ -170,6 +172,11 @@ def _reset(options: argparse.Namespace, db: Path) -> int:
     flag.lift()
     context.emit(options, "stop-reset", {"lifted": True}, ["The emergency stop is lifted."])
     return 0
+
+
+def _held_in_memory(db: Path) -> bool:
+    """A running trader for whose stop no file could be made."""
+    return trader_pid(db) is not None and context.ask_trader(db, {"op": "status"})["stop_in_force"] is True
 
 
 def _journal_reset(db: Path) -> None:

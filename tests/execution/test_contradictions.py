@@ -129,6 +129,17 @@ async def test_a_tightening_whose_commit_is_lost_holds_and_is_journaled_when_ask
         assert list(verify(r.session.reader, read_mirror(r.session.plan.db))) == []
 
 
+async def test_two_tightenings_at_once_are_two_versions_and_neither_is_lost(tmp_path: Path) -> None:
+    async with rig(tmp_path) as r:
+        config = r.session.config
+        wanted = iter(({"risk.position": "1000"}, {"risk.position": "1000", "risk.exposure": "2000"}))
+        config._reload = lambda: load_config(tmp_path / "config.toml", {}, {**WIDE, **next(wanted)})
+        first, second = await asyncio.gather(config.tighten(r.desk), config.tighten(r.desk))
+        assert (first, second) == (["risk.position"], ["risk.exposure"])
+        assert config.version == r.desk.terms.config_version == 3
+        assert list(verify(r.session.reader, read_mirror(r.session.plan.db))) == []
+
+
 # -- the venue ----------------------------------------------------------------------------------------------------
 
 

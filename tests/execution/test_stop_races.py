@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,11 @@ from app.execution.emergency import StopReport
 from app.execution.records import Trade
 from app.execution.stop_flag import StopFlag
 from app.execution.verify import verify
+from app.session import Session
 from storage.faults import TransitionLost
 from storage.journal import read_mirror
 from tests.execution.acts import entry_id
-from tests.execution.harness import Between, Rig, rig
+from tests.execution.harness import Between, Rig, plan_of, rig
 
 
 async def stopped(r: Rig, *, flatten: bool = False) -> StopReport:
@@ -182,6 +184,19 @@ async def test_opening_with_the_stop_in_force_tells_what_it_did(tmp_path: Path) 
     StopFlag(tmp_path / "a.db").create("test")
     async with rig(tmp_path, market=False) as r:
         assert r.session.stopped.cancelled == [entry_id(trade)]
+
+
+async def test_opened_only_to_stop_the_stop_holds_whether_or_not_there_is_a_flag(tmp_path: Path) -> None:
+    async with rig(tmp_path) as r:
+        await r.book("99.90", "100.00", "0")
+        trade: Trade = await r.trade()
+    session = Session(replace(plan_of(tmp_path), emergency=True), lambda _: None, lambda _: None)
+    await session.open()
+    try:
+        assert session.desk.stop.raised()
+        assert session.stopped.cancelled == [entry_id(trade)]
+    finally:
+        await session.close("test ended")
 
 
 def test_the_flag_on_a_full_disk_is_in_force_and_says_what_is_wrong(tmp_path: Path) -> None:
