@@ -30,9 +30,12 @@ class Progress:
         self._now_ms = now_ms
         self._told: dict[str, str] = {}
         self._last_denial: dict[tuple[str, str], str] = {}
+        self.listeners: list[Callable[[Trade], None]] = []
+        """Told of every change of a trade, an exit's included, before any line is made of it: for screens."""
 
     def trade(self, trade: Trade) -> None:
         """A trade's state changed (or may have)."""
+        self._listen(trade)
         if self._say is None or trade.state in _QUIET or self._told.get(trade.id) == trade.state.value:
             return
         self._remember(trade.id, trade.state.value)
@@ -48,6 +51,7 @@ class Progress:
 
     def exit(self, trade: Trade, order: Order) -> None:
         """An exit of a trade traded."""
+        self._listen(trade)
         words = {Role.STOP: "stop", Role.TARGET: "target", Role.CLOSE: "close", Role.FLATTEN: "flatten"}
         key = f"{trade.id} {order.role}"
         if self._say is None or order.role not in words or self._told.get(key) == to_text(order.filled):
@@ -62,6 +66,10 @@ class Progress:
         """Any other line."""
         if self._say is not None:
             self._say(f"{datetime.fromtimestamp(self._now_ms() / 1000, UTC):%m-%d %H:%M:%S}  {text}")
+
+    def _listen(self, trade: Trade) -> None:
+        for listener in self.listeners:
+            listener(trade)
 
     def _remember(self, key: str, told: str) -> None:
         self._told[key] = told

@@ -64,9 +64,9 @@ class Session:
         self.synthetic = SyntheticSettings(
             self.settings.market.spread_bps, self.settings.market.depth_share, self.settings.market.levels
         )
-        self._on_progress, self._on_exit = on_progress, on_exit
-        self._on_worse = on_worse
+        self._on_progress, self._on_exit, self._on_worse = on_progress, on_exit, on_worse
         self.fatal: asyncio.Future[BaseException] | None = None
+        self.demo = DemoSigner(attended=plan.attended)
         self.stopped = StopReport()
         """What an emergency stop that was in force already did when the session opened."""
         self._rebuilding: asyncio.Task[None] | None = None
@@ -110,7 +110,7 @@ class Session:
         self.venue = PaperVenue(self.process, self._paper_settings())
         self._closers.append(self.venue.close)
         info = await self.venue.connect()
-        self.device = DeviceSession(DemoSigner(), loop)
+        self.device = DeviceSession(self.demo, loop)
         self._closers.append(self.device.close)
         address = await self._signer_address()
         self.desk = self._desk(info, address)

@@ -37,6 +37,8 @@ class SessionPlan:
     """Events before this one are the market's past: shown to modules as warm-up, never traded on."""
     reload: Callable[[], Loaded] | None = None
     """Reads the settings again, flags included; None: they stay as they are."""
+    attended: bool = False
+    """A person sees the demo device's screen and approves there; otherwise it approves what was confirmed."""
 
 
 def remembered(db: Path, key: str) -> str | None:

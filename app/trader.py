@@ -20,7 +20,7 @@ from app.errors import Severity, VenueError
 from app.execution.control import ControlServer
 from app.execution.records import Trade
 from app.market.events import MarketEvent, MarketSource, event_time
-from app.market.pace import pace
+from app.market.pace import Pacer, pace
 from app.money import ZERO, add, mul, to_text
 from app.progress import Progress
 from app.session import Session
@@ -51,6 +51,7 @@ class Trader:
     Args:
         progress: receives readable lines; None keeps quiet.
         on_open: called once the session is open: the database is ours and sound.
+        pacer: releases the source's events; the tests' own releases them one by one.
     """
 
     def __init__(
@@ -60,14 +61,18 @@ class Trader:
         limits: RunLimits,
         progress: Callable[[str], None] | None,
         on_open: Callable[[], None] = lambda: None,
+        pacer: Pacer = pace,
     ) -> None:
         self.source = source
-        self._tell = Progress(progress, self._now_ms)
-        self.session = Session(plan, self._tell.trade, self._on_worse, self._tell.exit)
+        self.tell = Progress(progress, self._now_ms)
+        self.session = Session(plan, self.tell.trade, self._on_worse, self.tell.exit)
         self.modules: list[Module] = []
         self.position = 0
         self._limits = limits
         self._on_open = on_open
+        self._pacer = pacer
+        self.slower: Callable[[Decimal], Decimal] = lambda speed: speed
+        """The market's speed at this moment, from the speed that was asked for: it may wait for a person."""
         self.halted = ""
         """Why new trades stopped, or ""."""
         self._stopping = False
@@ -138,11 +143,11 @@ class Trader:
     async def _trade(self) -> None:
         session = self.session
         pacing = asyncio.create_task(
-            pace(
+            self._pacer(
                 self.source,
                 session.clock,
                 self.position,
-                self._limits.speed,
+                self._speed,
                 self._deliver,
                 session.desk.activity.settle,
                 lambda: self._stopping,
@@ -165,6 +170,10 @@ class Trader:
         if not pacing.cancelled():
             pacing.result()
 
+    def _speed(self) -> Decimal | None:
+        speed = self._limits.speed
+        return None if speed is None else self.slower(speed)
+
     async def _deliver(self, event: MarketEvent, position: int) -> None:
         """One event: what is known, what the venue makes of it, then what the modules think."""
         session, now = self.session, event_time(event)
@@ -176,7 +185,7 @@ class Trader:
         await self._feed_venue(event, position)
         if type(event) is Bar:
             await session.desk.activity.settle()
-            self._bus.publish(event)
+            self.bus.publish(event)
             session.desk.cursor = (session.plan.source_id, position, now)
         self._metrics_due(now)
 
@@ -202,7 +211,7 @@ class Trader:
 
     def _start_modules(self) -> None:
         session = self.session
-        self._bus = Bus(self._on_module_failure)
+        self.bus = Bus(self._on_module_failure)
         self.modules = load_modules(session, self._maker, session.pipeline.propose)
         self.position = self._resume_position()
         longest = _FORGETS * max((m.spec.warmup_bars(m.params) for m in self.modules), default=0)
@@ -210,7 +219,7 @@ class Trader:
         for module in self.modules:
             for bars in warm.values():
                 module.warm_up(bars)
-            self._bus.subscribe(Bar, module.name, module.on_bar)
+            self.bus.subscribe(Bar, module.name, module.on_bar)
         self._record_modules()
         for bars in warm.values():
             for bar in bars[-1:]:
@@ -340,4 +349,4 @@ class Trader:
         return self.session.clock.now_ms()
 
     def _say(self, line: str) -> None:
-        self._tell.line(line)
+        self.tell.line(line)

@@ -32,6 +32,8 @@ DAY_MS = 86_400_000
 Amount = Annotated[Decimal, BeforeValidator(read_amount)]
 """An exact decimal, written as quoted text so that no digit is lost on the way."""
 
+Speed = Annotated[str, BeforeValidator(read_speed), '"max" or a quoted amount above 0 to 1000000']
+
 Step = Annotated[Decimal | None, BeforeValidator(lambda value: value if value is None else read_amount(value))]
 """An amount that may be absent: then the data's own decimals count."""
 
@@ -88,8 +90,9 @@ class Market(Section):
 
     source: Literal["practice"] = Field(default="practice", description="market source")
     seed: int = Field(default=7, ge=0, le=2**63 - 1, description="seed of the practice market")
-    speed: Annotated[str, BeforeValidator(read_speed), '"max" or a quoted amount above 0 to 1000000'] = Field(
-        default="1", description="market seconds per second, or max"
+    speed: Speed = Field(default="60", description="market seconds per second, or max")
+    speed_waiting: Speed = Field(
+        default="5", description="the same on the terminal while a proposal waits for you; 1 while you read it"
     )
     timeframe: Annotated[
         str, StringConstraints(pattern=r"^[1-9][0-9]{0,3}[smhd]$"), 'a number and s, m, h or d, such as "1m"'

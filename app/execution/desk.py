@@ -21,6 +21,7 @@ from app.portfolio.equity import DAY_MS, EquityCurve
 from app.portfolio.valuation import Valuation
 from app.risk.model import Limits, RiskState
 from app.venues.base import Venue, VenueInfo
+from signers.base import DeviceState
 from signers.session import DeviceSession
 from storage.faults import TransitionLost
 from storage.writer import Commit, Writer
@@ -103,6 +104,8 @@ class Desk:
         self.halted = ""
         self.on_halt: Callable[[str], None] = lambda _: None
         """Called once, when new trades stop."""
+        self.on_device: Callable[[Trade, DeviceState], None] = lambda _trade, _state: None
+        """Told what the device is doing while it is asked to sign, on the loop thread; for screens."""
         self.on_lost: Callable[[], None] = lambda: None
         """Called when a commit failed: memory is ahead of disk."""
         self.stale = False

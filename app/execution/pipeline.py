@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import Any
 
 from app.errors import SafetyError, Severity, SignerError, VenueError, VenueRefused, VenueUnknown
@@ -21,7 +22,7 @@ from app.execution.states import PayloadState, TradeState
 from app.execution.transition import Transition
 from app.execution.work import Work
 from app.venues.base import OrderReport, OrderState, SignedText
-from signers.base import DeviceState, SignRequest
+from signers.base import SignRequest
 from signers.faults import RefusedOnDevice, SignerFault
 from signers.verify import verify_text
 from strategies.model import Intent, Side
@@ -141,13 +142,13 @@ class Pipeline:
         """Ask the device; the market goes on meanwhile unless it waits in lockstep."""
         desk, payload = self._desk, trade.payload
         assert payload is not None
-        request = SignRequest(payload.text, desk.terms.signer_path)
+        request, tell = SignRequest(payload.text, desk.terms.signer_path), partial(desk.on_device, trade)
         try:
             desk.stop.check()
             if desk.terms.lockstep:
-                return await desk.signer.sign(request, self._on_device, desk.terms.device_deadline_s)
+                return await desk.signer.sign(request, tell, desk.terms.device_deadline_s)
             with desk.activity.parked():
-                return await desk.signer.sign(request, self._on_device, desk.terms.device_deadline_s)
+                return await desk.signer.sign(request, tell, desk.terms.device_deadline_s)
         except RefusedOnDevice as fault:
             await self._end_in_turn(trade, TradeState.REFUSED, fault.what)
         except SignerFault as fault:
@@ -156,9 +157,6 @@ class Pipeline:
         except SafetyError as error:
             await self._end_in_turn(trade, TradeState.CANCELLED, error.what)
         return None
-
-    def _on_device(self, state: DeviceState) -> None:
-        """Device states are for screens; the demo signer's are over before anybody could look."""
 
     async def _record_signature(self, trade: Trade, signature: bytes) -> bool:
         """Verify, then make text, signature and client order ids durable before anything is sent."""

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from decimal import Decimal
-from typing import Final
+from typing import Any, Final, Protocol
 
 from app.engine.clock import MarketClock
 from app.errors import UsageError
@@ -19,13 +19,15 @@ _LATE_S: Final = 1.0
 
 Deliver = Callable[[MarketEvent, int], Awaitable[None]]
 Settle = Callable[[], Awaitable[None]]
+Speed = Callable[[], Decimal | None]
+"""Market seconds per second now; None is as fast as it goes, and stays it."""
 
 
 async def pace(
     source: MarketSource,
     clock: MarketClock,
     start: int,
-    speed: Decimal | None,
+    speed: Speed,
     deliver: Deliver,
     settle: Settle,
     stopping: Callable[[], bool],
@@ -37,7 +39,8 @@ async def pace(
     the instant of the event itself runs in that settle, after the event.
 
     Args:
-        speed: market time per real time; None is as fast as it goes, with a turn for the event loop now and then.
+        speed: market time per real time, asked again for each event and each slice of waiting; None is as fast as it
+            goes, with a turn for the event loop now and then.
         deliver: `position` counts the events released so far, this one included: the cursor once it is done.
         settle: returns when nothing is left to do at this instant.
 
@@ -49,7 +52,7 @@ async def pace(
         ClockError: the source yields an event before the clock's time.
         DataError: from the source.
     """
-    rate = None if speed is None else _Rate(clock, speed)
+    rate = None if speed() is None else _Rate(clock, speed)
     position = start
     for event in source.events(start):
         due = event_time(event)
@@ -67,6 +70,23 @@ async def pace(
     return position
 
 
+class Pacer(Protocol):
+    """`pace`, or what stands for it in a test that moves the market by hand."""
+
+    def __call__(
+        self,
+        source: MarketSource,
+        clock: MarketClock,
+        start: int,
+        speed: Speed,
+        deliver: Deliver,
+        settle: Settle,
+        stopping: Callable[[], bool],
+    ) -> Coroutine[Any, Any, int]:
+        """As `pace`."""
+        ...
+
+
 async def step_to(clock: MarketClock, ts_ms: int, settle: Settle) -> None:
     """Wake every sleeper due up to `ts_ms`, each at its own instant, and settle after each. The clock ends at the last
     of them."""
@@ -79,12 +99,13 @@ async def step_to(clock: MarketClock, ts_ms: int, settle: Settle) -> None:
 class _Rate:
     """Waits so that market time runs `speed` times real time."""
 
-    def __init__(self, clock: MarketClock, speed: Decimal) -> None:
-        if not speed.is_finite() or speed <= 0:
-            raise UsageError("run.speed", f"The speed is {speed}.", next_step="Give a number above 0, or max.")
+    def __init__(self, clock: MarketClock, speed: Speed) -> None:
         self._clock = clock
-        self._ms_per_s = float(speed) * 1000  # a pace, never an amount
+        self._speed = speed
+        self._in_force: Decimal | None = None
+        self._ms_per_s = 0.0
         self._anchor: tuple[float, int] | None = None
+        self._check()
 
     async def wait(self, due_ms: int, settle: Settle, stopping: Callable[[], bool]) -> None:
         """Return when it is time for an event at `due_ms`; the clock runs on meanwhile, in slices."""
@@ -92,6 +113,8 @@ class _Rate:
         await asyncio.sleep(0)
         while not stopping():
             real, now = loop.time(), clock.now_ms()
+            if self._check() and self._anchor is not None:
+                self._anchor = real, now  # another speed from here on
             if self._anchor is None:
                 # The clock may not have been set yet: the first event starts the count.
                 self._anchor = real, due_ms
@@ -107,3 +130,17 @@ class _Rate:
                 clock.advance(max(reached, clock.now_ms()))
             left_s = anchor_real + (due_ms - anchor_ms) / self._ms_per_s - loop.time()
             await asyncio.sleep(min(SLICE_S, max(left_s, 0.0)))
+
+    def _check(self) -> bool:
+        """Ask for the speed; whether it changed.
+
+        Raises:
+            UsageError: it is not above 0.
+        """
+        speed = self._speed()
+        if speed is None or speed == self._in_force:
+            return False
+        if not speed.is_finite() or speed <= 0:
+            raise UsageError("run.speed", f"The speed is {speed}.", next_step="Give a number above 0, or max.")
+        self._in_force, self._ms_per_s = speed, float(speed) * 1000  # a pace, never an amount
+        return True

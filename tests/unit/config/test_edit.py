@@ -56,7 +56,7 @@ def test_only_the_value_changes_in_the_file(path: Path) -> None:
         ("modules.momentum.params.name", "a\x7fb\n\U0001f600", "", '"a\\u007fb\\n\U0001f600"'),
         ("market.instruments.ETH-BTC.tick", "0.000001", "", "0.000001"),
         ("risk.rates.LTC", "90", "100", "90"),
-        ("market.speed", "max", "1", "max"),
+        ("market.speed", "max", "60", "max"),
     ],
 )
 def test_any_kind_of_setting_can_be_set_and_is_read_back(path: Path, key: str, text: str, old: str, new: str) -> None:

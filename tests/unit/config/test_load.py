@@ -376,6 +376,7 @@ FLAGS = st.fixed_dictionaries(
     optional={
         "market.seed": st.integers(0, 2**63 - 1).map(str),
         "market.speed": st.one_of(st.just("max"), amounts("0.000000001", "1000000")),
+        "market.speed_waiting": st.one_of(st.just("max"), amounts("0.000000001", "1000000")),
         "market.instruments.ETH-BTC.tick": amounts("0.000000001", "100"),
         "market.instruments.1INCH-USDT-PERP.lot": amounts("0.000000001", "100"),
         "paper.cash.LTC": amounts("0", "1000000000"),

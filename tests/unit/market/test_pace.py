@@ -77,7 +77,7 @@ class Session:
 
     async def run(self, start: int = 0, speed: Decimal | None = None) -> int:
         try:
-            return await pace(self.source, self.clock, start, speed, self.deliver, self.settle, self.stopping)
+            return await pace(self.source, self.clock, start, lambda: speed, self.deliver, self.settle, self.stopping)
         finally:
             for task in self.tasks:
                 task.cancel()
@@ -135,7 +135,7 @@ async def test_full_speed_still_serves_the_loop() -> None:
         return
 
     task = asyncio.get_running_loop().create_task(other())
-    position = await pace(made.source, made.clock, 0, None, made.deliver, at_once, made.stopping)
+    position = await pace(made.source, made.clock, 0, lambda: None, made.deliver, at_once, made.stopping)
     task.cancel()
     assert position == 100
     assert turns >= 100 // 8
