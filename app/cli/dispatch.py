@@ -10,7 +10,7 @@ from typing import Final
 from app import __version__
 from app.cli import streams
 from app.cli.parser import WrongUse
-from app.errors import CountersignError, UsageError
+from app.errors import CountersignError
 from storage.faults import StorageFault
 
 _HANDLERS: Final = {
@@ -75,7 +75,15 @@ def _run(options: argparse.Namespace) -> int:
         emit(options, "version", {"version": __version__}, [f"countersign {__version__}"])
         return 0
     if options.command is None:
-        raise UsageError("usage", "choose a command, for example: countersign run --headless")
+        from app.cli.parser import parse  # noqa: PLC0415 -- loaded already
+
+        given = [
+            each
+            for name in ("db", "config", "profile")
+            if (value := getattr(options, name))
+            for each in (f"--{name}", value)
+        ]
+        return _run(parse([*given, "run"]))
     module = importlib.import_module(f"app.cli.{_HANDLERS[options.command]}")
     code: int = getattr(module, options.command)(options)
     return code

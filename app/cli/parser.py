@@ -79,7 +79,7 @@ def build() -> argparse.ArgumentParser:
     def command(name: str, text: str) -> argparse.ArgumentParser:
         return commands.add_parser(name, help=text, description=text, parents=[shared], allow_abbrev=False)
 
-    _run(command("run", "trade: a headless session on the practice market or on recorded data"))
+    _run(command("run", "trade: in the terminal, or with --headless without a screen"))
     _watching(command)
     _answering(command)
     _keeping(command)
@@ -96,7 +96,8 @@ def _globals(parser: argparse.ArgumentParser, default: object) -> None:
 
 
 def _run(run: argparse.ArgumentParser) -> None:
-    run.add_argument("--headless", action="store_true", help="no screen; needed until the terminal is built")
+    run.add_argument("--headless", action="store_true", help="no screen: lines on standard error instead")
+    run.add_argument("--ascii", action="store_true", help="the terminal in plain ASCII characters")
     run.add_argument("--for", dest="seconds", metavar="SECONDS", help="stop after this many seconds")
     run.add_argument("--signer", choices=["demo"], help="what countersigns")
     run.add_argument("--market", choices=["practice"], help="where prices come from")

@@ -21,11 +21,9 @@ _SECONDS: Final = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?")
 def run(options: argparse.Namespace) -> int:
     """Trade. Exit 0 when the data or the time ends, or on Ctrl-C."""
     if not options.headless:
-        raise UsageError(
-            "run.headless",
-            "The terminal is not built yet.",
-            next_step="Trade without a screen: countersign run --headless",
-        )
+        from app.cli.terminal import terminal  # noqa: PLC0415 -- textual, only where there is a screen
+
+        return terminal(options)
     for name in ("instrument", "timeframe"):
         if options.replay is None and getattr(options, name) is not None:
             raise UsageError(

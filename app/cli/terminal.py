@@ -1,0 +1,37 @@
+"""``countersign`` without a command, and ``run`` without --headless: the terminal."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from app.cli import context
+from app.errors import UsageError
+
+
+def terminal(options: argparse.Namespace) -> int:
+    """Open the terminal. Exit 0 when the trader quits, 1 when the engine failed, 2 for bad settings."""
+    for name, flag in (("json", "--json"), ("seconds", "--for"), ("auto_confirm", "--auto-confirm")):
+        if getattr(options, name):
+            raise UsageError("run.headless", f"{flag} goes with --headless.", next_step="countersign run --headless")
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise UsageError(
+            "run.terminal", "This is no terminal.", next_step="Trade without a screen: countersign run --headless"
+        )
+    from app.cli.run import request  # noqa: PLC0415 -- it imports this module
+    from app.tui.run import run  # noqa: PLC0415 -- textual, 0.4 s
+
+    wanted = request(options, attended=True)
+    return run(
+        wanted,
+        first_run=_first(wanted.db, options),
+        ascii_only=options.ascii,
+        on_open=lambda start: context.remember_database(start.db),
+    )
+
+
+def _first(named: object, options: argparse.Namespace) -> bool:
+    """Whether nothing is there yet: no database of the profile, none named, no recording asked for."""
+    from app import paths  # noqa: PLC0415 -- platformdirs
+
+    return named is None and options.replay is None and not paths.database("paper").exists()

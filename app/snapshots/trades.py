@@ -1,0 +1,143 @@
+"""Trades that wait, and everything a person reads before confirming one."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from decimal import ROUND_HALF_EVEN, Decimal
+from typing import Any
+
+from app.execution.desk import Desk
+from app.execution.preview import fee_at
+from app.execution.records import Trade
+from app.execution.states import TradeState
+from app.money import ZERO, add, div, mul, sub, to_text
+from signers.pages import Page, pages
+from strategies.model import Side
+
+_HUNDRED = Decimal(100)
+
+
+@dataclass(frozen=True, slots=True)
+class ProposalView:
+    """A trade that waits for the trader's answer, as a row."""
+
+    id: str
+    module: str
+    symbol: str
+    side: str
+    quantity: Decimal
+    worst_price: Decimal
+    value: Decimal | None
+    left_ms: int
+    reason: str
+    resumed: bool
+    tick: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class ConfirmView:
+    """One trade in full.
+
+    Attributes:
+        text: exactly what is signed, line by line.
+        device_pages: what the device shows of it, in its order.
+        at_stop, at_target: profit if the entry fills at its worst price and the exit at its own, fees included, quote
+            asset; None without that exit.
+    """
+
+    id: str
+    state: TradeState
+    reason: str
+    module: str
+    why: str
+    text: tuple[str, ...]
+    preview: dict[str, Any]
+    quote: str
+    at_stop: Decimal | None
+    at_target: Decimal | None
+    risk: tuple[tuple[str, Decimal, Decimal], ...]
+    device_pages: tuple[Page, ...]
+    left_ms: int
+    resumed: bool
+    now: tuple[Decimal, Decimal] | None
+    """Bid and ask at this moment."""
+    tick: Decimal
+
+
+def proposals(desk: Desk, waiting: list[Trade]) -> tuple[ProposalView, ...]:
+    """Rows of what waits, in the order given."""
+    return tuple(_proposal(desk, trade) for trade in waiting)
+
+
+def _proposal(desk: Desk, trade: Trade) -> ProposalView:
+    intent, instrument = trade.intent, desk.instruments[trade.intent.symbol]
+    rate = desk.valuation.last_rate(instrument.quote)
+    return ProposalView(
+        id=trade.id,
+        module=intent.module,
+        symbol=intent.symbol,
+        side=intent.side.value,
+        quantity=intent.quantity,
+        worst_price=intent.worst_price,
+        value=None if rate is None else mul(mul(intent.quantity, intent.worst_price), rate),
+        left_ms=max(0, intent.expires_ms - desk.clock.now_ms()),
+        reason=intent.reason,
+        resumed=trade.resumed,
+        tick=instrument.tick,
+    )
+
+
+def confirmation(desk: Desk, trade: Trade) -> ConfirmView:
+    """Everything there is to read about a prepared trade."""
+    intent, payload = trade.intent, trade.payload
+    assert payload is not None
+    instrument, quote = desk.instruments[intent.symbol], desk.market.quote(intent.symbol)
+    return ConfirmView(
+        id=trade.id,
+        state=trade.state,
+        reason=trade.reason,
+        module=intent.module,
+        why=intent.reason,
+        text=tuple(payload.text.split("\n")),
+        preview=json.loads(payload.preview),
+        quote=instrument.quote,
+        at_stop=_outcome(desk, trade, intent.exits.stop if intent.exits else None),
+        at_target=_outcome(desk, trade, intent.exits.target if intent.exits else None),
+        risk=_risk(desk, trade),
+        device_pages=pages(payload.text),
+        left_ms=max(0, intent.expires_ms - desk.clock.now_ms()),
+        resumed=trade.resumed,
+        now=None if quote is None else (quote.bid, quote.ask),
+        tick=instrument.tick,
+    )
+
+
+def _outcome(desk: Desk, trade: Trade, exit_price: Decimal | None) -> Decimal | None:
+    """Profit of entry at worst and exit at `exit_price`, both fees paid: the careful reading of what the trade is."""
+    intent = trade.intent
+    if exit_price is None or intent.side is not Side.BUY:
+        return None
+    fees = add(
+        fee_at(intent.quantity, intent.worst_price, desk.venue_info.taker_fee_bps),
+        fee_at(intent.quantity, exit_price, desk.venue_info.highest_fee_bps),
+    )
+    return sub(mul(intent.quantity, sub(exit_price, intent.worst_price)), fees)
+
+
+def _risk(desk: Desk, trade: Trade) -> tuple[tuple[str, Decimal, Decimal], ...]:
+    """Name, number with this trade (its reservation is in it), limit; account currency or counts."""
+    state, limits = desk.risk_state(trade.intent.symbol), desk.limits
+    lost = max(ZERO, sub(state.day_start_equity, state.equity))
+    return (
+        ("position", state.position_value, limits.position),
+        ("exposure", state.exposure, limits.exposure),
+        ("open positions", Decimal(state.open_positions), Decimal(limits.open_positions)),
+        ("lost today", lost, limits.daily_loss),
+        ("trades today", Decimal(state.trades_today), Decimal(limits.trades_per_day)),
+    )
+
+
+def share(number: Decimal, limit: Decimal) -> str:
+    """``40 %`` of a limit."""
+    return "-" if not limit else f"{to_text(div(mul(number, _HUNDRED), limit, 0, ROUND_HALF_EVEN))} %"

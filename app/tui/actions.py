@@ -1,0 +1,242 @@
+"""What keys and the command palette do, screen by screen: everything that changes something goes to the trader's own
+handlers, the ones the command line reaches."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from app.errors import CountersignError
+from app.text import counted, escape_untrusted
+from app.tui.host import Stage
+from storage.faults import StorageFault
+
+if TYPE_CHECKING:
+    from app.execution.records import Trade
+    from app.tui.app import Terminal
+    from app.tui.screens.view import View
+    from signers.base import DeviceState
+
+_NEWS: Final = {
+    "FILLED": ("filled", "information"),
+    "REJECTED": ("rejected by the venue", "error"),
+    "FAILED": ("failed", "error"),
+    "EXPIRED": ("expired unanswered", "warning"),
+}
+
+
+class Actions:
+    """One per screen run."""
+
+    def __init__(self, app: Terminal) -> None:
+        self._app = app
+        self._told: dict[str, str] = {}
+
+    # -- screens ----------------------------------------------------------------------------------------------------
+
+    def show(self, name: str) -> None:
+        """Bring a screen to the front; made the first time it is wanted."""
+        app = self._app
+        body = app.screen_stack[0].query_one("#body")
+        for view in body.children:
+            view.display = view.id == f"view-{name}"
+        app.current = name
+        found = body.query(f"#view-{name}")
+        if found:
+            found.first().display = True
+            there = app.view
+            if there is not None:
+                app.call_after_refresh(there.enter)
+        else:
+            made = _make(name)
+            body.mount(made)
+            app.call_after_refresh(made.enter)
+        app.call_after_refresh(app.tick)
+
+    def read(self, trade_id: str) -> None:
+        """Open a waiting trade."""
+        from app.tui.screens.confirm import ConfirmDialog  # noqa: PLC0415 -- when it is wanted
+
+        trade = self._waiting(trade_id)
+        if trade is None:
+            self._app.notify("It does not wait any more.", severity="warning")
+        else:
+            self._app.push_screen(ConfirmDialog(trade))
+
+    def help(self) -> None:
+        """Help for what is in front."""
+        from app.tui.screens.help import HelpDialog  # noqa: PLC0415 -- when it is wanted
+
+        screen, view = self._app.screen, self._app.view
+        topic = getattr(screen, "help_topic", "") or getattr(screen, "topic", "")
+        self._app.push_screen(HelpDialog(topic or (view.topic if view is not None else "")))
+
+    def device_dialog(self) -> None:
+        """The demo device's screen."""
+        from app.tui.screens.device import DeviceDialog  # noqa: PLC0415 -- when it is wanted
+
+        if not isinstance(self._app.screen, DeviceDialog):
+            self._app.push_screen(DeviceDialog())
+
+    def first_run(self) -> None:
+        """No database yet: what shall be started?"""
+        from app.tui.screens.first_run import first_run  # noqa: PLC0415 -- once in a database's life
+
+        self._app.push_screen(first_run(self._app))
+
+    def leave(self) -> None:
+        """Quit; asks when a person is being waited for or orders are on their way."""
+        from app.tui.screens.ask import QuestionDialog  # noqa: PLC0415 -- when it is wanted
+
+        app, host = self._app, self._app.host
+        trader = host.trader
+        if host.desk is None or trader is None:
+            app.keep(self._quit())
+            return
+        waiting = len(trader.session.pipeline.proposals.waiting())
+        moving = len(host.desk.state.in_flight()) - waiting
+        if not waiting and moving <= 0:
+            app.keep(self._quit())
+            return
+        what = [counted(waiting, "proposal") + " will expire" if waiting else ""]
+        what.append(f"{counted(moving, 'trade')} on its way: what was sent stays at the venue" if moving > 0 else "")
+        text = "; ".join(each for each in what if each)
+        app.push_screen(
+            QuestionDialog(
+                "Quit",
+                [(f"{text[:1].upper()}{text[1:]}. Exits rest at the venue.", ""), ("", "")],
+                [("n", "stay", lambda: None), ("y", "quit", lambda: (app.keep(self._quit()), None)[1])],
+            )
+        )
+
+    async def _quit(self) -> None:
+        host = self._app.host
+        failed = host.stage is Stage.FAILED
+        await host.end("quit")
+        self._app.exit(1 if failed or host.stage is Stage.FAILED else 0)
+
+    # -- commands ---------------------------------------------------------------------------------------------------
+
+    def refuse(self, trade_id: str) -> None:
+        """Decline a waiting trade."""
+        self.command("decline", id=trade_id)
+
+    def emergency(self) -> None:
+        """The flag first, synchronously and durably; then cancel, drop, keep."""
+        desk = self._app.host.desk
+        if desk is None:
+            self._app.keep(self._flag_alone())
+            return
+        why = desk.stop.create("the emergency key")
+        if why:
+            self._app.notify(f"The stop may not outlive this process: {why}", severity="error", timeout=30)
+        self._app.tick()
+        self._app.keep(self._stop())
+
+    async def _flag_alone(self) -> None:
+        """No session is open: the flag stops the next one, and the one that is opening."""
+        from app import paths  # noqa: PLC0415 -- cheap, and rarely needed
+        from app.execution.stop_flag import StopFlag  # noqa: PLC0415 -- as above
+
+        host = self._app.host
+        db = host.launch.db if host.launch is not None else host.request.db or paths.database("paper")
+        why = StopFlag(db).create("the emergency key")
+        words = f"The stop could not be written: {why}" if why else f"The emergency stop is in force: {db.name}.stop"
+        self._app.notify(words, severity="error" if why else "warning", timeout=30)
+
+    async def _stop(self) -> None:
+        report = await self.ask("emergency", flatten=False)
+        if report is None:
+            return
+        text = (
+            f"Stopped. {counted(len(report['cancelled']), 'entry order')} cancelled, {report['kept_exits']} exits kept."
+        )
+        for words in (*report["unknown"], *report["refused"]):
+            text += f" NOT DONE: {escape_untrusted(str(words))}."
+        bad = report["unknown"] or report["refused"] or report["halted"]
+        self._app.notify(text, severity="error" if bad else "warning", timeout=20)
+        self._app.tick()
+
+    def lift_stop(self) -> None:
+        """Lift the emergency stop; asks for a typed word."""
+        from app.tui.screens.ask import WordDialog  # noqa: PLC0415 -- when it is wanted
+
+        desk = self._app.host.desk
+        if desk is None or not desk.stop.raised():
+            self._app.notify("No emergency stop is in force.")
+            return
+        text = "Modules that run will propose again. What was cancelled stays cancelled."
+        self._app.push_screen(WordDialog("Lift the emergency stop", [(text, "")], "TRADE", self._lift, topic="stop"))
+
+    def _lift(self) -> None:
+        self._app.keep(self._lift_now())
+
+    async def _lift_now(self) -> None:
+        if await self.ask("lift") is None:
+            return
+        desk = self._app.host.desk
+        if desk is not None:
+            desk.stop.lift()
+        self._app.tick()
+
+    def pause_all(self) -> None:
+        """No module takes new entries."""
+        self.command("pause", all=True)
+
+    def jump(self) -> None:
+        """Letters on the panes."""
+        from app.tui.screens.jump import JumpDialog  # noqa: PLC0415 -- when it is wanted
+
+        view = self._app.view
+        if view is not None:
+            self._app.push_screen(JumpDialog(view))
+
+    def command(self, op: str, **request: Any) -> None:
+        """Ask the trader for something; what it refuses is said."""
+        self._app.keep(self.ask(op, **request))
+
+    async def ask(self, op: str, **request: Any) -> dict[str, Any] | None:
+        """The trader's answer, or None after saying why there is none."""
+        handler = self._app.host.commands.get(op)
+        if handler is None:
+            self._app.notify("The engine does not run.", severity="error")
+            return None
+        try:
+            return await handler({"op": op, **request})
+        except (CountersignError, StorageFault) as error:
+            self._app.notify(escape_untrusted(str(error)), severity="error", timeout=10)
+            return None
+
+    # -- news -------------------------------------------------------------------------------------------------------
+
+    def news(self, trade: Trade) -> None:
+        """A toast for what a trader wants to hear while looking elsewhere. Never the only place where it is told."""
+        state = trade.state.value
+        if self._told.get(trade.id) == state:
+            return
+        self._told[trade.id] = state
+        if len(self._told) > 500:
+            self._told.pop(next(iter(self._told)))
+        if state in _NEWS:
+            words, severity = _NEWS[state]
+            side = trade.intent.side.value
+            self._app.notify(f"{side} {trade.intent.symbol}: {words}", severity=severity)  # type: ignore[arg-type]  # one of Textual's three words
+
+    def device(self, _trade: Trade, state: DeviceState) -> None:
+        """The device wants its person."""
+        if state == "WAIT_BUTTON":
+            self.device_dialog()
+
+    def _waiting(self, trade_id: str) -> Trade | None:
+        trader = self._app.host.trader
+        if trader is None or self._app.host.desk is None:
+            return None
+        return next((t for t in trader.session.pipeline.proposals.waiting() if t.id == trade_id), None)
+
+
+def _make(name: str) -> View:
+    """Import and make one screen."""
+    from importlib import import_module  # noqa: PLC0415 -- each screen loads when it is first wanted
+
+    module = import_module(f"app.tui.screens.{name}")
+    made: View = getattr(module, f"{name.capitalize()}View")(id=f"view-{name}")
+    return made

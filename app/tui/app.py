@@ -1,0 +1,246 @@
+"""The terminal's application: the frame that is painted first, the screens behind the number keys, the keys that work
+everywhere. What is heavy loads after the first frame."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any, ClassVar, Final
+
+from textual.app import App, ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Container
+
+from app.tui import glyphs, themes
+from app.tui.host import Host, Stage, background
+from app.tui.widgets.lines import Line, Lines, Piece
+from app.tui.widgets.status import KeyLine, StatusLine
+
+if TYPE_CHECKING:
+    from app.execution.records import Trade
+    from app.tui.screens.view import View
+    from signers.base import DeviceState
+
+TICK_S: Final = 0.25
+"""Between two looks at the engine; each draws only what changed."""
+_NARROWEST, _LOWEST = 40, 8
+
+VIEWS: Final = ("trade",)
+"""The screens, in the order of their number keys."""
+
+
+class _Blank(Lines):
+    """What is shown while the first screen loads."""
+
+    def content(self, width: int, height: int) -> list[Line]:  # noqa: ARG002 -- the same at any size
+        return [Line(((" loading", "dim"),))]
+
+
+class Terminal(App[int]):
+    """One run of the screen over a host; another one may take its place without the engine noticing."""
+
+    ENABLE_COMMAND_PALETTE = True
+    COMMAND_PALETTE_BINDING = "ctrl+p"
+    TITLE = "countersign"
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (120, "-wide"), (160, "-full")]  # noqa: RUF012 -- Textual's own declaration
+    CSS = """
+    Screen { background: $background; color: $foreground; layers: base; }
+    #body { width: 100%; height: 1fr; }
+    .pane { border: round $primary 40%; border-title-color: $foreground; padding: 0 1; }
+    .pane:focus, .pane:focus-within { border: round $primary; }
+    .-ascii .pane { border: ascii $primary 60%; }
+    .-ascii .pane:focus { border: ascii $primary; }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("exclamation_mark", "emergency", "emergency stop", show=False, priority=True, id="emergency"),
+        Binding("question_mark,f1", "help", "help", show=False, id="help"),
+        *(Binding(str(number), f"view('{name}')", name, show=False) for number, name in enumerate(VIEWS, 1)),
+        Binding("9", "device", "device", show=False, id="device"),
+        Binding("R", "restart_engine", "start the engine again", show=False),
+        Binding("P", "pause_all", "pause all modules", show=False, id="pause_all"),
+        Binding("ctrl+o", "jump", "jump to a pane", show=False, id="jump"),
+        Binding("q", "leave", "quit", show=False, id="leave"),
+        Binding("ctrl+q", "leave", "quit", show=False, priority=True),
+        Binding("ctrl+c", "leave", "quit", show=False, priority=True),
+    ]
+
+    def __init__(self, host: Host, *, ascii_only: bool = False, theme: str = themes.DEFAULT, notice: str = "") -> None:
+        super().__init__()
+        self.host = host
+        self.glyphs = glyphs.ASCII if ascii_only else glyphs.UNICODE
+        self.crash: Exception | None = None
+        self.current = ""
+        self._ascii = ascii_only
+        self._notice = notice
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self.register_theme(themes.theme(theme))
+        self.theme = theme
+
+    # -- the first frame --------------------------------------------------------------------------------------------
+
+    def compose(self) -> ComposeResult:
+        """Status line, an empty body, key hints: no engine, no settings, no database."""
+        yield StatusLine(id="status")
+        yield Container(_Blank(id="blank"), id="body")
+        yield KeyLine(id="keys")
+
+    def on_mount(self) -> None:
+        """Everything else comes after the first frame."""
+        self.set_class(self._ascii, "-ascii")
+        loop = asyncio.get_running_loop()
+        # From Python 3.12 on Textual has tasks begin before their creator goes on; the engine was not made for that.
+        loop.set_task_factory(None)
+        self.call_after_refresh(self._begin)
+
+    def _begin(self) -> None:
+        from app.tui import actions, boot  # noqa: PLC0415 -- after the first frame
+
+        for name in themes.NAMES:
+            if name != self.theme:
+                self.register_theme(themes.theme(name))
+        self.do = actions.Actions(self)
+        self.host.on_trade, self.host.on_device = self._trade_told, self._device_told
+        self.set_interval(TICK_S, self.tick)
+        boot.begin(self)
+        if self._notice:
+            self.notify(self._notice, severity="error", timeout=15)
+
+    # -- what every screen shows ------------------------------------------------------------------------------------
+
+    def status_pieces(self) -> list[tuple[Piece, ...]]:
+        """Groups of the status line, the most important first."""
+        from app.tui.status import pieces  # noqa: PLC0415 -- after the first frame it reads the engine
+
+        return pieces(self.host, self.glyphs)
+
+    def alarm(self) -> str:
+        """What a trader must know on whatever screen, or ""."""
+        host = self.host
+        if host.over:
+            return f"THE ENGINE STOPPED: {host.words}  Exits rest at the venue.  R starts it again, q quits."
+        desk = host.desk
+        if desk is None:
+            return ""
+        if desk.stop.raised():
+            return "EMERGENCY STOP: no new trade is sent; exits are kept.  Ctrl+P, then: lift the emergency stop"
+        return f"HALTED: no new trades: {desk.halted}" if desk.halted else ""
+
+    def hints(self) -> list[tuple[str, str]]:
+        """Keys worth showing now."""
+        dialog = getattr(self.screen, "hints", None)
+        if dialog is not None:
+            return list(dialog())
+        own = [] if self.view is None else self.view.hints()
+        return [*own, ("?", "help"), ("P", "pause all"), ("!", "STOP"), ("q", "quit")]
+
+    def tick(self) -> None:
+        """Look at the engine and draw what changed, on the screen that is in front."""
+        screen = self.screen
+        for bar in screen.query(StatusLine):
+            bar.show()
+        for keys in screen.query(KeyLine):
+            keys.show()
+        refresh = getattr(screen, "refresh_view", None)
+        if refresh is not None:
+            refresh()
+        elif self.view is not None:
+            self.view.refresh_view()
+
+    @property
+    def view(self) -> View | None:
+        """The screen in front, behind any dialog."""
+        from app.tui.screens.view import View  # noqa: PLC0415 -- after the first frame
+
+        if not self.current:
+            return None
+        found = self.screen_stack[0].query(f"#view-{self.current}")
+        return found.first(View) if found else None
+
+    # -- keys -------------------------------------------------------------------------------------------------------
+
+    def action_view(self, name: str) -> None:
+        """Show one of the screens."""
+        if self.is_at_home:
+            self.do.show(name)
+
+    @property
+    def is_at_home(self) -> bool:
+        """No dialog is open."""
+        return len(self.screen_stack) == 1 and hasattr(self, "do")
+
+    def action_emergency(self) -> None:
+        """The emergency stop, from anywhere, without a question: lifting it asks."""
+        if hasattr(self, "do"):
+            self.do.emergency()
+
+    def action_help(self) -> None:
+        """What can be done here."""
+        if hasattr(self, "do"):
+            self.do.help()
+
+    def action_pause_all(self) -> None:
+        """No module takes new entries."""
+        if self.is_at_home:
+            self.do.pause_all()
+
+    def action_device(self) -> None:
+        """The demo device's own screen."""
+        if self.is_at_home:
+            self.do.device_dialog()
+
+    def action_jump(self) -> None:
+        """Letters on the panes; one of them goes there."""
+        if self.is_at_home:
+            self.do.jump()
+
+    def action_leave(self) -> None:
+        """Quit; asks when something would be left behind."""
+        if hasattr(self, "do"):
+            self.do.leave()
+        else:
+            self.exit(0)
+
+    def action_restart_engine(self) -> None:
+        """Start an engine that stopped once more."""
+        if self.host.over:
+            self.host.start()
+
+    # -- news -------------------------------------------------------------------------------------------------------
+
+    # The engine calls from its own tasks, which know of no screen: what follows runs as a message of this one.
+
+    def _trade_told(self, trade: Trade) -> None:
+        if self.is_running:
+            self.call_later(self.do.news, trade)
+
+    def _device_told(self, trade: Trade, state: DeviceState) -> None:
+        if self.is_running:
+            self.call_later(self.do.device, trade, state)
+
+    def keep(self, job: Any) -> asyncio.Task[Any]:
+        """Run a coroutine in the background of the screen."""
+        return background(job, self._tasks)
+
+    # -- crashes ----------------------------------------------------------------------------------------------------
+
+    def _handle_exception(self, error: Exception) -> None:
+        """Textual's own ends the program with a traceback over the trader's screen. Here only this screen ends: the
+        supervisor logs it and puts a new one over the same engine."""
+        if self.crash is None:
+            self.crash = error
+            if self._exception is None:  # the pilot of a test raises it
+                self._exception = error
+                self._exception_event.set()
+        self._return_code = 1
+        self._close_messages_no_wait()
+
+
+def too_small(width: int, height: int) -> str:
+    """Why nothing but the status line is shown, or ""."""
+    if width >= _NARROWEST and height >= _LOWEST:
+        return ""
+    return f"{width}x{height} is too small; {_NARROWEST}x{_LOWEST} is needed. ! still stops everything."
+
+
+def loading_words(host: Host) -> str:
+    """What the engine is busy with before it runs."""
+    return {Stage.LOADING: "loading", Stage.OPENING: host.words}.get(host.stage, "")

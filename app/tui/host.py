@@ -1,0 +1,286 @@
+"""The engine inside the terminal: loaded after the first frame, run as a task beside the screen, told to stop with it.
+
+The screen may crash and the engine goes on; the engine may fail and the screen says so. No textual here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import sys
+import threading
+from collections import deque
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from app.errors import CountersignError
+from storage.faults import StorageFault
+
+if TYPE_CHECKING:
+    from app.execution.control import Handler
+    from app.execution.desk import Desk
+    from app.execution.records import Trade
+    from app.launch import Launch, Request
+    from app.market.pace import Pacer
+    from app.snapshots.market import BarHistory
+    from app.trader import Trader
+    from signers.base import DeviceState
+
+R = TypeVar("R")
+
+_HEAVY: Final = (
+    "app.config.load",
+    "app.launch",
+    "structlog",
+    "sqlite_utils",
+    "app.trader",
+    "app.trader_commands",
+    "app.snapshots.account",
+    "app.snapshots.trades",
+    "app.market.practice",
+)
+"""Imported one by one on a thread, so that keys are answered between them; together a second."""
+_SWITCH_S: Final = 0.0005
+"""While that thread runs, it gives the interpreter away this often: the default, 5 ms, is felt in every key."""
+_TOLD: Final = 500
+ONE: Final = Decimal(1)
+
+
+class Stage(StrEnum):
+    """Where the engine is."""
+
+    LOADING = "loading"
+    OPENING = "opening"
+    RUNNING = "running"
+    ENDED = "ended"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """One line of the session's log."""
+
+    ts_ms: int
+    text: str
+
+    @property
+    def clock(self) -> str:
+        """``14:05:09``, UTC market time."""
+        return f"{datetime.fromtimestamp(self.ts_ms / 1000, UTC):%H:%M:%S}"
+
+
+class Host:
+    """Runs one engine at a time.
+
+    Args:
+        request: what to start; the terminal changes it on the first-run screen.
+        pacer: releases the market; None is the real one.
+        first_run: there is no database yet, so the terminal asks what to start.
+    """
+
+    def __init__(self, request: Request, pacer: Pacer | None = None, *, first_run: bool = False) -> None:
+        self.request = request
+        self.stage = Stage.LOADING
+        self.words = "loading"
+        self.error: BaseException | None = None
+        self.launch: Launch | None = None
+        self.trader: Trader | None = None
+        self.commands: Mapping[str, Handler] = {}
+        self.history: BarHistory | None = None
+        self.told: deque[Told] = deque(maxlen=_TOLD)
+        self.device: DeviceState | None = None
+        self.device_trade: Trade | None = None
+        self.reading = False
+        """Somebody reads a trade: the practice market goes at real time."""
+        self.on_trade: Callable[[Trade], None] = lambda _: None
+        self.on_device: Callable[[Trade, DeviceState], None] = lambda _trade, _state: None
+        self.on_open: Callable[[Launch], None] = lambda _: None
+        self.first_run = first_run
+        self.quiet = False
+        """Start with every module paused."""
+        self.never_ran = True
+        self._pacer = pacer
+        self._task: asyncio.Task[None] | None = None
+
+    # -- running ----------------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Load, open and run, as a task of its own."""
+        if self._task is None or self._task.done():
+            self.stage, self.words, self.error = Stage.LOADING, "loading", None
+            self._task = asyncio.create_task(self._run(), name="engine")
+
+    @property
+    def started(self) -> bool:
+        """Told to start once."""
+        return self._task is not None
+
+    async def end(self, outcome: str) -> None:
+        """Stop the engine and wait for it: exits stay at the venue, what is unsigned expires."""
+        task = self._task
+        if task is None:
+            return
+        if self.trader is not None:
+            self.trader.stop(outcome)
+        else:
+            task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    @property
+    def desk(self) -> Desk | None:
+        """The running session's desk; None before it is open and after it has ended."""
+        return self.trader.session.desk if self.trader is not None and self.stage is Stage.RUNNING else None
+
+    @property
+    def over(self) -> bool:
+        """The engine ran and runs no more."""
+        return self.stage in {Stage.ENDED, Stage.FAILED}
+
+    async def _run(self) -> None:
+        try:
+            await self._load()
+            outcome = await self._trade()
+            self.stage, self.words = Stage.ENDED, outcome
+        except asyncio.CancelledError:
+            self.stage, self.words = Stage.ENDED, "told to stop"
+            raise
+        except (CountersignError, StorageFault) as error:
+            self.stage, self.words, self.error = Stage.FAILED, str(error), error
+        except Exception as error:  # noqa: BLE001 -- the engine's top loop: the screen must outlive it and say so
+            self._log_fault(error)
+            self.stage, self.error = Stage.FAILED, error
+            self.words = f"an unexpected fault ({type(error).__name__}); what was on disk is safe"
+        finally:
+            self.commands = {}
+
+    async def _load(self) -> None:
+        for module in _HEAVY:
+            await aside(lambda name=module: importlib.import_module(name))  # type: ignore[misc]  # binds now, not at the loop's end
+        from app import launch, logs  # noqa: PLC0415 -- loaded above, off this thread
+        from app.snapshots.market import BarHistory  # noqa: PLC0415 -- as above
+
+        self.stage, self.words = Stage.OPENING, "reading the settings"
+        self.launch = await aside(lambda: launch.prepare(self.request))
+        logs.configure(launch.log_folder(), self.launch.loaded.settings.log.level)
+        self.history = BarHistory()
+
+    async def _trade(self) -> str:
+        from app.market.pace import pace  # noqa: PLC0415 -- loaded by `_load`, off this thread
+        from app.trader import RunLimits, Trader  # noqa: PLC0415 -- as above
+
+        start = self.launch
+        assert start is not None
+        self.words = "opening the session"
+        trader = Trader(
+            start.plan,
+            start.source,
+            RunLimits(start.speed, None),
+            self._tell,
+            on_open=self._opened,
+            pacer=self._pacer or pace,
+        )
+        trader.slower = self.slower
+        trader.tell.listeners.append(self._heard)
+        self.trader, self.device, self.device_trade = trader, None, None
+        return await trader.run()
+
+    def _opened(self) -> None:
+        from app.trader_commands import handlers  # noqa: PLC0415 -- loaded by `_load`, off this thread
+
+        trader, start = self.trader, self.launch
+        assert trader is not None
+        assert start is not None
+        trader.session.desk.on_device = self._device_told
+        self.commands = handlers(trader)
+        self.stage, self.words, self.never_ran = Stage.RUNNING, "", False
+        self.on_open(start)
+        self._history_task = asyncio.create_task(self._remember_bars(trader), name="bar history")
+
+    async def _remember_bars(self, trader: Trader) -> None:
+        """Bars of the past for the charts, made off this thread; those to come from the bus."""
+        from app.snapshots.market import KEPT  # noqa: PLC0415 -- as above
+        from strategies.model import Bar  # noqa: PLC0415 -- as above
+
+        history = self.history
+        assert history is not None
+        await asyncio.sleep(0)  # the trader makes its bus next
+        trader.bus.subscribe(Bar, "screen", history.add)
+        history.fill(await aside(lambda: trader.source.bars_before(trader.position, KEPT)))
+
+    # -- what it hears ----------------------------------------------------------------------------------------------
+
+    def slower(self, speed: Decimal) -> Decimal:
+        """The market's speed while a person is needed: real time while a trade is read or signed, `speed_waiting` while
+        one waits."""
+        trader, start = self.trader, self.launch
+        if trader is None or start is None or self.stage is not Stage.RUNNING:
+            return speed
+        if self.reading or self.device_trade is not None:
+            return min(speed, ONE)
+        if trader.session.pipeline.proposals.waiting():
+            text = start.loaded.settings.market.speed_waiting
+            return speed if text == "max" else min(speed, Decimal(text))
+        return speed
+
+    def _tell(self, text: str) -> None:
+        now = self.trader.session.clock.now_ms() if self.trader is not None else 0
+        self.told.append(Told(now, text[16:] if len(text) > 16 and text[14:16] == "  " else text))
+
+    def _heard(self, trade: Trade) -> None:
+        if self.device_trade is not None and trade.id == self.device_trade.id and trade.state != "CONFIRMED":
+            self.device_trade = None
+        self.on_trade(trade)
+
+    def _device_told(self, trade: Trade, state: DeviceState) -> None:
+        self.device = state
+        self.device_trade = trade if state == "WAIT_BUTTON" else None
+        self.on_device(trade, state)
+
+    def _log_fault(self, error: Exception) -> None:
+        from app import logs  # noqa: PLC0415 -- structlog may be what failed
+
+        logs.get(__name__).error("engine.failed", error=error)
+
+
+async def aside(job: Callable[[], R]) -> R:
+    """Run `job` on a daemon thread, so that the loop goes on and the program's exit does not wait for it."""
+    loop = asyncio.get_running_loop()
+    done: asyncio.Future[R] = loop.create_future()
+
+    def settle(result: Any, error: BaseException | None) -> None:
+        if done.done():
+            return
+        if error is None:
+            done.set_result(result)
+        else:
+            done.set_exception(error)
+
+    def run() -> None:
+        before = sys.getswitchinterval()
+        sys.setswitchinterval(_SWITCH_S)
+        result, error = None, None
+        try:
+            result = job()
+        except BaseException as raised:  # noqa: BLE001 -- it is raised where it is awaited
+            error = raised
+        finally:
+            sys.setswitchinterval(before)
+        try:
+            loop.call_soon_threadsafe(settle, result, error)
+        except RuntimeError:
+            pass  # the loop is closed: the program is ending
+
+    threading.Thread(target=run, name="aside", daemon=True).start()
+    return await done
+
+
+def background(job: Coroutine[Any, Any, Any], keep: set[asyncio.Task[Any]]) -> asyncio.Task[Any]:
+    """A task that is kept until it is done."""
+    task = asyncio.create_task(job)
+    keep.add(task)
+    task.add_done_callback(keep.discard)
+    return task

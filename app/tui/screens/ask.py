@@ -1,0 +1,144 @@
+"""Small questions: quit, what to start, a typed word."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Container
+from textual.events import Key
+from textual.widgets import Input
+
+from app.tui.screens.dialog import Dialog
+from app.tui.widgets.choice import Choice
+from app.tui.widgets.lines import Line, Lines, wrapped
+from app.tui.widgets.status import KeyLine, StatusLine
+
+
+class _Words(Lines):
+    """Paragraphs."""
+
+    def __init__(self, paragraphs: Sequence[tuple[str, str]]) -> None:
+        super().__init__()
+        self._paragraphs = paragraphs
+
+    def get_content_height(self, container: object, viewport: object, width: int) -> int:  # noqa: ARG002 -- Textual's
+        return len(self.content(width, 0))
+
+    def content(self, width: int, height: int) -> list[Line]:  # noqa: ARG002 -- it is as high as it must be
+        lines: list[Line] = []
+        for text, role in self._paragraphs:
+            lines += wrapped(text, max(width, 8), role) if text else [Line()]
+        return lines
+
+    DEFAULT_CSS = "_Words { height: auto; }"
+
+
+class QuestionDialog(Dialog):
+    """A few answers, each with its key. The first one has the focus, so it must be the harmless one.
+
+    Args:
+        answers: key, label, what to do.
+        optional: Escape leaves it unanswered.
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("tab,right,down", "app.focus_next", "next", show=False),
+        Binding("shift+tab,left,up", "app.focus_previous", "before", show=False),
+    ]
+
+    def __init__(
+        self,
+        title: str,
+        paragraphs: Sequence[tuple[str, str]],
+        answers: Sequence[tuple[str, str, Callable[[], None]]],
+        *,
+        topic: str = "",
+    ) -> None:
+        super().__init__()
+        self._title, self._paragraphs, self._answers = title, paragraphs, answers
+        self.help_topic = topic
+
+    def compose(self) -> ComposeResult:
+        """Words, then one line an answer."""
+        yield StatusLine()
+        with Container(classes="frame -small", id="question"):
+            yield _Words(self._paragraphs)
+            for number, (key, label, _) in enumerate(self._answers):
+                yield Choice(key, label, id=f"answer-{number}")
+        yield KeyLine()
+
+    def on_mount(self) -> None:
+        """The first answer has the focus."""
+        self.query_one("#question").border_title = self._title
+        self.query_one("#answer-0").focus()
+
+    def on_key(self, event: Key) -> None:
+        """An answer's own key."""
+        for key, _, act in self._answers:
+            if event.character == key:
+                event.stop()
+                self._take(act)
+                return
+
+    def refresh_view(self) -> None:
+        """Draw."""
+        self.query_one(_Words).show()
+        for choice in self.query(Choice):
+            choice.show()
+
+    @on(Choice.Taken)
+    def _chosen(self, event: Choice.Taken) -> None:
+        self._take(self._answers[int(str(event.choice.id).rpartition("-")[2])][2])
+
+    def _take(self, act: Callable[[], None]) -> None:
+        self.dismiss(None)
+        act()
+
+
+class WordDialog(Dialog):
+    """Something that needs a typed word: nobody does it by accident.
+
+    Args:
+        word: what must be typed; Enter then does it, and with anything else says what is missing.
+    """
+
+    DEFAULT_CSS = "WordDialog Input { border: none; height: 1; padding: 0; margin: 1 0; background: $panel; }"
+
+    def __init__(
+        self, title: str, paragraphs: Sequence[tuple[str, str]], word: str, act: Callable[[], None], *, topic: str = ""
+    ) -> None:
+        super().__init__()
+        self._title, self._paragraphs, self._word, self._act = title, paragraphs, word, act
+        self.help_topic = topic
+
+    def compose(self) -> ComposeResult:
+        """Words and a line to type on."""
+        yield StatusLine()
+        with Container(classes="frame -small", id="word"):
+            yield _Words(
+                [*self._paragraphs, ("", ""), (f"Type {self._word} and Enter. Esc leaves it as it is.", "key")]
+            )
+            yield Input(id="typed")
+        yield KeyLine()
+
+    def on_mount(self) -> None:
+        """Ready to type."""
+        self.query_one("#word").border_title = self._title
+        self.query_one(Input).focus()
+
+    def refresh_view(self) -> None:
+        """Draw."""
+        self.query_one(_Words).show()
+
+    @on(Input.Submitted)
+    def _typed(self, event: Input.Submitted) -> None:
+        if event.value.strip() == self._word:
+            self.dismiss(None)
+            self._act()
+        else:
+            event.input.value = ""
+            event.input.placeholder = f"that was not {self._word}"

@@ -1,0 +1,238 @@
+"""Confirm: the exact text that will be signed, what it would do, what it risks, what the device will show. Cancel has
+the focus; only S submits, once every line was visible and half a second has passed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import TYPE_CHECKING, ClassVar, Final
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Container
+
+from app.errors import CountersignError
+from app.execution.states import TradeState
+from app.snapshots import trades
+from app.tui import words
+from app.tui.screens import confirm_text
+from app.tui.screens.dialog import Dialog
+from app.tui.widgets.choice import Choice
+from app.tui.widgets.lines import Line, Lines, line, wrapped
+from app.tui.widgets.reader import Reader
+from app.tui.widgets.status import KeyLine, StatusLine
+
+if TYPE_CHECKING:
+    from app.execution.records import Trade
+
+SETTLED_S: Final = 0.5
+"""Between the moment the last line became visible and the first S that counts."""
+
+
+class ConfirmDialog(Dialog):
+    """One trade.
+
+    Args:
+        now: seconds on a clock that never goes back; the loop's.
+    """
+
+    topic = "confirm"
+    DEFAULT_CSS = """
+    ConfirmDialog #live { height: 2; }
+    ConfirmDialog #outcome { height: auto; max-height: 4; }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("S", "submit", "submit", show=False),
+        Binding("x", "refuse", "refuse", show=False),
+        *(
+            Binding(keys, f"reader({by})", "scroll", show=False)
+            for keys, by in (
+                ("up,k", -1),
+                ("down,j", 1),
+                ("pageup,ctrl+u", -8),
+                ("pagedown,ctrl+d,space", 8),
+                ("home,g", -1_000_000),
+                ("end,G", 1_000_000),
+            )
+        ),
+    ]
+
+    def __init__(self, trade: Trade, *, now: Callable[[], float] | None = None) -> None:
+        super().__init__()
+        self.trade = trade
+        self._now = now or asyncio.get_running_loop().time
+        self._read_at: float | None = None
+        self._answered = ""
+        """What the trader said here: "confirmed", "refused", or nothing yet."""
+        self._words = ""
+        """Why S did not count."""
+        self._shown: trades.ConfirmView | None = None
+        """What is read, as it stood when the dialog opened: a text that changed while it is read was not read."""
+
+    def compose(self) -> ComposeResult:
+        """Live numbers above, the text to read, the choices below."""
+        yield StatusLine()
+        with Container(classes="frame", id="confirm"):
+            yield _Live(self, id="live")
+            yield Reader(self._document, id="document", focusable=False)
+            yield _Outcome(self, id="outcome")
+            with Container(classes="choices"):
+                yield Choice("Esc", "cancel: it keeps waiting", id="cancel")
+                yield Choice("x", "refuse", id="refuse")
+                yield Choice("S", "submit to the signer", id="submit", focusable=False)
+        yield KeyLine()
+
+    def on_mount(self) -> None:
+        """Cancel has the focus. While somebody reads, the practice market goes at real time."""
+        self.query_one("#confirm").border_title = "Confirm"
+        self.query_one("#cancel").focus()
+        self.host.reading = True
+        self.call_after_refresh(self.refresh_view)
+
+    def on_unmount(self) -> None:
+        """Read, or left."""
+        self.host.reading = False
+
+    def hints(self) -> list[tuple[str, str]]:
+        """Keys of this dialog."""
+        return [("PgDn", "read on"), ("Esc", "back"), ("?", "help"), ("!", "STOP")]
+
+    # -- what it shows ----------------------------------------------------------------------------------------------
+
+    def refresh_view(self) -> None:
+        """Live numbers, the outcome, and whether S would count."""
+        reader = self.query_one(Reader)
+        reader.show()
+        if reader.read and self._read_at is None:
+            self._read_at = self._now()
+        elif not reader.read:
+            self._read_at = None
+        self.query_one(_Live).show()
+        self.query_one(_Outcome).show()
+        submit = self.query_one("#submit", Choice)
+        submit.set_label(self._submit_label(), allowed=self.waits and reader.read)
+        self.query_one("#refuse", Choice).set_label("refuse", allowed=self.waits)
+
+    @property
+    def waits(self) -> bool:
+        """It still waits for an answer."""
+        trader = self.host.trader
+        return (
+            not self._answered
+            and self.host.desk is not None
+            and trader is not None
+            and any(each.id == self.trade.id for each in trader.session.pipeline.proposals.waiting())
+        )
+
+    def _submit_label(self) -> str:
+        if not self.waits:
+            return "submit to the signer"
+        unread = self.query_one(Reader).unread
+        return f"read on: {unread} more lines" if unread else "submit to the signer"
+
+    def _document(self, width: int) -> list[Line]:
+        desk = self.host.desk
+        if self._shown is None and desk is not None and self.trade.payload is not None:
+            self._shown = trades.confirmation(desk, self.trade)
+        if self._shown is None:
+            return [line(("The engine has stopped; nothing can be confirmed.", "error"))]
+        return confirm_text.document(self._shown, width, self.app.glyphs)
+
+    def live_lines(self) -> list[Line]:
+        """What changes while it is read: time left, the market now."""
+        desk = self.host.desk
+        if desk is None or self.trade.payload is None:
+            return []
+        seen = trades.confirmation(desk, self.trade)
+        left = f"expires in {words.span(seen.left_ms)}" if self.waits else ""
+        head = line(
+            (f"{seen.module} ", "title"),
+            (f"{self.trade.intent.side.value.upper()} {self.trade.intent.symbol}", "title"),
+            (f"   {left}", "warn" if seen.left_ms < 60_000 else "label"),
+        )
+        if seen.now is None:
+            return [head, line(("no quote now", "error"))]
+        bid, ask = (words.price(each, seen.tick) for each in seen.now)
+        worst = words.price(self.trade.intent.worst_price, seen.tick)
+        return [head, line(("now ", "dim"), (f"bid {bid}  ask {ask}", ""), (f"   worst allowed {worst}", "label"))][:2]
+
+    def outcome_lines(self, width: int) -> list[Line]:
+        """What became of it, or why S did not count."""
+        state = self.trade.state
+        if self._words and self.waits:
+            return wrapped(self._words, width, "warn")
+        if self.waits:
+            return []
+        text, role = confirm_text.outcome(self.trade, self._answered)
+        return wrapped(text, width, role) if state is not TradeState.PREPARED or self._answered else []
+
+    # -- answers ----------------------------------------------------------------------------------------------------
+
+    def action_reader(self, by: int) -> None:
+        """Scroll the text, whatever has the focus."""
+        self.query_one(Reader).action_scroll_by(by)
+        self.refresh_view()
+
+    def action_submit(self) -> None:
+        """Confirm, if everything was visible for half a second; else say why not, and begin that half second anew, so
+        that a key held down never confirms."""
+        if not self.waits:
+            return
+        self.refresh_view()
+        if self._read_at is None:
+            self._words = f"Read to the end first: {self.query_one(Reader).unread} more lines (PgDn)."
+        elif self._now() - self._read_at < SETTLED_S:
+            self._read_at = self._now()
+            self._words = "Too fast: every line must have been visible for half a second. Press S again."
+        else:
+            self._answered = "confirmed"
+            self.app.keep(self._confirm())
+        self.refresh_view()
+
+    async def _confirm(self) -> None:
+        payload = self.trade.payload
+        assert payload is not None
+        try:
+            await self.host.commands["confirm"]({"id": self.trade.id, "text": payload.text})
+        except CountersignError as error:
+            self._answered, self._words = "", str(error)
+        if self.is_attached:
+            self.refresh_view()
+
+    def action_refuse(self) -> None:
+        """Decline: always safe."""
+        if self.waits:
+            self._answered = "refused"
+            self.app.do.refuse(self.trade.id)
+            self.refresh_view()
+
+    @on(Choice.Taken)
+    def _chosen(self, event: Choice.Taken) -> None:
+        {"cancel": self.action_back, "refuse": self.action_refuse, "submit": self.action_submit}[str(event.choice.id)]()
+
+
+class _Live(Lines):
+    def __init__(self, dialog: ConfirmDialog, *, id: str) -> None:  # noqa: A002 -- Textual's name
+        super().__init__(id=id)
+        self._dialog = dialog
+
+    def content(self, width: int, height: int) -> list[Line]:  # noqa: ARG002 -- the same at any size
+        return self._dialog.live_lines()
+
+
+class _Outcome(Lines):
+    def __init__(self, dialog: ConfirmDialog, *, id: str) -> None:  # noqa: A002 -- Textual's name
+        super().__init__(id=id)
+        self._dialog = dialog
+        self._height = 0
+
+    def get_content_height(self, *_: object) -> int:
+        return max(1, min(4, self._height))
+
+    def content(self, width: int, height: int) -> list[Line]:  # noqa: ARG002 -- it makes its own room
+        found = self._dialog.outcome_lines(width)
+        if len(found) != self._height:
+            self._height = len(found)
+            self.refresh(layout=True)
+        return found

@@ -1,0 +1,105 @@
+"""The confirmation as lines: pure, so that it can be read without a screen."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import TYPE_CHECKING, Final
+
+from app.execution.states import TradeState
+from app.money import mul
+from app.snapshots.trades import ConfirmView, share
+from app.text import escape_untrusted
+from app.tui import words
+from app.tui.widgets.lines import Line, line, wrapped
+
+if TYPE_CHECKING:
+    from app.execution.records import Trade
+    from app.tui.glyphs import Glyphs
+
+_ENDS: Final = {
+    TradeState.CONFIRMED: ("Confirmed. The device is asked to sign: look at it.", "warn"),
+    TradeState.SIGNED: ("Signed and verified. Checking the market again, then sending.", "warn"),
+    TradeState.SUBMITTED: ("Sent. The order is at the venue.", "ok"),
+    TradeState.PARTIALLY_FILLED: ("Sent, and partly filled.", "ok"),
+    TradeState.FILLED: ("Filled. Its exits rest at the venue.", "ok"),
+    TradeState.REFUSED: ("Refused on the device. Nothing was sent.", "warn"),
+    TradeState.DECLINED: ("Refused. Nothing was sent.", "warn"),
+}
+
+
+def document(seen: ConfirmView, width: int, glyphs: Glyphs) -> list[Line]:
+    """Everything to read: the signed text first."""
+    lines = [line(("The signer shows and signs exactly this:", "label"))]
+    for text in seen.text:
+        lines += [line("  ", (part, "title"), base="") for part in _hard(text, max(width - 2, 8))]
+    if seen.resumed:
+        lines += wrapped(
+            "These bytes were signed before a restart and never sent. Confirming sends the same bytes.", width, "error"
+        )
+    lines += [line((glyphs.rule * width, "dim")), *_preview(seen, width), *_outcomes(seen, width, glyphs)]
+    lines += [line((glyphs.rule * width, "dim")), *_risk(seen, width)]
+    lines += [line((glyphs.rule * width, "dim")), *wrapped(f"Why: {escape_untrusted(seen.why)}", width, "", "  ")]
+    return [*lines, line((glyphs.rule * width, "dim")), *_device(seen, width)]
+
+
+def _hard(text: str, width: int) -> list[str]:
+    """Cut, not wrapped at words: the signed text is shown character by character."""
+    return [text[start : start + width] for start in range(0, len(text), width)] or [""]
+
+
+def _preview(seen: ConfirmView, width: int) -> list[Line]:
+    shown = seen.preview
+    if not Decimal(str(shown["filled"])):
+        return wrapped("Walking the book: nothing would fill now.", width, "error")
+    book = "a SYNTHETIC book (made from a bar)" if shown["synthetic_book"] else "the book"
+    average = words.price(Decimal(shown["average"]), seen.tick)
+    text = (
+        f"Walking {book} of {words.clock(int(shown['book_ms']))}: fills {shown['filled']} at {average}, "
+        f"impact {shown['impact_bps']} bps, fee {shown['fee']} {seen.quote}."
+    )
+    return wrapped(text, width, "", "  ")
+
+
+def _outcomes(seen: ConfirmView, width: int, glyphs: Glyphs) -> list[Line]:
+    if seen.at_stop is None:
+        return wrapped("A sale that closes what is held: it needs no exits of its own.", width, "label")
+    stop = words.signed(seen.at_stop, glyphs, 4)
+    lines = [line(("If it fills at its worst and the stop fires: ", "label"), stop, (f" {seen.quote}", "dim"))]
+    if seen.at_target is not None:
+        target = words.signed(seen.at_target, glyphs, 4)
+        lines.append(
+            line(("The same at the target:                      ", "label"), target, (f" {seen.quote}", "dim"))
+        )
+    return lines
+
+
+def _risk(seen: ConfirmView, width: int) -> list[Line]:
+    lines = [line(("Risk, with this trade counted in:", "label"))]
+    for name, number, limit in seen.risk:
+        used = share(number, limit)
+        role = "warn" if limit and mul(number, Decimal(100)) >= mul(limit, Decimal(90)) else ""
+        lines.append(
+            line((f"  {name:<15}", "dim"), (f"{words.money(number):>12} of {words.money(limit):<12}", role), used)
+        )
+    return [each for each in lines if width]
+
+
+def _device(seen: ConfirmView, width: int) -> list[Line]:
+    count = len(seen.device_pages)
+    lines = [line((f"The demo device (no hardware wallet) will show {count} pages:", "label"))]
+    for number, page in enumerate(seen.device_pages, 1):
+        lines.append(line((f"  {number:>2} ", "dim"), (" / ".join(page)[: max(0, width - 5)], "")))
+    return lines
+
+
+def outcome(trade: Trade, answered: str) -> tuple[str, str]:
+    """What became of it, in words, and their role."""
+    if trade.state in _ENDS:
+        return _ENDS[trade.state]
+    if trade.state is TradeState.PREPARED:
+        return ("Refused." if answered == "refused" else "Confirmed; being written to disk."), "warn"
+    why = escape_untrusted(trade.reason)
+    sent = "" if "othing was sent" in why else " Nothing was sent."
+    if any(order.state == "UNKNOWN" for order in trade.orders.values()):
+        sent = " Maybe sent. It is being looked up. Do not repeat."
+    return f"{trade.state.value.replace('_', ' ').capitalize()}: {why}{sent}", "error"

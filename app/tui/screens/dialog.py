@@ -1,0 +1,54 @@
+"""What the dialogs have in common: the status line stays, Escape goes back, Enter never submits."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from textual.binding import Binding, BindingType
+from textual.screen import ModalScreen
+
+if TYPE_CHECKING:
+    from app.tui.app import Terminal
+    from app.tui.host import Host
+
+
+class Dialog(ModalScreen[None]):
+    """In front of a screen until it is dismissed."""
+
+    SCOPED_CSS = False
+    DEFAULT_CSS = """
+    Dialog { align: center middle; background: $background 60%; }
+    Dialog .frame {
+        width: 100%; height: 1fr; max-width: 110; max-height: 46; background: $surface; border: round $primary;
+        padding: 0 1;
+    }
+    Dialog .-small { height: auto; max-width: 76; }
+    .-ascii .frame { border: ascii $primary; }
+    Dialog .choices { height: 1; layout: horizontal; margin: 0 0 0 0; }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "back", "back", show=False),
+        Binding("question_mark,f1", "help", "help", show=False),
+    ]
+    topic: ClassVar[str] = ""
+    app: Terminal
+
+    @property
+    def host(self) -> Host:
+        """The engine."""
+        return self.app.host
+
+    def refresh_view(self) -> None:
+        """Draw what changed."""
+
+    def hints(self) -> list[tuple[str, str]]:
+        """Keys of this dialog."""
+        return [("Esc", "back"), ("?", "help"), ("!", "STOP")]
+
+    def action_back(self) -> None:
+        """Leave without doing anything."""
+        self.dismiss(None)
+
+    def action_help(self) -> None:
+        """What can be done here."""
+        self.app.do.help()

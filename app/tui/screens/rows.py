@@ -1,0 +1,104 @@
+"""Columns and rows of the tables that more than one screen shows."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from app.text import escape_untrusted
+from app.tui import words
+from app.tui.widgets.table import Column, Row
+
+if TYPE_CHECKING:
+    from app.snapshots.account import PositionView
+    from app.snapshots.market import WatchRow
+    from app.snapshots.trades import ProposalView
+    from app.tui.glyphs import Glyphs
+
+NO_MARKET: Final = "The market has not spoken yet."
+NO_PROPOSALS: Final = "Nothing waits for you. Running modules propose when a bar ends; 4 shows them."
+NO_POSITIONS: Final = "No open positions. Confirm a proposal to open one: Tab to the proposals, then Enter."
+
+WATCH: Final = (
+    Column("instrument", 12),
+    Column("last", 11, right=True),
+    Column("change", 9, right=True),
+    Column("spread", 7, right=True, rank=2),
+    Column("age", 5, right=True, rank=1),
+)
+
+PROPOSALS: Final = (
+    Column("side", 4),
+    Column("quantity", 11, right=True),
+    Column("instrument", 12),
+    Column("worst price", 12, right=True),
+    Column("value", 9, right=True, rank=1),
+    Column("left", 6, right=True),
+    Column("module", 14, rank=2),
+    Column("reason", 0, rank=3),
+)
+
+POSITIONS: Final = (
+    Column("instrument", 12),
+    Column("quantity", 11, right=True),
+    Column("entry", 11, right=True, rank=2),
+    Column("mark", 11, right=True, rank=1),
+    Column("profit", 10, right=True),
+    Column("exits", 0, rank=3),
+    Column("module", 14, rank=4),
+)
+
+
+def watch(seen: WatchRow, glyphs: Glyphs, chosen: str) -> Row:
+    """One instrument."""
+    name = f"{seen.symbol}{' ' + glyphs.bullet if seen.held else ''}"
+    change = ("-", "dim")
+    if seen.change_pct is not None:
+        arrow, role = words.signed(seen.change_pct, glyphs)
+        change = (f"{arrow}%", role)
+    stale = "dim" if (seen.age_ms or 0) < 60_000 else "warn"
+    return Row(
+        seen.symbol,
+        (
+            (name, "title" if seen.symbol == chosen else ""),
+            (words.price(seen.last, seen.tick), ""),
+            change,
+            (f"{seen.spread_bps}bp" if seen.spread_bps is not None else "-", "dim"),
+            (words.age(seen.age_ms), stale),
+        ),
+    )
+
+
+def proposal(seen: ProposalView) -> Row:
+    """One waiting trade."""
+    resumed = "SIGNED BEFORE A RESTART: " if seen.resumed else ""
+    return Row(
+        seen.id,
+        (
+            (seen.side.upper(), "up" if seen.side == "buy" else "down"),
+            (words.amount(seen.quantity), ""),
+            (seen.symbol, "title"),
+            (words.price(seen.worst_price, seen.tick), ""),
+            (f"${words.money(seen.value)}" if seen.value is not None else "-", ""),
+            (words.span(seen.left_ms), "warn" if seen.left_ms < 60_000 else ""),
+            (seen.module, "label"),
+            (escape_untrusted(f"{resumed}{seen.reason}"), "warn" if seen.resumed else "dim"),
+        ),
+    )
+
+
+def position(seen: PositionView, glyphs: Glyphs) -> Row:
+    """One position with what protects it."""
+    exits = ", ".join(f"{each.role} {words.price(each.price, seen.tick)}" for each in seen.exits)
+    covered = (exits, "dim") if seen.covered else (f"UNCOVERED {exits}", "error")
+    return Row(
+        f"{seen.symbol} {seen.module}",
+        (
+            (seen.symbol, "title"),
+            (words.amount(seen.quantity), ""),
+            (words.price(seen.entry, seen.tick), ""),
+            (words.price(seen.mark, seen.tick), ""),
+            words.signed(seen.profit, glyphs),
+            covered,
+            (seen.module, "label"),
+        ),
+    )

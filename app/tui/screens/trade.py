@@ -1,0 +1,220 @@
+"""The Trade screen: watchlist, chart, book, proposals, positions, log. One pane at a time on 80 columns, two columns
+from 120, all of it from 160."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.widget import Widget
+
+from app.tui.screens import rows
+from app.tui.screens.view import View
+from app.tui.widgets.book import BookPane
+from app.tui.widgets.chart import Chart, Level
+from app.tui.widgets.lines import Line, Lines, Piece, line
+from app.tui.widgets.log import LogPane
+from app.tui.widgets.table import Table
+
+if TYPE_CHECKING:
+    from app.execution.desk import Desk
+    from app.snapshots.account import PositionView
+    from app.tui.app import Terminal
+
+_LEVELS = 20
+
+
+class _Tabs(Lines):
+    """Which pane is shown, where one is shown at a time."""
+
+    DEFAULT_CSS = "_Tabs { height: 1; display: none; }"
+    app: Terminal
+
+    def content(self, width: int, height: int) -> list[Line]:  # noqa: ARG002 -- one line
+        """Names of the panes, the shown one marked."""
+        view = self.parent
+        assert isinstance(view, TradeView)
+        pieces: list[Piece] = []
+        for pane in view.panes():
+            name = str(pane.border_title).split("  ", maxsplit=1)[0] if pane.id != "chart" else "Chart"
+            name = "Book" if pane.id == "book" else name
+            pieces.append((f" {name} ", "mode" if pane.id == view.current else "dim"))
+        return [line(*pieces, (" Tab", "key"))]
+
+
+class TradeView(View):
+    """What a trader looks at."""
+
+    name_shown = "Trade"
+    topic = "trade"
+    SCOPED_CSS = False
+    DEFAULT_CSS = """
+    TradeView { layout: grid; grid-size: 1 1; grid-gutter: 0; }
+    .-narrow TradeView { grid-size: 1 2; grid-rows: 1 1fr; }
+    .-narrow TradeView .pane { display: none; }
+    .-narrow TradeView .pane.-current { display: block; }
+    .-narrow TradeView _Tabs { display: block; }
+    .-wide TradeView { grid-size: 2 3; grid-rows: 3fr 2fr 8; grid-columns: 2fr 3fr; }
+    .-wide TradeView #book { display: none; }
+    .-wide TradeView #log { column-span: 2; }
+    .-full TradeView { grid-size: 4 3; grid-rows: 3fr 2fr 8; grid-columns: 54 1fr 1fr 46; }
+    .-full TradeView #chart, .-full TradeView #proposals, .-full TradeView #positions { column-span: 2; }
+    .-full TradeView #log { column-span: 4; }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("tab", "next_pane(1)", "next pane", show=False, priority=True),
+        Binding("shift+tab", "next_pane(-1)", "pane before", show=False, priority=True),
+    ]
+
+    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 -- Textual's name
+        super().__init__(id=id)
+        self.symbol = ""
+        self.current = "watch"
+
+    def compose(self) -> ComposeResult:
+        """Six panes; the style sheet says which are seen."""
+        yield _Tabs(id="tabs")
+        for name, title, columns, empty in (
+            ("watch", "Watchlist", rows.WATCH, rows.NO_MARKET),
+            ("proposals", "Proposals", rows.PROPOSALS, rows.NO_PROPOSALS),
+            ("positions", "Positions", rows.POSITIONS, rows.NO_POSITIONS),
+        ):
+            table = Table(columns, empty=empty, id=name)
+            table.add_class("pane")
+            table.border_title = title
+            if name == "proposals":
+                yield Chart(id="chart")
+                yield BookPane(id="book")
+            yield table
+        yield LogPane(id="log")
+
+    def on_mount(self) -> None:
+        """The watchlist first."""
+        self._show_pane(self.current, focus=False)
+
+    def hints(self) -> list[tuple[str, str]]:
+        """Of the focused pane."""
+        focused = self.app.focused
+        name = None if focused is None else focused.id
+        if name == "proposals":
+            return [("Enter", "read and confirm"), ("x", "refuse"), ("Tab", "next pane")]
+        if name == "watch":
+            return [("↑↓" if self.app.glyphs.border == "round" else "up/down", "instrument"), ("Tab", "next pane")]
+        if name == "chart":
+            return [("[ ]", "zoom"), ("Tab", "next pane")]
+        return [("Tab", "next pane")]
+
+    # -- panes ------------------------------------------------------------------------------------------------------
+
+    def action_next_pane(self, by: int) -> None:
+        """Go round the panes."""
+        panes = [pane for pane in self.panes() if pane.display or self._one_at_a_time]
+        here = next((number for number, pane in enumerate(panes) if pane.id == self.current), 0)
+        self._show_pane(str(panes[(here + by) % len(panes)].id), focus=True)
+
+    def show_pane(self, name: str) -> None:
+        """Bring one pane to the front."""
+        self._show_pane(name, focus=True)
+
+    def _show_pane(self, name: str, *, focus: bool) -> None:
+        self.current = name
+        for pane in self.panes():
+            pane.set_class(pane.id == name, "-current")
+        if focus:
+            self.query_one(f"#{name}").focus()
+        self.call_after_refresh(self.refresh_view)
+
+    def on_descendant_focus(self) -> None:
+        """A click may have focused another pane."""
+        focused = self.app.focused
+        if isinstance(focused, Widget) and focused.id and focused.has_class("pane"):
+            self.current = focused.id
+
+    @property
+    def _one_at_a_time(self) -> bool:
+        return self.screen.has_class("-narrow")
+
+    def enter(self) -> None:
+        """Focus the pane that was left."""
+        self._show_pane(self.current, focus=True)
+
+    # -- what it shows ----------------------------------------------------------------------------------------------
+
+    def refresh_view(self) -> None:
+        """Every pane that is seen."""
+        host = self.host
+        self.query_one(_Tabs).show()
+        self.query_one(LogPane).set_lines(tuple(host.told))
+        desk = host.desk
+        if desk is None or host.trader is None or host.history is None:
+            return
+        from app.snapshots import account, market, trades  # noqa: PLC0415 -- the engine behind them, after the first frame
+
+        watched = market.watchlist(desk, host.history)
+        if not self.symbol and watched:
+            self.symbol = watched[0].symbol
+        glyphs = self.app.glyphs
+        self.query_one("#watch", Table).set_rows([rows.watch(each, glyphs, self.symbol) for each in watched])
+        waiting = trades.proposals(desk, host.trader.session.pipeline.proposals.waiting())
+        proposals = self.query_one("#proposals", Table)
+        proposals.border_title = f"Proposals ({len(waiting)})" if waiting else "Proposals"
+        proposals.set_rows([rows.proposal(each) for each in waiting])
+        held = account.positions(desk)
+        positions = self.query_one("#positions", Table)
+        positions.border_title = f"Positions ({len(held)})" if held else "Positions"
+        positions.set_rows([rows.position(each, glyphs) for each in held])
+        self._market(desk, held)
+
+    def _market(self, desk: Desk, held: tuple[PositionView, ...]) -> None:
+        from app.snapshots import market  # noqa: PLC0415 -- as above
+
+        history = self.host.history
+        if not self.symbol or history is None:
+            return
+        mark, tick = desk.market.mark(self.symbol), desk.instruments[self.symbol].tick
+        last = None if mark is None else mark[0]
+        chart = self.query_one(Chart)
+        if chart.display:
+            chart.set_market(self.symbol, history.bars(self.symbol), last, _levels(held, self.symbol), tick)
+        book = self.query_one(BookPane)
+        if book.display:
+            book.set_book(market.book(desk, self.symbol, _LEVELS))
+
+    # -- messages ---------------------------------------------------------------------------------------------------
+
+    @on(Table.RowMarked, "#watch")
+    def _symbol_chosen(self, event: Table.RowMarked) -> None:
+        self.symbol = event.key
+        self.refresh_view()
+
+    @on(Table.RowMarked, "#positions")
+    def _position_marked(self, event: Table.RowMarked) -> None:
+        if event.table.has_focus:
+            self.symbol = event.key.split(" ")[0]
+            self.refresh_view()
+
+    @on(Table.RowOpened, "#watch")
+    def _chart_wanted(self) -> None:
+        self._show_pane("chart", focus=True)
+
+    @on(Table.RowOpened, "#proposals")
+    def _proposal_opened(self, event: Table.RowOpened) -> None:
+        self.app.do.read(event.key)
+
+    def key_x(self) -> None:
+        """Refuse the proposal under the cursor; only while the proposals have the focus."""
+        table = self.query_one("#proposals", Table)
+        if table.has_focus and table.cursor:
+            self.app.do.refuse(table.cursor)
+
+
+def _levels(held: tuple[PositionView, ...], symbol: str) -> tuple[Level, ...]:
+    found: list[Level] = []
+    for each in held:
+        if each.symbol != symbol:
+            continue
+        found.append(Level(float(each.entry), "entry", "label"))
+        found += [Level(float(exit_.price), exit_.role, "warn") for exit_ in each.exits]
+    return tuple(found)

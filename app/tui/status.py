@@ -1,0 +1,55 @@
+"""What the status line says, from the most to the least important."""
+
+from __future__ import annotations
+
+from app.tui.glyphs import Glyphs
+from app.tui.host import Host, Stage
+from app.tui.widgets.lines import Piece
+
+Group = tuple[Piece, ...]
+
+
+def pieces(host: Host, glyphs: Glyphs) -> list[Group]:
+    """Mode and market first; then, once the engine runs, time, money, and what waits."""
+    groups: list[Group] = [((" PAPER ", "mode"), (f" {market(host)}", "label"))]
+    if host.stage is not Stage.RUNNING:
+        words = "" if host.over else f"{host.words}{glyphs.ellipsis}"
+        return [*groups, ((words, "warn"),)] if words else groups
+    return groups + _running(host, glyphs)
+
+
+def market(host: Host) -> str:
+    """Where prices come from."""
+    return "replay" if host.request.replay is not None else "PRACTICE"
+
+
+def _running(host: Host, glyphs: Glyphs) -> list[Group]:
+    from app.snapshots.account import account  # noqa: PLC0415 -- the engine behind it, after the first frame
+    from app.tui import words  # noqa: PLC0415 -- as above
+
+    trader, desk = host.trader, host.desk
+    if trader is None or desk is None:
+        return []
+    waiting = len(trader.session.pipeline.proposals.waiting())
+    seen = account(desk)
+    speed = host.launch.speed if host.launch is not None else None
+    pace = "max" if speed is None else f"{host.slower(speed).normalize():f}x"
+    groups: list[Group] = [
+        ((f"{waiting} waiting", "key" if waiting else "dim"),),
+        (("equity ", "dim"), (words.money(seen.equity), "")),
+        (("today ", "dim"), words.signed(seen.day_profit, glyphs)),
+        ((words.clock(desk.clock.now_ms()), "label"), (f" {pace}", "dim")),
+        (("exposure ", "dim"), (f"{words.money(seen.exposure)}/{words.money(seen.exposure_limit, 0)}", "")),
+        (("open ", "dim"), (str(seen.open_positions), "")),
+        (_device(host),),
+    ]
+    unknown = desk.state.unknown_orders()
+    if unknown:
+        groups.insert(0, ((f"{unknown} UNKNOWN", "error"),))
+    return groups
+
+
+def _device(host: Host) -> Piece:
+    if host.device_trade is not None:
+        return "demo device: waits for you", "warn"
+    return "demo device (no hardware wallet)", "dim"

@@ -1,0 +1,209 @@
+"""Rows under a header, with a cursor that stays on its row whatever arrives above it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from textual.binding import Binding, BindingType
+from textual.message import Message
+
+from app.tui.widgets.lines import Line, Lines, Piece, fit, line, wrapped
+
+if TYPE_CHECKING:
+    from textual.events import Click, MouseScrollDown, MouseScrollUp
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column. Width 0 takes what is left; when there is too little room, columns of the highest `rank` go first
+    (rank 0 stays)."""
+
+    title: str
+    width: int
+    right: bool = False
+    rank: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row: `key` is what it is, whatever its place."""
+
+    key: str
+    cells: tuple[Piece, ...]
+    base: str = ""
+
+
+class Table(Lines, can_focus=True):
+    """A list with a cursor. Enter opens a row; nothing more than that ever happens on Enter."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("up,k", "move(-1)", "up", show=False),
+        Binding("down,j", "move(1)", "down", show=False),
+        Binding("pageup,ctrl+u", "move(-10)", "page up", show=False),
+        Binding("pagedown,ctrl+d", "move(10)", "page down", show=False),
+        Binding("home,g", "move(-1000000)", "first", show=False),
+        Binding("end,G", "move(1000000)", "last", show=False),
+        Binding("enter", "open", "open", show=False),
+    ]
+
+    class RowOpened(Message):
+        """Enter, or a second click, on a row."""
+
+        def __init__(self, table: Table, key: str) -> None:
+            super().__init__()
+            self.table = table
+            self.key = key
+
+        @property
+        def control(self) -> Table:
+            """The table."""
+            return self.table
+
+    class RowMarked(Message):
+        """The cursor came to another row."""
+
+        def __init__(self, table: Table, key: str) -> None:
+            super().__init__()
+            self.table = table
+            self.key = key
+
+        @property
+        def control(self) -> Table:
+            """The table."""
+            return self.table
+
+    def __init__(
+        self,
+        columns: Sequence[Column],
+        *,
+        empty: str,
+        id: str | None = None,  # noqa: A002 -- Textual's name
+        header: bool = True,
+    ) -> None:
+        super().__init__(id=id)
+        self._columns = tuple(columns)
+        self._empty = empty
+        self._header = header
+        self._rows: list[Row] = []
+        self._cursor = ""
+        self._top = 0
+
+    # -- what it holds ----------------------------------------------------------------------------------------------
+
+    def set_rows(self, rows: Sequence[Row], *, empty: str | None = None) -> None:
+        """Replace the rows. The cursor stays on its key; where that is gone, on the row at its place."""
+        place = self._place()
+        self._rows = list(rows)
+        self._empty = self._empty if empty is None else empty
+        keys = [row.key for row in self._rows]
+        if self._cursor not in keys:
+            self._cursor = keys[min(place, len(keys) - 1)] if keys else ""
+            self._tell()
+        self.show()
+
+    @property
+    def cursor(self) -> str:
+        """Key of the row under the cursor; "" in an empty table."""
+        return self._cursor
+
+    @property
+    def keys(self) -> list[str]:
+        """The rows' keys, in order."""
+        return [row.key for row in self._rows]
+
+    def mark(self, key: str) -> None:
+        """Put the cursor on a row, where there is such a row."""
+        if key in self.keys and key != self._cursor:
+            self._cursor = key
+            self._tell()
+            self.show()
+
+    # -- keys and mouse ---------------------------------------------------------------------------------------------
+
+    def action_move(self, by: int) -> None:
+        """Move the cursor."""
+        if self._rows:
+            place = max(0, min(len(self._rows) - 1, self._place() + by))
+            self.mark(self._rows[place].key)
+
+    def action_open(self) -> None:
+        """Open the row under the cursor."""
+        if self._cursor:
+            self.post_message(self.RowOpened(self, self._cursor))
+
+    def on_click(self, event: Click) -> None:
+        """A click marks, a second one opens."""
+        offset = event.get_content_offset(self)
+        number = -1 if offset is None else self._top + offset.y - int(self._header)
+        if 0 <= number < len(self._rows):
+            again = self._rows[number].key == self._cursor
+            self.mark(self._rows[number].key)
+            if again and event.chain > 1:
+                self.action_open()
+
+    def on_mouse_scroll_down(self, _event: MouseScrollDown) -> None:
+        """Three rows on."""
+        self.action_move(3)
+
+    def on_mouse_scroll_up(self, _event: MouseScrollUp) -> None:
+        """Three rows back."""
+        self.action_move(-3)
+
+    def on_focus(self) -> None:
+        """The cursor becomes visible."""
+        self.show()
+
+    def on_blur(self) -> None:
+        """The cursor becomes a mark."""
+        self.show()
+
+    # -- drawing ----------------------------------------------------------------------------------------------------
+
+    def content(self, width: int, height: int) -> list[Line]:
+        """Header, then the rows around the cursor; or why there are none."""
+        if not self._rows:
+            return [Line(), *wrapped(self._empty, width, "dim")]
+        columns = self._fitting(width)
+        body = max(1, height - int(self._header))
+        place = self._place()
+        self._top = max(0, min(self._top, place, len(self._rows) - body))
+        self._top = max(self._top, place - body + 1)
+        result = [self._title_line(columns)] if self._header else []
+        return result + [self._row_line(columns, row) for row in self._rows[self._top : self._top + body]]
+
+    def _fitting(self, width: int) -> list[tuple[int, Column, int]]:
+        """Number, column and width of those that have room."""
+        chosen = list(enumerate(self._columns))
+        while len(chosen) > 1 and sum((column.width or 8) + 1 for _, column in chosen) > width + 1:
+            rank = max(column.rank for _, column in chosen)
+            if rank == 0:
+                break
+            last = max(number for number, column in chosen if column.rank == rank)
+            chosen = [each for each in chosen if each[0] != last]
+        left = width - sum(column.width + 1 for _, column in chosen if column.width) + 1
+        flexible = sum(1 for _, column in chosen if not column.width)
+        share = max(4, (left - flexible) // flexible) if flexible else 0
+        return [(number, column, column.width or share) for number, column in chosen]
+
+    def _title_line(self, columns: list[tuple[int, Column, int]]) -> Line:
+        titles = [fit(column.title, width, right=column.right) for _, column, width in columns]
+        return line((" ".join(titles), "label"))
+
+    def _row_line(self, columns: list[tuple[int, Column, int]], row: Row) -> Line:
+        pieces: list[Piece] = []
+        for number, column, width in columns:
+            text, role = row.cells[number]
+            pieces.append((fit(text, width, right=column.right), role))
+            pieces.append((" ", ""))
+        marked = row.key == self._cursor
+        base = "cursor" if marked and self.has_focus else row.base
+        return Line(tuple(pieces[:-1]), base)
+
+    def _place(self) -> int:
+        return next((number for number, row in enumerate(self._rows) if row.key == self._cursor), 0)
+
+    def _tell(self) -> None:
+        if self._cursor and self.is_attached:
+            self.post_message(self.RowMarked(self, self._cursor))

@@ -1,0 +1,69 @@
+"""Numbers, times and ages as the screens write them. Amounts stay exact: only what is marked as rounded is rounded."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from decimal import ROUND_HALF_EVEN, Decimal
+
+from app.money import quantise, to_text
+from app.tui.glyphs import Glyphs
+from app.tui.widgets.lines import Piece
+
+
+def price(amount: Decimal | None, tick: Decimal) -> str:
+    """A price with the tick's decimals and thousands separators."""
+    if amount is None:
+        return "-"
+    exponent = tick.as_tuple().exponent
+    places = -exponent if isinstance(exponent, int) and exponent < 0 else 0
+    return f"{quantise(amount, places, ROUND_HALF_EVEN):,f}"
+
+
+def amount(value: Decimal | None) -> str:
+    """An exact amount, as it is."""
+    return "-" if value is None else to_text(value)
+
+
+def money(value: Decimal | None, places: int = 2) -> str:
+    """Account currency, rounded for reading."""
+    return "-" if value is None else f"{quantise(value, places, ROUND_HALF_EVEN):,f}"
+
+
+def signed(value: Decimal | None, glyphs: Glyphs, places: int = 2) -> Piece:
+    """A profit: arrow, sign, number and role; rounded for reading."""
+    if value is None:
+        return "?", "dim"
+    rounded = quantise(value, places, ROUND_HALF_EVEN)
+    if rounded > 0:
+        return f"{glyphs.up} +{rounded:,f}", "up"
+    if rounded < 0:
+        return f"{glyphs.down} {rounded:,f}", "down"
+    # A loss too small to show is a loss all the same.
+    role = "up" if value > 0 else "down" if value < 0 else "dim"
+    return f"{glyphs.flat} {'-' if value < 0 else '+' if value > 0 else ''}{abs(rounded):,f}", role
+
+
+def clock(ts_ms: int | None) -> str:
+    """``11-21 14:05:09``, UTC."""
+    return "-" if ts_ms is None else f"{datetime.fromtimestamp(ts_ms / 1000, UTC):%m-%d %H:%M:%S}"
+
+
+def span(ms: int) -> str:
+    """A length of time in its two largest units: ``9:41``, ``2 h 05``, ``3 d 04 h``."""
+    seconds = max(0, ms) // 1000
+    if seconds < 3600:
+        return f"{seconds // 60}:{seconds % 60:02d}"
+    if seconds < 86_400:
+        return f"{seconds // 3600} h {seconds % 3600 // 60:02d}"
+    return f"{seconds // 86_400} d {seconds % 86_400 // 3600:02d} h"
+
+
+def age(ms: int | None) -> str:
+    """How old something is: ``0.4s``, ``12s``, ``3m``."""
+    if ms is None:
+        return "-"
+    if ms < 10_000:
+        return f"{ms / 1000:.1f}s"
+    if ms < 600_000:
+        return f"{ms // 1000}s"
+    return f"{ms // 60_000}m"
