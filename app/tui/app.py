@@ -16,6 +16,8 @@ from app.tui.widgets.lines import Line, Lines, Piece
 from app.tui.widgets.status import KeyLine, StatusLine
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from app.execution.records import Trade
     from app.tui.screens.view import View
     from signers.base import DeviceState
@@ -68,6 +70,8 @@ class Terminal(App[int]):
         self.host = host
         self.glyphs = glyphs.ASCII if ascii_only else glyphs.UNICODE
         self.crash: Exception | None = None
+        self.now: Callable[[], float] = lambda: asyncio.get_running_loop().time()
+        """Seconds on a clock that never goes back; for how long a person has been looking at something."""
         self.current = ""
         self._ascii = ascii_only
         self._notice = notice

@@ -84,7 +84,7 @@ class QuestionDialog(Dialog):
                 self._take(act)
                 return
 
-    def refresh_view(self) -> None:
+    def draw(self) -> None:
         """Draw."""
         self.query_one(_Words).show()
         for choice in self.query(Choice):
@@ -130,7 +130,7 @@ class WordDialog(Dialog):
         self.query_one("#word").border_title = self._title
         self.query_one(Input).focus()
 
-    def refresh_view(self) -> None:
+    def draw(self) -> None:
         """Draw."""
         self.query_one(_Words).show()
 

@@ -3,8 +3,6 @@ the focus; only S submits, once every line was visible and half a second has pas
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from textual import on
@@ -31,11 +29,7 @@ SETTLED_S: Final = 0.5
 
 
 class ConfirmDialog(Dialog):
-    """One trade.
-
-    Args:
-        now: seconds on a clock that never goes back; the loop's.
-    """
+    """One trade."""
 
     topic = "confirm"
     DEFAULT_CSS = """
@@ -58,10 +52,9 @@ class ConfirmDialog(Dialog):
         ),
     ]
 
-    def __init__(self, trade: Trade, *, now: Callable[[], float] | None = None) -> None:
+    def __init__(self, trade: Trade) -> None:
         super().__init__()
         self.trade = trade
-        self._now = now or asyncio.get_running_loop().time
         self._read_at: float | None = None
         self._answered = ""
         """What the trader said here: "confirmed", "refused", or nothing yet."""
@@ -100,12 +93,12 @@ class ConfirmDialog(Dialog):
 
     # -- what it shows ----------------------------------------------------------------------------------------------
 
-    def refresh_view(self) -> None:
+    def draw(self) -> None:
         """Live numbers, the outcome, and whether S would count."""
         reader = self.query_one(Reader)
         reader.show()
         if reader.read and self._read_at is None:
-            self._read_at = self._now()
+            self._read_at = self.app.now()
         elif not reader.read:
             self._read_at = None
         self.query_one(_Live).show()
@@ -182,8 +175,8 @@ class ConfirmDialog(Dialog):
         self.refresh_view()
         if self._read_at is None:
             self._words = f"Read to the end first: {self.query_one(Reader).unread} more lines (PgDn)."
-        elif self._now() - self._read_at < SETTLED_S:
-            self._read_at = self._now()
+        elif self.app.now() - self._read_at < SETTLED_S:
+            self._read_at = self.app.now()
             self._words = "Too fast: every line must have been visible for half a second. Press S again."
         else:
             self._answered = "confirmed"

@@ -3,7 +3,6 @@ approved here, or refused."""
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import on
@@ -34,7 +33,7 @@ class DeviceDialog(Dialog):
 
     def __init__(self) -> None:
         super().__init__()
-        self._since = asyncio.get_running_loop().time()
+        self._since = 0.0
         self._shown: Review | None = None
         self.words = ""
 
@@ -51,6 +50,7 @@ class DeviceDialog(Dialog):
 
     def on_mount(self) -> None:
         """Nothing that approves has the focus."""
+        self._since = self.app.now()
         self.query_one("#device").border_title = "Demo device (no hardware wallet)"
         self.query_one("#leave").focus()
         self.call_after_refresh(self.refresh_view)
@@ -71,7 +71,7 @@ class DeviceDialog(Dialog):
         """What it shows."""
         return None if self.demo is None else self.demo.review
 
-    def refresh_view(self) -> None:
+    def draw(self) -> None:
         """Draw; go away once the device has its answer."""
         review = self.review
         if review is None and self._shown is not None:
@@ -85,7 +85,7 @@ class DeviceDialog(Dialog):
     @property
     def elapsed_s(self) -> int:
         """Seconds since this dialog opened."""
-        return int(asyncio.get_running_loop().time() - self._since)
+        return int(self.app.now() - self._since)
 
     def action_turn(self, by: int) -> None:
         """Another page."""

@@ -34,7 +34,7 @@ class HelpDialog(Dialog):
         self.query_one("#help").border_title = "Help"
         self.query_one(Reader).focus()
 
-    def refresh_view(self) -> None:
+    def draw(self) -> None:
         """Draw."""
         self.query_one(Reader).show()
 

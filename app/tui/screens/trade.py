@@ -142,7 +142,7 @@ class TradeView(View):
 
     # -- what it shows ----------------------------------------------------------------------------------------------
 
-    def refresh_view(self) -> None:
+    def draw(self) -> None:
         """Every pane that is seen."""
         host = self.host
         self.query_one(_Tabs).show()

@@ -27,6 +27,11 @@ class View(Container):
         return self.app.host
 
     def refresh_view(self) -> None:
+        """Draw what changed, unless it is not there yet or not any more."""
+        if self.is_attached and self.is_mounted:
+            self.draw()
+
+    def draw(self) -> None:
         """Draw what changed."""
         raise NotImplementedError
 

@@ -1,0 +1,1 @@
+"""The terminal, driven by keys on the real engine: its market is moved by hand."""
