@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from app import paths
 from app.cli import streams
-from app.errors import ConfigError, CountersignError, UsageError, VenueError, VenueUnknown
+from app.cli.asked import PROFILES, database_named, overrides, profile_named, real_path, settings
+from app.errors import CountersignError, UsageError, VenueError, VenueUnknown
 from app.text import escape_untrusted
 from storage.database import reader, trader_pid
 from storage.faults import OtherProfile, StorageFault
@@ -21,48 +22,26 @@ from storage.identity import check_profile
 if TYPE_CHECKING:
     from app.config.load import Loaded
 
-PROFILES: Final = ("paper",)
-"""What `app.config.schema.Settings.profile` allows; here so that a command that reads no settings knows it too."""
+__all__ = [
+    "PROFILES",
+    "ask_trader",
+    "database",
+    "database_named",
+    "emit",
+    "judge",
+    "note",
+    "overrides",
+    "profile_named",
+    "real_path",
+    "remember_database",
+    "settings",
+]
 
 _QUESTIONS: Final = frozenset({"status", "proposals"})
 """Commands to the trader that change nothing."""
 
 _LAST: Final = "last-database"
 """File in the data folder: the database of the newest session, which commands without --db mean."""
-
-
-def profile_named(options: argparse.Namespace) -> str | None:
-    """The profile named by flag or environment.
-
-    Raises:
-        UsageError: there is no such profile.
-    """
-    name = options.profile or os.environ.get("COUNTERSIGN_PROFILE") or None
-    if name is not None and name not in PROFILES:
-        raise UsageError("profile.unknown", f"There is no profile {name!r}; allowed: {', '.join(PROFILES)}.")
-    return name
-
-
-def database_named(options: argparse.Namespace) -> Path | None:
-    """The database named by flag or environment."""
-    name = options.db or os.environ.get("COUNTERSIGN_DB")
-    return real_path(name) if name else None
-
-
-def real_path(name: str) -> Path:
-    """A path that was typed, whole and without links.
-
-    Raises:
-        UsageError: it begins at a folder that is not there any more.
-    """
-    try:
-        return Path(os.path.realpath(name))
-    except FileNotFoundError:
-        raise UsageError(
-            "paths.here",
-            f"{name} can not be found: the folder that this command was started in was deleted.",
-            next_step="Nothing was changed. Go to another folder, or type the whole path.",
-        ) from None
 
 
 def database(options: argparse.Namespace) -> Path:
@@ -113,18 +92,6 @@ def remember_database(db: Path) -> None:
         note(f"{paths.data_dir()} can not be written, so other commands need: --db {db}")
 
 
-def settings(options: argparse.Namespace, overrides: dict[str, str] | None = None) -> Loaded:
-    """The validated settings."""
-    from app.config.load import load  # noqa: PLC0415 -- pydantic behind it, 0.1 s
-
-    name = options.config or os.environ.get("COUNTERSIGN_CONFIG")
-    given = dict(overrides or {})
-    profile = profile_named(options)
-    if profile is not None:
-        given["profile"] = profile
-    return load(Path(name) if name else None, os.environ, given)
-
-
 def judge(loaded: Loaded) -> list[str]:
     """What a session would refuse beyond the schema: modules, their parameters, the practice market's bars.
 
@@ -147,17 +114,6 @@ def judge(loaded: Loaded) -> list[str]:
         for each in modules
         if not known & set(each.settings.instruments)
     ]
-
-
-def overrides(options: argparse.Namespace) -> dict[str, str]:
-    """``--set KEY=VALUE`` flags."""
-    result = {}
-    for text in options.overrides:
-        key, equals, value = text.partition("=")
-        if not equals or not key:
-            raise ConfigError("config.set", f"--set {text}: expected KEY=VALUE, for example --set risk.position=20.")
-        result[key] = value
-    return result
 
 
 def emit(options: argparse.Namespace, schema: str, document: dict[str, Any], lines: Iterable[str]) -> None:

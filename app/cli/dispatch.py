@@ -15,6 +15,7 @@ from storage.faults import StorageFault
 
 _HANDLERS: Final = {
     "run": "run",
+    "terminal": "terminal",
     "status": "watch",
     "health": "health",
     "positions": "watch",
@@ -75,18 +76,22 @@ def _run(options: argparse.Namespace) -> int:
         emit(options, "version", {"version": __version__}, [f"countersign {__version__}"])
         return 0
     if options.command is None:
-        from app.cli.parser import parse  # noqa: PLC0415 -- loaded already
-
-        given = [
-            each
-            for name in ("db", "config", "profile")
-            if (value := getattr(options, name))
-            for each in (f"--{name}", value)
-        ]
-        return _run(parse([*given, "run"]))
-    module = importlib.import_module(f"app.cli.{_HANDLERS[options.command]}")
-    code: int = getattr(module, options.command)(options)
+        options = _terminal_options(options)
+    name = options.command
+    if name == "run" and not options.headless:
+        name = "terminal"
+    module = importlib.import_module(f"app.cli.{_HANDLERS[name]}")
+    code: int = getattr(module, name)(options)
     return code
+
+
+def _terminal_options(options: argparse.Namespace) -> argparse.Namespace:
+    """No command: the terminal, as ``run`` opens it."""
+    from app.cli.parser import parse  # noqa: PLC0415 -- loaded already
+
+    given = [(f"--{name}", getattr(options, name)) for name in ("db", "config", "profile")]
+    flags = ["--json"] if options.json else []
+    return parse([*flags, *(each for flag, value in given if value for each in (flag, value)), "run"])
 
 
 def _code(fault: StorageFault, options: argparse.Namespace) -> int:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from app import launch, logs, reports
-from app.cli import context, streams
+from app.cli import asked, context, streams
 from app.errors import UsageError
 from storage.database import reader
 from storage.faults import StorageFault
@@ -20,19 +20,8 @@ _SECONDS: Final = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?")
 
 def run(options: argparse.Namespace) -> int:
     """Trade. Exit 0 when the data or the time ends, or on Ctrl-C."""
-    if not options.headless:
-        from app.cli.terminal import terminal  # noqa: PLC0415 -- textual, only where there is a screen
-
-        return terminal(options)
-    for name in ("instrument", "timeframe"):
-        if options.replay is None and getattr(options, name) is not None:
-            raise UsageError(
-                f"run.{name}",
-                f"--{name} says what is in a recording, and goes with --replay only.",
-                next_step="For the practice market: --set market.timeframe=5m" if name == "timeframe" else "",
-            )
     seconds = _seconds(options)
-    start = launch.prepare(request(options, auto_confirm=options.auto_confirm))
+    start = launch.prepare(asked.request(options, auto_confirm=options.auto_confirm))
     if start.speed is None and not options.auto_confirm:
         context.note("at full speed nobody can answer in time, so every proposal expires: --auto-confirm, or --speed N")
     logs.configure(launch.log_folder(), start.loaded.settings.log.level)
@@ -45,19 +34,6 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _flags(options: argparse.Namespace) -> dict[str, str]:
-    """Settings given as flags; a flag wins over everything."""
-    given = context.overrides(options)
-    for key, value in (
-        ("market.seed", options.seed),
-        ("signer.kind", options.signer),
-        ("market.source", options.market),
-    ):
-        if value is not None:
-            given[key] = value
-    return given
-
-
 def _seconds(options: argparse.Namespace) -> float | None:
     if options.seconds is None:
         return None
@@ -66,20 +42,6 @@ def _seconds(options: argparse.Namespace) -> float | None:
     if not 0 < seconds <= 31_536_000:
         raise UsageError("run.for", f"--for {options.seconds}: expected seconds above 0, at most a year.")
     return seconds
-
-
-def request(options: argparse.Namespace, *, auto_confirm: bool = False, attended: bool = False) -> launch.Request:
-    """What the flags ask for."""
-    return launch.Request(
-        settings=lambda: context.settings(options, _flags(options)),
-        db=context.database_named(options),
-        replay=options.replay,
-        instrument=options.instrument,
-        timeframe=options.timeframe,
-        speed=options.speed,
-        auto_confirm=auto_confirm,
-        attended=attended,
-    )
 
 
 async def _trade(

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import argparse
 import sys
+from typing import TYPE_CHECKING
 
-from app.cli import context
+from app.cli import asked
 from app.errors import UsageError
+
+if TYPE_CHECKING:
+    from app.launch import Launch
 
 
 def terminal(options: argparse.Namespace) -> int:
@@ -18,16 +22,21 @@ def terminal(options: argparse.Namespace) -> int:
         raise UsageError(
             "run.terminal", "This is no terminal.", next_step="Trade without a screen: countersign run --headless"
         )
-    from app.cli.run import request  # noqa: PLC0415 -- it imports this module
     from app.tui.run import run  # noqa: PLC0415 -- textual, 0.4 s
 
-    wanted = request(options, attended=True)
+    wanted = asked.request(options, attended=True)
     return run(
         wanted,
         first_run=_first(wanted.db, options),
         ascii_only=options.ascii,
-        on_open=lambda start: context.remember_database(start.db),
+        on_open=_opened,
     )
+
+
+def _opened(start: Launch) -> None:
+    from app.cli.context import remember_database  # noqa: PLC0415 -- sqlite behind it, after the first frame
+
+    remember_database(start.db)
 
 
 def _first(named: object, options: argparse.Namespace) -> bool:

@@ -18,7 +18,7 @@ READERS = ("status", "positions", "orders", "pnl", "errors", "alerts", "journal"
 def test_the_real_command_refuses_with_words_and_one_document(cli: Cli) -> None:
     cli.refused("orders", "--limit", "ten", code=2, says="--limit")
     cli.refused("orders", "--limit", "ten", "--json", code=2, says="--limit")
-    cli.refused(code=2, says="choose a command")
+    cli.refused(code=2, says="no terminal")
     cli.refused("confirm", "abcd", "--db", cli.db, "--json", code=2, says="No trader runs")
     assert cli("--version", "--json").document["version"]
     assert "COMMAND" in cli("--help").out
