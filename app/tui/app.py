@@ -137,7 +137,11 @@ class Terminal(App[int]):
         return [*own, ("?", "help"), ("P", "pause all"), ("!", "STOP"), ("q", "quit")]
 
     def tick(self) -> None:
-        """Look at the engine and draw what changed, on the screen that is in front."""
+        """Look at the engine and draw what changed, on the screen that is in front. An engine that was told to stop
+        from outside (a signal, `countersign stop`, a terminal that was closed) takes the screen with it."""
+        if self.host.stage is Stage.ENDED and self.host.words.startswith("stopped by"):
+            self.exit(0)
+            return
         screen = self.screen
         for bar in screen.query(StatusLine):
             bar.show()

@@ -37,7 +37,7 @@ class ConfirmDialog(Dialog):
     ConfirmDialog #outcome { height: auto; max-height: 4; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("S", "submit", "submit", show=False),
+        Binding("S", "confirm", "confirm", show=False),
         Binding("x", "refuse", "refuse", show=False),
         *(
             Binding(keys, f"reader({by})", "scroll", show=False)
@@ -71,15 +71,15 @@ class ConfirmDialog(Dialog):
             yield Reader(self._document, id="document", focusable=False)
             yield _Outcome(self, id="outcome")
             with Container(classes="choices"):
-                yield Choice("Esc", "cancel: it keeps waiting", id="cancel")
+                yield Choice("Esc", "cancel: it keeps waiting", id="back")
                 yield Choice("x", "refuse", id="refuse")
-                yield Choice("S", "submit to the signer", id="submit", focusable=False)
+                yield Choice("S", "submit to the signer", id="yes", focusable=False)
         yield KeyLine()
 
     def on_mount(self) -> None:
         """Cancel has the focus. While somebody reads, the practice market goes at real time."""
         self.query_one("#confirm").border_title = "Confirm"
-        self.query_one("#cancel").focus()
+        self.query_one("#back").focus()
         self.host.reading = True
         self.call_after_refresh(self.refresh_view)
 
@@ -103,8 +103,8 @@ class ConfirmDialog(Dialog):
             self._read_at = None
         self.query_one(_Live).show()
         self.query_one(_Outcome).show()
-        submit = self.query_one("#submit", Choice)
-        submit.set_label(self._submit_label(), allowed=self.waits and reader.read)
+        yes = self.query_one("#yes", Choice)
+        yes.set_label(self._yes_label(), allowed=self.waits and reader.read)
         self.query_one("#refuse", Choice).set_label("refuse", allowed=self.waits)
 
     @property
@@ -118,7 +118,7 @@ class ConfirmDialog(Dialog):
             and any(each.id == self.trade.id for each in trader.session.pipeline.proposals.waiting())
         )
 
-    def _submit_label(self) -> str:
+    def _yes_label(self) -> str:
         if not self.waits:
             return "submit to the signer"
         unread = self.query_one(Reader).unread
@@ -167,7 +167,7 @@ class ConfirmDialog(Dialog):
         self.query_one(Reader).action_scroll_by(by)
         self.refresh_view()
 
-    def action_submit(self) -> None:
+    def action_confirm(self) -> None:
         """Confirm, if everything was visible for half a second; else say why not, and begin that half second anew, so
         that a key held down never confirms."""
         if not self.waits:
@@ -202,7 +202,7 @@ class ConfirmDialog(Dialog):
 
     @on(Choice.Taken)
     def _chosen(self, event: Choice.Taken) -> None:
-        {"cancel": self.action_back, "refuse": self.action_refuse, "submit": self.action_submit}[str(event.choice.id)]()
+        {"back": self.action_back, "refuse": self.action_refuse, "yes": self.action_confirm}[str(event.choice.id)]()
 
 
 class _Live(Lines):

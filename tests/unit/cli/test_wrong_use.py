@@ -17,7 +17,7 @@ WRONG_USE = {
     "abbreviated global": (("status", "--jso"), "--jso"),
     "abbreviated command": (("stat",), "invalid choice"),
     "a word too many": (("status", "now"), "now"),
-    "no command and no terminal": ((), "no terminal"),
+    "no command and no terminal": ((), "headless"),
     "a screen's document": (("--json",), "--headless"),
     "a screen for a while": (("run", "--for", "3"), "--headless"),
     "a screen that confirms by itself": (("run", "--auto-confirm"), "--headless"),
