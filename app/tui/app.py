@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
+from textual import events
 from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container
@@ -16,7 +17,10 @@ from app.tui.widgets.lines import Line, Lines, Piece
 from app.tui.widgets.status import KeyLine, StatusLine
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
+
+    from textual.app import SystemCommand
+    from textual.screen import Screen
 
     from app.execution.records import Trade
     from app.tui.screens.view import View
@@ -53,7 +57,6 @@ class Terminal(App[int]):
     .-ascii .pane:focus { border: ascii $primary; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("exclamation_mark", "emergency", "emergency stop", show=False, priority=True, id="emergency"),
         Binding("question_mark,f1", "help", "help", show=False, id="help"),
         *(Binding(str(number), f"view('{name}')", name, show=False) for number, name in enumerate(VIEWS, 1)),
         Binding("9", "device", "device", show=False, id="device"),
@@ -175,8 +178,17 @@ class Terminal(App[int]):
         """No dialog is open."""
         return len(self.screen_stack) == 1 and hasattr(self, "do")
 
+    async def on_event(self, event: events.Event) -> None:
+        """`!` comes before everything: a text field would keep it, and a dialog its own keys."""
+        if isinstance(event, events.Key) and event.character == "!" and not event.is_forwarded:
+            self.action_emergency()
+            return
+        await super().on_event(event)
+
     def action_emergency(self) -> None:
         """The emergency stop, from anywhere, without a question: lifting it asks."""
+        if not self.screen.query(StatusLine):
+            self.pop_screen()  # the command palette has no room to say that it is in force
         if hasattr(self, "do"):
             self.do.emergency()
 
@@ -189,6 +201,16 @@ class Terminal(App[int]):
         """No module takes new entries."""
         if self.is_at_home:
             self.do.pause_all()
+
+    def get_system_commands(self, screen: Screen[Any]) -> Iterator[SystemCommand]:  # noqa: ARG002 -- Textual's
+        """The command palette's entries."""
+        from textual.app import SystemCommand  # noqa: PLC0415 -- with it
+
+        from app.tui import palette  # noqa: PLC0415 -- when it is wanted
+
+        if hasattr(self, "do"):
+            for each in palette.commands(self):
+                yield SystemCommand(each.title, each.text, each.act)
 
     def action_device(self) -> None:
         """The demo device's own screen."""

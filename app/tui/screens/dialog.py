@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, ClassVar
 from textual.binding import Binding, BindingType
 from textual.screen import ModalScreen
 
+from app.tui.widgets.status import KeyLine
+
 if TYPE_CHECKING:
     from app.tui.app import Terminal
     from app.tui.host import Host
@@ -39,8 +41,8 @@ class Dialog(ModalScreen[None]):
         return self.app.host
 
     def refresh_view(self) -> None:
-        """Draw what changed, unless it is not there yet or not any more."""
-        if self.is_attached and self.is_mounted:
+        """Draw what changed, unless it is not there yet or not any more: the key line comes last and goes first."""
+        if self.is_mounted and self.query(KeyLine):
             self.draw()
 
     def draw(self) -> None:

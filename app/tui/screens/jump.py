@@ -49,7 +49,7 @@ class JumpDialog(Dialog):
 
     def on_key(self, event: Key) -> None:
         """A letter goes to its pane; anything else goes back."""
-        if event.key in {"escape", "exclamation_mark"}:
+        if event.key == "escape":
             return
         event.stop()
         pane = self._targets.get(event.key)

@@ -1,0 +1,49 @@
+"""The command palette: every action by name, those that can be done now. What asks on its key asks here too."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple
+
+from app.tui import themes
+
+if TYPE_CHECKING:
+    from app.tui.app import Terminal
+
+
+class Command(NamedTuple):
+    """One action. `key` is shown beside it where it has one."""
+
+    title: str
+    text: str
+    act: Callable[[], object]
+
+
+def commands(app: Terminal) -> Iterator[Command]:
+    """What can be done now."""
+    from app.tui.app import VIEWS  # noqa: PLC0415 -- it imports this module
+
+    do, host = app.do, app.host
+    yield Command("Emergency stop  (!)", "cancel entries, send nothing new, keep exits; at once", do.emergency)
+    desk = host.desk
+    if desk is not None and desk.stop.raised():
+        yield Command("Lift the emergency stop", "asks for a typed word", do.lift_stop)
+    if desk is not None and host.trader is not None:
+        for trade in host.trader.session.pipeline.proposals.waiting()[:9]:
+            name = f"{trade.intent.side.value} {trade.intent.symbol} ({trade.intent.module})"
+            yield Command(f"Read and confirm: {name}  (Enter)", trade.intent.reason, partial(do.read, trade.id))
+            yield Command(f"Refuse: {name}  (x)", "nothing is sent", partial(do.refuse, trade.id))
+    for number, name in enumerate(VIEWS, 1):
+        yield Command(f"Screen: {name.capitalize()}  ({number})", "show it", partial(do.show, name))
+    yield Command("Screen: demo device  (9)", "what it shows, approve or refuse", do.device_dialog)
+    yield Command("Jump to a pane  (Ctrl+O)", "letters on the panes", do.jump)
+    for name in themes.NAMES:
+        if name != app.theme:
+            yield Command(
+                f"Theme: {name}", "colours of the screen, until you quit", partial(setattr, app, "theme", name)
+            )
+    yield Command("Help  (?)", "keys of this screen", do.help)
+    if host.over:
+        yield Command("Start the engine again  (R)", "after it stopped", host.start)
+    yield Command("Quit  (q)", "exits rest at the venue; all is where it was when you come back", do.leave)
