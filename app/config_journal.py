@@ -14,10 +14,8 @@ from app.config.tree import flatten, is_tightening
 from app.execution.desk import Desk
 from app.risk.model import Limits
 
-_LIMITS: Final = {
-    ("risk.cool_down_min" if field.name == "cool_down_ms" else f"risk.{field.name}"): field.name
-    for field in fields(Limits)
-}
+_IN_MINUTES: Final = {"cool_down_ms": "cool_down_min", "error_window_ms": "error_window_min"}
+_LIMITS: Final = {f"risk.{_IN_MINUTES.get(field.name, field.name)}": field.name for field in fields(Limits)}
 """Settings key and field of each limit of the gate."""
 
 _Change = tuple[str, str | None, str | None, str]
@@ -67,7 +65,7 @@ class ConfigJournal:
         if not keys:
             return []
         limits = new.settings.risk.limits()
-        desk.limits = replace(desk.limits, **{_LIMITS[key]: getattr(limits, _LIMITS[key]) for key in keys})
+        desk.configure(replace(desk.configured, **{_LIMITS[key]: getattr(limits, _LIMITS[key]) for key in keys}))
         version, in_force = self.version + 1, self._in_force | {key: wanted[key] for key in keys}
         changes: list[_Change] = [(key, old[key], wanted[key], new.sources[key]) for key in keys]
         await self._write(desk, version, in_force, changes, {})

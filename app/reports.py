@@ -142,7 +142,7 @@ def summary(reader: Reader) -> Document:
     return {
         "intents_sha256": intents_sha256(reader),
         "trades": {row["state"]: row["n"] for row in states},
-        "denied_by_rule": _denied(reader),
+        "denied_by_rule": denied_by_rule(reader),
         "fills": report["fills"],
         "fees": {asset: totals["fees"] for asset, totals in report["by_asset"].items()},
         "pnl": report["by_asset"],
@@ -152,7 +152,8 @@ def summary(reader: Reader) -> Document:
     }
 
 
-def _denied(reader: Reader) -> dict[str, int]:
+def denied_by_rule(reader: Reader) -> dict[str, int]:
+    """Proposals that were denied, by the rule that did, over the whole record."""
     counts: dict[str, int] = {}
     for row in reader.connection.execute("SELECT body FROM journal WHERE kind = 'trade.denied'"):
         for entity, *values in json.loads(row[0])["set"]:

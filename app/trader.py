@@ -23,6 +23,7 @@ from app.market.events import MarketEvent, MarketSource, event_time
 from app.market.pace import Pacer, pace
 from app.money import ZERO, add, mul, to_text
 from app.progress import Progress
+from app.risk.statistics import REMEMBERED
 from app.session import Session
 from app.session_plan import SessionPlan
 from app.trader_commands import handlers
@@ -185,6 +186,7 @@ class Trader:
         await self._feed_venue(event, position)
         if type(event) is Bar:
             await session.desk.activity.settle()
+            session.desk.observe(event)
             self.bus.publish(event)
             session.desk.cursor = (session.plan.source_id, position, now)
         self._metrics_due(now)
@@ -215,13 +217,16 @@ class Trader:
         self.modules = load_modules(session, self._maker, session.pipeline.propose)
         self.position = self._resume_position()
         longest = _FORGETS * max((m.spec.warmup_bars(m.params) for m in self.modules), default=0)
-        warm = self.source.bars_before(self.position, longest) if self.position and longest else {}
+        longest = max(longest, REMEMBERED + 1)
+        warm = self.source.bars_before(self.position, longest) if self.position else {}
         for module in self.modules:
             for bars in warm.values():
                 module.warm_up(bars)
             self.bus.subscribe(Bar, module.name, module.on_bar)
         self._record_modules()
         for bars in warm.values():
+            for bar in bars:
+                session.desk.watch.statistics.observe(bar)
             for bar in bars[-1:]:
                 session.desk.market.apply(bar, session.synthetic)
 
@@ -294,6 +299,7 @@ class Trader:
             *(("INSERT OR REPLACE INTO marks VALUES (?, ?, ?)", mark) for mark in marks),
         ]
         desk.record(tuple(statements))
+        desk.watch.sampled(curve.profit)
 
     def _module_row(self, module: Module, now: int) -> tuple[str, tuple[Any, ...]]:
         counters, total = module.counters, self.session.desk.counters

@@ -11,6 +11,7 @@ from app.execution.records import Trade
 from app.ids import by_prefix
 from app.money import to_text
 from app.outcomes import became
+from app.risk_commands import risk_handlers
 from storage.writer import Commit
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ def handlers(trader: Trader) -> Mapping[str, Handler]:
         "acknowledge": commands.acknowledge,
         "lift": commands.lift,
         "tighten": commands.tighten,
+        **risk_handlers(trader),
     }
 
 

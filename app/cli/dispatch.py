@@ -21,6 +21,7 @@ _HANDLERS: Final = {
     "positions": "watch",
     "orders": "watch",
     "pnl": "watch",
+    "risk": "risk",
     "errors": "watch",
     "alerts": "watch",
     "modules": "watch",

@@ -120,6 +120,7 @@ def _watching(command: _Command) -> None:
     command("positions", "open positions and their exits")
     _paged(command("orders", "orders, newest first"))
     command("pnl", "profit and loss, exact")
+    command("risk", "every limit and how much of it is used")
     errors = command("errors", "stored errors, newest first; ack ID marks one as seen")
     errors.add_argument("action", nargs="?", choices=["list", "ack"], default="list")
     errors.add_argument("id", nargs="?", metavar="ID")

@@ -149,20 +149,47 @@ class Risk(Section):
     """The gate's limits; amounts in account currency (US dollars)."""
 
     position: Amount = Field(default=Decimal(10), ge=0, le=MAX_AMOUNT, description="largest value of one position")
+    position_pct: Amount = Field(
+        default=Decimal(25), ge=0, le=100, description="the same, percent of equity; the tighter of both holds"
+    )
     exposure: Amount = Field(
         default=Decimal(50), ge=0, le=MAX_AMOUNT, description="largest value of all positions together"
     )
+    exposure_pct: Amount = Field(
+        default=Decimal(100), ge=0, le=100, description="the same, percent of equity; the tighter of both holds"
+    )
+    asset_exposure: Amount = Field(
+        default=Decimal(20), ge=0, le=MAX_AMOUNT, description="largest value of one base asset over all instruments"
+    )
+    venue_exposure: Amount = Field(
+        default=Decimal(50), ge=0, le=MAX_AMOUNT, description="largest value of everything at one venue"
+    )
+    correlation: Amount = Field(
+        default=Decimal("0.8"), ge=0, le=1, description="correlation from which positions count as one; unknown counts"
+    )
+    correlated_exposure: Amount = Field(
+        default=Decimal(30), ge=0, le=MAX_AMOUNT, description="largest value of positions that are correlated"
+    )
     open_positions: int = Field(default=5, ge=0, le=1000, description="most instruments held at once")
     daily_loss: Amount = Field(default=Decimal(50), ge=0, le=MAX_AMOUNT, description="largest loss since 00:00 UTC")
+    daily_loss_pct: Amount = Field(
+        default=Decimal(10), ge=0, le=100, description="the same, percent of equity at 00:00; the tighter holds"
+    )
     drawdown_pct: Amount = Field(
         default=Decimal(20), gt=0, le=100, description="largest fall of equity from its peak, percent"
     )
     trades_per_day: int = Field(default=50, ge=0, le=100_000, description="most trades since 00:00 UTC")
     losses_in_row: int = Field(default=5, ge=1, le=1000, description="losing trades in a row that stop new ones")
+    errors: int = Field(default=10, ge=0, le=100_000, description="most errors within `error_window_min`")
+    error_window_min: int = Field(default=10, ge=1, le=1440, description="minutes an error counts, market time")
     spread_bps: Amount = Field(default=Decimal(100), gt=0, le=10_000, description="widest spread traded, basis points")
+    volatility_pct: Amount = Field(
+        default=Decimal(400), gt=0, le=100_000, description="highest annualised volatility traded, percent"
+    )
     quote_age_ms: int = Field(default=10_000, ge=100, le=3_600_000, description="oldest quote the gate accepts")
     cool_down_min: int = Field(default=60, ge=0, le=525_600, description="pause per instrument after an entry or exit")
     slippage_bps: Amount = Field(default=Decimal(50), ge=0, le=100, description="largest worst-price distance admitted")
+    adaptive: bool = Field(default=True, description="whether bad times tighten the limits by themselves")
     rates: Annotated[Mapping[AssetName, Annotated[Amount, Field(gt=0, le=MAX_AMOUNT)]], AfterValidator(Names)] = Field(
         default_factory=_rates, description="account currency per unit, where no market values the asset"
     )
@@ -171,16 +198,27 @@ class Risk(Section):
         """As the gate reads them."""
         return Limits(
             position=self.position,
+            position_pct=self.position_pct,
             exposure=self.exposure,
+            exposure_pct=self.exposure_pct,
+            asset_exposure=self.asset_exposure,
+            venue_exposure=self.venue_exposure,
+            correlation=self.correlation,
+            correlated_exposure=self.correlated_exposure,
             open_positions=self.open_positions,
             daily_loss=self.daily_loss,
+            daily_loss_pct=self.daily_loss_pct,
             drawdown_pct=self.drawdown_pct,
             trades_per_day=self.trades_per_day,
             losses_in_row=self.losses_in_row,
+            errors=self.errors,
+            error_window_ms=self.error_window_min * 60_000,
             spread_bps=self.spread_bps,
+            volatility_pct=self.volatility_pct,
             quote_age_ms=self.quote_age_ms,
             cool_down_ms=self.cool_down_min * 60_000,
             slippage_bps=self.slippage_bps,
+            adaptive=self.adaptive,
         )
 
 

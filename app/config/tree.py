@@ -139,16 +139,27 @@ def look_up(tree: object, parts: tuple[object, ...]) -> object:
 # as a tightening.
 _TIGHTER: Final[dict[Path, int]] = {
     ("risk", "position"): -1,
+    ("risk", "position_pct"): -1,
     ("risk", "exposure"): -1,
+    ("risk", "exposure_pct"): -1,
+    ("risk", "asset_exposure"): -1,
+    ("risk", "venue_exposure"): -1,
+    ("risk", "correlation"): -1,
+    ("risk", "correlated_exposure"): -1,
     ("risk", "open_positions"): -1,
     ("risk", "daily_loss"): -1,
+    ("risk", "daily_loss_pct"): -1,
     ("risk", "drawdown_pct"): -1,
     ("risk", "trades_per_day"): -1,
     ("risk", "losses_in_row"): -1,
+    ("risk", "errors"): -1,
+    ("risk", "error_window_min"): 1,
     ("risk", "spread_bps"): -1,
+    ("risk", "volatility_pct"): -1,
     ("risk", "quote_age_ms"): -1,
     ("risk", "slippage_bps"): -1,
     ("risk", "cool_down_min"): 1,
+    ("risk", "adaptive"): 1,
     ("risk", "rates", ASSET): 0,
     ("trade", "slippage_bps"): -1,
     ("trade", "quote_age_ms"): -1,
@@ -174,6 +185,8 @@ def is_tightening(old: str, new: str, key: str) -> bool | None:
     direction = _TIGHTER.get(leaf.pattern)
     if direction is None or old == new:
         return None
+    if leaf.kind is Kind.SWITCH:
+        return (new == "true") is (direction > 0)
     try:
         return direction != 0 and sub(read_amount(new), read_amount(old)) * direction > 0
     except ValueError:

@@ -10,6 +10,7 @@ from app.execution.preview import fee_bound
 from app.money import CEILING, DOWN, FLOOR, ZERO, add, apply_bps, from_float, mul, round_to_step, sub
 from app.portfolio.positions import TripRecord
 from app.risk.model import Sizing
+from app.risk.room import rooms
 from app.risk.sizing import ModuleRecord, quantity
 from strategies.model import Direction, Exits, Instrument, Intent, Side, Signal
 
@@ -108,8 +109,8 @@ class IntentMaker:
         return self._intent(signal, intent_id, old.side, old.quantity, worst, old.exits)
 
     def _size(self, instrument: Instrument, worst: Decimal, rate: Decimal, volatility: float | None) -> Decimal:
-        desk = self.desk
-        risk = desk.risk_state(instrument.symbol)
+        risk = self.desk.risk_state(instrument.symbol)
+        room = rooms(risk, self.desk.limits)
         return quantity(
             self.sizing,
             price=worst,
@@ -117,8 +118,8 @@ class IntentMaker:
             instrument=instrument,
             equity=risk.equity,
             allocation_left=max(ZERO, sub(self.allocation, self.committed())),
-            position_room=max(ZERO, sub(desk.limits.position, risk.position_value)),
-            exposure_room=max(ZERO, sub(desk.limits.exposure, risk.exposure)),
+            position_room=room.position,
+            exposure_room=room.exposure,
             volatility=volatility,
             record=self._record(instrument, rate),
         )

@@ -12,20 +12,22 @@ from app.engine.activity import Activity
 from app.engine.clock import Clock
 from app.errors import CountersignError, Severity
 from app.execution.records import Trade
+from app.execution.risk_watch import load_watch, profile_row
 from app.execution.state import State
 from app.execution.stop_flag import StopFlag
 from app.execution.transition import Transition
 from app.market.state import MarketState
-from app.money import ZERO, add, mul, to_text
+from app.money import ZERO, add, mul, to_text, total
 from app.portfolio.equity import DAY_MS, EquityCurve
 from app.portfolio.valuation import Valuation
-from app.risk.model import Limits, RiskState
+from app.risk.adaptive import Level, step, tightened
+from app.risk.model import Correlated, Limits, RiskState
 from app.venues.base import Venue, VenueInfo
 from signers.base import DeviceState
 from signers.session import DeviceSession
 from storage.faults import TransitionLost
 from storage.writer import Commit, Writer
-from strategies.model import Instrument
+from strategies.model import Bar, Instrument
 
 _log = logs.get(__name__)
 
@@ -95,7 +97,11 @@ class Desk:
         self.market = market
         self.instruments = instruments
         self.valuation = valuation
-        self.limits = limits
+        self.watch = load_watch(state.reader, equity)
+        self.configured = limits
+        """The limits of the settings."""
+        self.limits = tightened(limits, self.watch.profile.level)
+        """Those in force: never looser."""
         self.terms = terms
         self.stop = stop
         self.equity = equity
@@ -169,8 +175,40 @@ class Desk:
         text = f"New trades stopped: {self.halted}. Exits stay managed. Restart the session to trade again."
         self.alert(Severity.CRITICAL, "halted", text)
 
+    def configure(self, limits: Limits) -> None:
+        """Other limits from the settings, in force at once as far as the adaptive profile leaves them."""
+        self.configured = limits
+        self.limits = tightened(limits, self.watch.profile.level)
+
+    def observe(self, bar: Bar) -> None:
+        """A bar is finished, and no module has seen it yet: what it says about risk, and whether that tightens the
+        limits or lets them go back."""
+        watch, now = self.watch, self.clock.now_ms()
+        watch.statistics.observe(bar)
+        watch.saw_quote(None if self.market.bar_ms(bar.symbol) else self.market.quote(bar.symbol))
+        losses = self.state.positions.losses_since(now - now % DAY_MS)
+        facts = watch.facts(self.terms.capital, losses, self._errors(now))
+        before, after = watch.profile, step(watch.profile, facts, self.configured, now)
+        if after is before or self.stale:
+            return
+        watch.profile = after
+        if after.level is before.level:
+            self.record((profile_row(after),))
+            return
+        self.limits = tightened(self.configured, after.level)
+        transition = self.transition()
+        transition.change("risk_level", "adaptive", before.level.value, after.level.value, after.reason)
+        transition.record(*profile_row(after))
+        self.commit(transition, "risk.level", after.level.value)
+        text = f"Risk limits went from {before.level} to {after.level}: {after.reason}."
+        self.alert(Severity.LOW if after.level is Level.NORMAL else Severity.MEDIUM, "risk.level", text)
+
+    def _errors(self, now_ms: int) -> int:
+        return self.watch.errors_since(now_ms - self.limits.error_window_ms)
+
     def record_error(self, error: CountersignError, subject: str = "") -> None:
         """Store an error for `countersign errors`; losing it to a failing disk is accepted, the log has it."""
+        self.watch.count_error(self.clock.now_ms())
         _log.error(error.code, what=error.what, sent=error.sent, next_step=error.next_step, subject=subject)
         values = (
             self.clock.now_ms(),
@@ -224,21 +262,26 @@ class Desk:
         """The situation an intent in `symbol` meets now; `without` leaves one signed trade of its own out."""
         now, state, market = self.clock.now_ms(), self.state, self.market
         instrument = self.instruments[symbol]
-        exposure, position, symbols, stale = self._exposure(symbol, without)
+        values, stale = self.values(without)
         self.sample_equity()
         equity, peak, day_start = self.equity.on(self.terms.capital)
         today = now - now % DAY_MS
         counted = without is not None and without.payload is not None and without.payload.signed_ms >= today
+        exposure, base = total([*values.values()]), instrument.base
+        correlation = self.watch.statistics.correlation
+        others = [
+            Correlated(held, value, correlation(symbol, held)) for held, value in values.items() if held != symbol
+        ]
         return RiskState(
             now_ms=now,
             instrument=instrument,
             quote=market.quote(symbol),
             bar_ms=market.bar_ms(symbol),
             rate=self.rate(instrument.quote),
-            position_value=position,
+            position_value=values.get(symbol, ZERO),
             exposure=exposure,
-            open_positions=len(symbols),
-            holds=symbol in symbols,
+            open_positions=len(values) + len(stale),
+            holds=symbol in values or symbol in stale,
             equity=equity,
             equity_peak=peak,
             day_start_equity=day_start,
@@ -248,6 +291,12 @@ class Desk:
             stale_marks=stale,
             unknown_orders=state.unknown_orders(),
             halted="the emergency stop is in force" if self.stop.raised() else self.halted,
+            asset_value=total([value for held, value in values.items() if self.instruments[held].base == base]),
+            venue=self.terms.venue,
+            venue_value=exposure,
+            others=tuple(others),
+            volatility_pct=self.watch.statistics.volatility_pct(symbol),
+            errors=self._errors(now),
         )
 
     def rate(self, asset: str) -> Decimal | None:
@@ -260,9 +309,10 @@ class Desk:
         if profit is not None:
             self.equity.sample(self.clock.now_ms(), profit)
 
-    def _exposure(self, symbol: str, without: Trade | None) -> tuple[Decimal, Decimal, set[str], tuple[str, ...]]:
-        """Value of everything, of `symbol`, the symbols concerned, and those whose mark or rate is stale or missing."""
-        exposure, of_symbol, stale = ZERO, ZERO, []
+    def values(self, without: Trade | None = None) -> tuple[dict[str, Decimal], tuple[str, ...]]:
+        """Positions and pending entries in account currency, by symbol; and the symbols of those whose mark or rate is
+        stale or missing. `without` leaves one trade out."""
+        values, stale = {}, []
         pending = self.state.pending_entries(without)
         symbols = set(pending) | {holding.symbol for holding in self.state.positions.open_holdings()}
         for held in sorted(symbols):
@@ -271,11 +321,8 @@ class Desk:
                 stale.append(held)
                 continue
             value = add(self.state.position_value(held, mark[0]), pending.get(held, ZERO))
-            value = mul(value, rate)
-            exposure = add(exposure, value)
-            if held == symbol:
-                of_symbol = value
-        return exposure, of_symbol, symbols, tuple(stale)
+            values[held] = mul(value, rate)
+        return values, tuple(stale)
 
     def _fresh(self, symbol: str, ts_ms: int) -> bool:
         """Whether a mark of `symbol` is young enough to trade on. A bar's length is allowed, the end included: of two

@@ -6,8 +6,9 @@ reason is rounded, upwards, so that it never looks smaller than the limit it bro
 
 What happens exactly at a limit:
 
-- sizes, counts and distances (position, exposure, open positions, trades a day, spread, slippage, quote age): at the
-  limit is allowed, beyond it is denied. Counts include this trade.
+- sizes, counts and distances (position, the exposures, open positions, trades a day, errors, spread, volatility,
+  slippage, quote age): at the limit is allowed, beyond it is denied. Counts include this trade.
+- correlation: at the threshold counts as correlated, and so does what is not known.
 - losses (daily loss, drawdown, losses in a row): at the limit is denied. A loss limit of 0 therefore stops at once.
 - cool-down: over at exactly its end.
 
@@ -27,8 +28,11 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
-from app.money import UP, ZERO, add, div, mul, quantise, sub, to_text
+from app.money import UP, ZERO, add, div, mul, sub, to_text
+from app.risk import account_rules as account
 from app.risk.model import Allow, Deny, Limits, RiskState, Verdict
+from app.risk.room import fits
+from app.risk.words import seconds, shown
 from app.text import counted
 from storage.decimals import CONTEXT
 from strategies.model import InstrumentKind, Intent, Side
@@ -39,7 +43,6 @@ _remainder: Final = CONTEXT.remainder  # exact: traps instead of rounding
 _BUY: Final = Side.BUY  # a global is cheaper than an attribute of the enum; the same goes for ZERO against 0
 _BPS_PER_UNIT: Final = Decimal(10_000)
 _BPS_PER_HALF: Final = Decimal(20_000)
-_HUNDRED: Final = Decimal(100)
 
 Breach = tuple[str, str, str]
 """The sentence, its number and its limit."""
@@ -52,12 +55,20 @@ def check(intent: Intent, state: RiskState, limits: Limits) -> Verdict:
         decimal.DecimalException: an amount of `state` or `limits` is NaN, or needs more than 100 digits. The caller
             takes no trade then.
     """
-    table, allow = (_EXIT_TABLE, _ALLOW_EXIT) if intent.reduce_only else (_ENTRY_TABLE, _ALLOW_ENTRY)
+    if intent.reduce_only:
+        return _first(_EXIT_TABLE, intent, state, limits) or _ALLOW_EXIT
+    denied = _first(_BEFORE_SIZES, intent, state, limits)
+    if denied is None and not fits(intent, state, limits):
+        denied = _first(_SIZES, intent, state, limits)
+    return denied or _first(_AFTER_SIZES, intent, state, limits) or _ALLOW_ENTRY
+
+
+def _first(table: _Table, intent: Intent, state: RiskState, limits: Limits) -> Deny | None:
     for name, rule in table:
         breach = rule(intent, state, limits)
         if breach is not None:
             return Deny(name, *breach)
-    return allow
+    return None
 
 
 # --- is trading possible at all -------------------------------------------------------------------------------------
@@ -123,7 +134,7 @@ def _clock(intent: Intent, state: RiskState, _limits: Limits) -> Breach | None:
         return None
     ahead = max(quote.ts_ms, intent.created_ms) - now_ms
     what = "quote" if quote.ts_ms > now_ms else "intent"
-    number = _seconds(ahead)
+    number = seconds(ahead)
     return f"The {what} of {intent.symbol} is {number} s ahead of the clock; the limit is 0 s.", number, "0"
 
 
@@ -137,7 +148,7 @@ def _quote_age(intent: Intent, state: RiskState, limits: Limits) -> Breach | Non
         limit_ms = state.bar_ms
         if age_ms <= limit_ms:
             return None
-    number, limit = _seconds(age_ms), _seconds(limit_ms)
+    number, limit = seconds(age_ms), seconds(limit_ms)
     return f"The quote of {intent.symbol} is {number} s old; the limit is {limit} s.", number, limit
 
 
@@ -168,8 +179,17 @@ def _spread(intent: Intent, state: RiskState, limits: Limits) -> Breach | None:
     wide, both = mul(sub(ask, bid), _BPS_PER_HALF), add(ask, bid)
     if wide <= mul(limits.spread_bps, both):
         return None
-    number, limit = _shown(div(wide, both, 2, UP)), to_text(limits.spread_bps)
+    number, limit = shown(div(wide, both, 2, UP)), to_text(limits.spread_bps)
     return f"The spread of {intent.symbol} is {number} bps; the limit is {limit} bps.", number, limit
+
+
+def _volatility(intent: Intent, state: RiskState, limits: Limits) -> Breach | None:
+    # Unknown passes: at a start nothing is known of an instrument for some bars, and its position limit holds.
+    volatility = state.volatility_pct
+    if volatility is None or volatility <= limits.volatility_pct:
+        return None
+    number, limit = shown(volatility), to_text(limits.volatility_pct)
+    return f"The volatility of {intent.symbol} is {number} % a year; the limit is {limit} %.", number, limit
 
 
 def _slippage(intent: Intent, state: RiskState, limits: Limits) -> Breach | None:
@@ -184,7 +204,7 @@ def _slippage(intent: Intent, state: RiskState, limits: Limits) -> Breach | None
     scaled = mul(away, _BPS_PER_UNIT)
     if scaled <= mul(limits.slippage_bps, touch):
         return None
-    number, limit = _shown(div(scaled, touch, 2, UP)), to_text(limits.slippage_bps)
+    number, limit = shown(div(scaled, touch, 2, UP)), to_text(limits.slippage_bps)
     return (
         f"The worst price of {intent.symbol} is {number} bps from the {name}; the limit is {limit} bps.",
         number,
@@ -232,83 +252,10 @@ def _exits(intent: Intent, state: RiskState, _limits: Limits) -> Breach | None:
     return None
 
 
-# --- is there room --------------------------------------------------------------------------------------------------
-
-
-def _position(intent: Intent, state: RiskState, limits: Limits) -> Breach | None:
-    assert state.rate is not None
-    after = add(state.position_value, mul(mul(intent.quantity, intent.worst_price), state.rate))
-    if after <= limits.position:
-        return None
-    number, limit = _usd(after), to_text(limits.position)
-    return f"Position in {intent.symbol} would be {number} USD; the limit is {limit} USD.", number, limit
-
-
-def _exposure(intent: Intent, state: RiskState, limits: Limits) -> Breach | None:
-    assert state.rate is not None
-    after = add(state.exposure, mul(mul(intent.quantity, intent.worst_price), state.rate))
-    if after <= limits.exposure:
-        return None
-    number, limit = _usd(after), to_text(limits.exposure)
-    return f"Exposure over all positions would be {number} USD; the limit is {limit} USD.", number, limit
-
-
-def _open_positions(intent: Intent, state: RiskState, limits: Limits) -> Breach | None:
-    if state.holds or state.open_positions < limits.open_positions:
-        return None
-    number, limit = str(state.open_positions + 1), str(limits.open_positions)
-    return f"With {intent.symbol} there would be {number} open positions; the limit is {limit}.", number, limit
-
-
-# --- has it gone badly, or too fast ---------------------------------------------------------------------------------
-
-
-def _daily_loss(_intent: Intent, state: RiskState, limits: Limits) -> Breach | None:
-    loss = sub(state.day_start_equity, state.equity)
-    if loss < limits.daily_loss:
-        return None
-    number, limit = _usd(loss), to_text(limits.daily_loss)
-    return f"The loss since 00:00 UTC is {number} USD; trading stops at {limit} USD.", number, limit
-
-
-def _drawdown(_intent: Intent, state: RiskState, limits: Limits) -> Breach | None:
-    peak = state.equity_peak
-    if peak <= ZERO:
-        return f"The peak of equity is {to_text(peak)} USD; it must be above 0 USD.", to_text(peak), "0"
-    fall = mul(sub(peak, state.equity), _HUNDRED)
-    if fall < mul(limits.drawdown_pct, peak):
-        return None
-    number, limit = _shown(div(fall, peak, 2, UP)), to_text(limits.drawdown_pct)
-    return f"Equity is {number} % below its peak; trading stops at {limit} %.", number, limit
-
-
-def _trades_per_day(_intent: Intent, state: RiskState, limits: Limits) -> Breach | None:
-    if state.trades_today < limits.trades_per_day:
-        return None
-    number, limit = str(state.trades_today + 1), str(limits.trades_per_day)
-    return f"This would be trade {number} of the day; the limit is {limit} trades.", number, limit
-
-
-def _losses_in_row(_intent: Intent, state: RiskState, limits: Limits) -> Breach | None:
-    if state.losses_in_row < limits.losses_in_row:
-        return None
-    number, limit = str(state.losses_in_row), str(limits.losses_in_row)
-    return f"The last {number} closed trades lost; trading stops at {limit} losses in a row.", number, limit
-
-
-def _cool_down(intent: Intent, state: RiskState, limits: Limits) -> Breach | None:
-    if state.last_trade_ms is None:
-        return None
-    rested_ms = state.now_ms - state.last_trade_ms
-    if rested_ms >= limits.cool_down_ms:
-        return None
-    number, limit = _seconds(rested_ms), _seconds(limits.cool_down_ms)
-    return f"The last trade in {intent.symbol} was {number} s ago; the cool-down is {limit} s.", number, limit
-
-
 # --- the table ------------------------------------------------------------------------------------------------------
 
 RuleFunction = Callable[[Intent, RiskState, Limits], Breach | None]
+_Table = tuple[tuple[str, RuleFunction], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -330,37 +277,31 @@ RULES: Final = (
     Rule("stale_marks", _stale_marks),
     Rule("valuation", _valuation),
     Rule("spread", _spread),
+    Rule("volatility", _volatility),
     Rule("slippage", _slippage),
     Rule("long_only", _long_only),
     Rule("exits", _exits),
-    Rule("position", _position),
-    Rule("exposure", _exposure),
-    Rule("open_positions", _open_positions),
-    Rule("daily_loss", _daily_loss),
-    Rule("drawdown", _drawdown),
-    Rule("trades_per_day", _trades_per_day),
-    Rule("losses_in_row", _losses_in_row),
-    Rule("cool_down", _cool_down),
+    Rule("position", account.position),
+    Rule("exposure", account.exposure),
+    Rule("asset_exposure", account.asset_exposure),
+    Rule("venue_exposure", account.venue_exposure),
+    Rule("correlated_exposure", account.correlated_exposure),
+    Rule("open_positions", account.open_positions),
+    Rule("daily_loss", account.daily_loss),
+    Rule("drawdown", account.drawdown),
+    Rule("trades_per_day", account.trades_per_day),
+    Rule("losses_in_row", account.losses_in_row),
+    Rule("errors", account.errors),
+    Rule("cool_down", account.cool_down),
 )
 """In the order in which they are tried. Later rules assert what earlier ones made sure of: a quote, a rate."""
 
-_ENTRY_TABLE: Final = tuple((rule.name, rule.test) for rule in RULES)
-_EXIT_TABLE: Final = tuple((rule.name, rule.test) for rule in RULES if rule.exits)
+_FIRST_SIZE: Final = next(n for n, rule in enumerate(RULES) if rule.test is account.position)
+_LAST_SIZE: Final = next(n for n, rule in enumerate(RULES) if rule.test is account.correlated_exposure)
+_ENTRY_TABLE: Final[_Table] = tuple((rule.name, rule.test) for rule in RULES)
+_BEFORE_SIZES: Final = _ENTRY_TABLE[:_FIRST_SIZE]
+_SIZES: Final = _ENTRY_TABLE[_FIRST_SIZE : _LAST_SIZE + 1]
+_AFTER_SIZES: Final = _ENTRY_TABLE[_LAST_SIZE + 1 :]
+_EXIT_TABLE: Final[_Table] = tuple((rule.name, rule.test) for rule in RULES if rule.exits)
 _ALLOW_ENTRY: Final = Allow(tuple(name for name, _ in _ENTRY_TABLE))
 _ALLOW_EXIT: Final = Allow(tuple(name for name, _ in _EXIT_TABLE))
-
-
-# --- words ----------------------------------------------------------------------------------------------------------
-
-
-def _shown(amount: Decimal) -> str:
-    return format(amount, "f")
-
-
-def _usd(amount: Decimal) -> str:
-    return _shown(quantise(amount, 2, UP))
-
-
-def _seconds(ms: int) -> str:
-    text = f"{abs(ms) // 1000}.{abs(ms) % 1000:03d}".rstrip("0").rstrip(".")
-    return f"-{text}" if ms < 0 else text

@@ -38,7 +38,7 @@ from app.execution.preview import fee_bound  # noqa: E402
 from app.ids import intent_id  # noqa: E402
 from app.money import CEILING, DOWN, FLOOR, ZERO, add, apply_bps, from_float, quantise, round_to_step, sub  # noqa: E402
 from app.risk.gate import check  # noqa: E402
-from app.risk.model import Allow, Limits, RiskState, Sizing  # noqa: E402
+from app.risk.model import Allow, Correlated, Limits, RiskState, Sizing  # noqa: E402
 from app.risk.sizing import ModuleRecord, quantity  # noqa: E402
 from strategies.indicators import Ema, RollingMax  # noqa: E402
 from strategies.model import Bar, Direction, Exits, Instrument, Intent, Quote, Side, Signal  # noqa: E402
@@ -56,6 +56,11 @@ RECORD: Final = ModuleRecord()
 EQUITY: Final = Decimal(10_000)
 HUNDRED: Final = Decimal(100)
 EXPOSURE: Final = Decimal(20)
+OTHERS: Final = (
+    Correlated("BTC-USDT", Decimal(10), Decimal("0.91")),
+    Correlated("SOL-USDT", Decimal(10), Decimal("0.42")),
+)
+VOLATILITY: Final = Decimal("135.8600")
 ROOM: Final = sub(LIMITS.exposure, EXPOSURE)
 SLIPPAGE: Final = Decimal(20)
 FEE: Final = Decimal(10)
@@ -100,6 +105,12 @@ def situation(quote: Quote, sequence: int) -> RiskState:
         stale_marks=(),
         unknown_orders=0,
         halted="",
+        asset_value=ZERO,
+        venue="paper",
+        venue_value=EXPOSURE,
+        others=OTHERS,
+        volatility_pct=VOLATILITY,
+        errors=0,
     )
 
 

@@ -33,7 +33,7 @@ from app.venues.base import OrderReport, OrderRequest, SignedText
 from storage.faults import StorageFault
 from storage.journal import read_mirror
 from storage.writer import Commit
-from strategies.model import Book, Exits, Instrument, Intent, Side
+from strategies.model import Bar, Book, Exits, Instrument, Intent, Side
 
 START = 1_600_000_000_000
 ETH = Instrument("ETH-USDT", "ETH", "USDT", Decimal("0.01"), Decimal("0.001"))
@@ -42,15 +42,23 @@ ETH_BTC = Instrument("ETH-BTC", "ETH", "BTC", Decimal("0.00001"), Decimal("0.001
 
 WIDE = {
     "risk.position": "1000000",
+    "risk.position_pct": "100",
     "risk.exposure": "10000000",
+    "risk.asset_exposure": "10000000",
+    "risk.venue_exposure": "10000000",
+    "risk.correlated_exposure": "10000000",
     "risk.open_positions": "100",
     "risk.daily_loss": "1000000",
+    "risk.daily_loss_pct": "100",
     "risk.drawdown_pct": "100",
     "risk.trades_per_day": "100000",
     "risk.losses_in_row": "1000",
+    "risk.errors": "100000",
     "risk.spread_bps": "10000",
+    "risk.volatility_pct": "100000",
     "risk.cool_down_min": "0",
     "risk.slippage_bps": "100",
+    "risk.adaptive": "false",
     "trade.slippage_bps": "100",
     "modules.momentum.allocation": "1000000",
 }
@@ -94,6 +102,9 @@ class Rig:
             await session.recovery.resume(session.pipeline)
             await session.venue.market(event, self.position)
         await self.settle()
+        if type(event) is Bar:
+            session.desk.observe(event)
+            await self.settle()
 
     async def book(
         self, bid: str, ask: str, size: str = "1000", *, symbol: str = "ETH-USDT", after_ms: int = 1000

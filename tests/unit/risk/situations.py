@@ -71,5 +71,11 @@ def state(**changes: Any) -> RiskState:
         stale_marks=(),
         unknown_orders=0,
         halted="",
+        asset_value=Decimal(0),
+        venue="paper",
+        venue_value=Decimal(0),
+        others=(),
+        volatility_pct=None,
+        errors=0,
     )
     return calm._replace(**changes)

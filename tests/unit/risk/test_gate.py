@@ -35,8 +35,9 @@ def test_a_calm_situation_is_allowed_and_every_rule_was_asked_in_order() -> None
 def test_the_order_of_the_rules_is_fixed() -> None:
     assert [rule.name for rule in RULES] == [
         *("halted", "unknown_orders", "precision", "quote", "clock", "quote_age", "stale_marks", "valuation"),
-        *("spread", "slippage", "long_only", "exits", "position", "exposure", "open_positions", "daily_loss"),
-        *("drawdown", "trades_per_day", "losses_in_row", "cool_down"),
+        *("spread", "volatility", "slippage", "long_only", "exits", "position", "exposure", "asset_exposure"),
+        *("venue_exposure", "correlated_exposure", "open_positions", "daily_loss", "drawdown", "trades_per_day"),
+        *("losses_in_row", "errors", "cool_down"),
     ]
 
 
