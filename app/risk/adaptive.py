@@ -32,7 +32,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Final
 
-from app.money import UP, div, mul, sub, to_text
+from app.money import UP, ZERO, div, mul, sub, to_text
 from app.risk.model import Limits
 from app.risk.words import shown
 
@@ -100,43 +100,42 @@ class Profile:
 
 def judge(facts: Facts, limits: Limits) -> tuple[Level, str]:
     """The level that the facts call for by the configured `limits`, and what calls for it, in words."""
-    found = [each for each in (*_market(facts, limits), *_record(facts, limits)) if each[0] is not Level.NORMAL]
-    level = max((level for level, _ in found), key=lambda each: each.rank, default=Level.NORMAL)
-    return level, "; ".join(words for each, words in found if each is level)
+    levels = _levels(facts, limits)
+    level = max(levels, key=lambda each: each.rank)
+    if level is Level.NORMAL:
+        return level, ""
+    words = _words(facts, limits)
+    return level, "; ".join(words[number] for number, each in enumerate(levels) if each is level)
 
 
-def _market(facts: Facts, limits: Limits) -> list[tuple[Level, str]]:
-    found, ratio, spread = [], facts.volatility_ratio, facts.spread_bps
-    if ratio is not None:
-        level = _of(ratio, _CAUTIOUS_RATIO, _DEFENSIVE_RATIO)
-        found.append((level, f"volatility is {to_text(ratio)} times its longer average"))
-    if spread is not None:
-        level = _share(spread, limits.spread_bps)
-        found.append((level, f"the spread is {to_text(spread)} bps, the limit {to_text(limits.spread_bps)} bps"))
-    return found
+def _levels(facts: Facts, limits: Limits) -> tuple[Level, ...]:
+    """One for each fact, in the order of `_words`."""
+    ratio, spread, peak = facts.volatility_ratio, facts.spread_bps, facts.equity_peak
+    fall = mul(sub(peak, facts.equity), _HUNDRED) if peak > ZERO else ZERO
+    return (
+        Level.NORMAL if ratio is None else _of(ratio, _CAUTIOUS_RATIO, _DEFENSIVE_RATIO),
+        _share(Decimal(facts.losses_in_row), Decimal(limits.losses_in_row)),
+        _share(fall, mul(limits.drawdown_pct, peak)),
+        _share(Decimal(facts.errors), Decimal(limits.errors)),
+        Level.NORMAL if spread is None else _share(spread, limits.spread_bps),
+    )
 
 
-def _record(facts: Facts, limits: Limits) -> list[tuple[Level, str]]:
-    losses, errors = facts.losses_in_row, facts.errors
-    found = [
-        (
-            _share(Decimal(losses), Decimal(limits.losses_in_row)),
-            f"{losses} losses in a row, the limit is {limits.losses_in_row}",
-        ),
-        (_share(Decimal(errors), Decimal(limits.errors)), f"{errors} errors of late, the limit is {limits.errors}"),
-    ]
-    fall = mul(sub(facts.equity_peak, facts.equity), _HUNDRED)
-    if facts.equity_peak > 0 and fall > 0:
-        percent = div(fall, facts.equity_peak, 2, UP)
-        level = _share(fall, mul(limits.drawdown_pct, facts.equity_peak))
-        words = f"equity is {shown(percent)} % below its peak, the limit is {to_text(limits.drawdown_pct)} %"
-        found.append((level, words))
-    return found
+def _words(facts: Facts, limits: Limits) -> tuple[str, ...]:
+    ratio, spread, peak = facts.volatility_ratio or ZERO, facts.spread_bps or ZERO, facts.equity_peak
+    fall = div(mul(sub(peak, facts.equity), _HUNDRED), peak, 2, UP) if peak > ZERO else ZERO
+    return (
+        f"volatility is {to_text(ratio)} times its longer average",
+        f"{facts.losses_in_row} losses in a row, the limit is {limits.losses_in_row}",
+        f"equity is {shown(fall)} % below its peak, the limit is {to_text(limits.drawdown_pct)} %",
+        f"{facts.errors} errors of late, the limit is {limits.errors}",
+        f"the spread is {to_text(spread)} bps, the limit {to_text(limits.spread_bps)} bps",
+    )
 
 
 def _share(used: Decimal, limit: Decimal) -> Level:
     """By the share of a limit that is used; nothing used is nothing, whatever the limit."""
-    if used <= 0:
+    if used <= ZERO:
         return Level.NORMAL
     return _of(used, mul(limit, _CAUTIOUS_SHARE), mul(limit, _DEFENSIVE_SHARE))
 

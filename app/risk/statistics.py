@@ -1,7 +1,7 @@
 """What the newest bars say of each instrument: volatility, and how two of them move together. Pure memory.
 
 All figures are of log returns between the closes of consecutive bars, and a function of the last `REMEMBERED` bars
-alone: after a restart, fed with those bars again, every figure is the same to the last bit.
+alone, with exact sums: after a restart, fed with those bars again, every figure is the same to the last bit.
 
 - Volatility: standard deviation of the last `VOLATILITY_BARS` returns, annualised (365 days of 24 hours; Hull,
   "Options, Futures, and Other Derivatives", estimating volatility from historical data). At least `LEAST_VOLATILITY`.
@@ -35,45 +35,71 @@ LEAST_AVERAGE: Final = 240
 
 _YEAR_MS: Final = 365 * 24 * 3_600_000
 _PLACES: Final = 4
+_UNITS: Final = 10**12
 
 
 class _Return(NamedTuple):
-    """Log return from the close at `start_ms` to the close at `end_ms`."""
+    """Log return from the close at `start_ms` to the close at `end_ms`, in units of 1e-12."""
 
     start_ms: int
     end_ms: int
-    value: float
+    value: int
+
+
+class _Window:
+    """Sum and sum of squares of the newest `most` returns. Of whole numbers: what leaves is taken off exactly, so a bar
+    costs the same whatever the window, and nothing drifts (a float window would have to be summed anew, 140 us a bar).
+    """
+
+    __slots__ = ("_most", "_squares", "_sum", "_values")
+
+    def __init__(self, most: int) -> None:
+        self._values: deque[int] = deque()
+        self._most = most
+        self._sum = self._squares = 0
+
+    def add(self, value: int) -> None:
+        self._values.append(value)
+        self._sum += value
+        self._squares += value * value
+        if len(self._values) > self._most:
+            old = self._values.popleft()
+            self._sum -= old
+            self._squares -= old * old
+
+    def deviation(self, least: int) -> float | None:
+        """Sample standard deviation; None of fewer than `least`."""
+        count = len(self._values)
+        if count < least:
+            return None
+        return math.sqrt((count * self._squares - self._sum * self._sum) / (count * (count - 1))) / _UNITS
 
 
 class _Series:
     """One instrument."""
 
-    __slots__ = ("close", "close_ms", "ratio", "returns", "timeframe_ms", "volatility_pct")
+    __slots__ = ("_average", "_close", "_recent", "close_ms", "ratio", "returns", "timeframe_ms", "volatility_pct")
 
     def __init__(self, bar: Bar) -> None:
         self.timeframe_ms = bar.timeframe_ms
         self.close_ms = bar.close_ms
-        self.close = float(bar.close)
-        self.returns: deque[_Return] = deque(maxlen=REMEMBERED)
+        self.returns: deque[_Return] = deque(maxlen=CORRELATION_BARS)
         self.volatility_pct: Decimal | None = None
         self.ratio: Decimal | None = None
+        self._close = float(bar.close)
+        self._recent, self._average = _Window(VOLATILITY_BARS), _Window(REMEMBERED)
 
     def observe(self, bar: Bar) -> None:
         close = float(bar.close)
-        self.returns.append(_Return(self.close_ms, bar.close_ms, math.log(close / self.close)))
-        self.close, self.close_ms = close, bar.close_ms
-        self._measure()
-
-    def _measure(self) -> None:
-        values = [each.value for each in self.returns]
-        if len(values) < LEAST_VOLATILITY:
-            return
-        recent = _deviation(values[-VOLATILITY_BARS:])
-        annual = recent * math.sqrt(_YEAR_MS / self.timeframe_ms)
-        self.volatility_pct = _rounded(annual * 100.0)
-        if len(values) >= LEAST_AVERAGE:
-            average = _deviation(values)
-            self.ratio = _rounded(recent / average) if average > 0.0 else None
+        value = round(math.log(close / self._close) * _UNITS)
+        self.returns.append(_Return(self.close_ms, bar.close_ms, value))
+        self._recent.add(value)
+        self._average.add(value)
+        self._close, self.close_ms = close, bar.close_ms
+        recent, average = self._recent.deviation(LEAST_VOLATILITY), self._average.deviation(LEAST_AVERAGE)
+        if recent is not None:
+            self.volatility_pct = _rounded(recent * math.sqrt(_YEAR_MS / self.timeframe_ms) * 100.0)
+        self.ratio = None if recent is None or not average else _rounded(recent / average)
 
 
 class BarStatistics:
@@ -86,8 +112,8 @@ class BarStatistics:
 
     def observe(self, bar: Bar) -> None:
         """Take a finished bar. One that is not newer than the last is left out; another timeframe begins anew."""
-        if bar.close <= 0:
-            self._series.pop(bar.symbol, None)
+        if not 0.0 < float(bar.close) < math.inf:
+            self._series.pop(bar.symbol, None)  # no logarithm: what is known of it ends here
             return
         series = self._series.get(bar.symbol)
         if series is None or series.timeframe_ms != bar.timeframe_ms:
@@ -107,7 +133,7 @@ class BarStatistics:
         return ratios[len(ratios) // 2] if ratios else None
 
     def returns(self, symbol: str) -> int:
-        """How many returns are known, for the words about a figure that is not."""
+        """How many returns are known, up to `CORRELATION_BARS`: for the words about a figure that is not."""
         series = self._series.get(symbol)
         return 0 if series is None else len(series.returns)
 
@@ -128,34 +154,19 @@ class BarStatistics:
 
 
 def _correlation(first: _Series, second: _Series) -> Decimal | None:
-    mine = {(each.start_ms, each.end_ms): each.value for each in _newest(first)}
-    pairs = [
-        (mine[each.start_ms, each.end_ms], each.value)
-        for each in _newest(second)
-        if (each.start_ms, each.end_ms) in mine
-    ]
+    """n * sum(xy) - sum(x) * sum(y) over the root of the same for xx and yy; exact up to the root."""
+    mine = {(start_ms, end_ms): value for start_ms, end_ms, value in first.returns}
+    pairs = [(mine[each[:2]], each[2]) for each in second.returns if each[:2] in mine]
     count = len(pairs)
     if count < LEAST_CORRELATION:
         return None
-    mean_x = math.fsum(x for x, _ in pairs) / count
-    mean_y = math.fsum(y for _, y in pairs) / count
-    spread_x = math.fsum((x - mean_x) ** 2 for x, _ in pairs)
-    spread_y = math.fsum((y - mean_y) ** 2 for _, y in pairs)
-    scale = math.sqrt(spread_x) * math.sqrt(spread_y)
-    if scale <= 0.0:
+    sum_x, sum_y = sum(x for x, _ in pairs), sum(y for _, y in pairs)
+    spread_x = count * sum(x * x for x, _ in pairs) - sum_x * sum_x
+    spread_y = count * sum(y * y for _, y in pairs) - sum_y * sum_y
+    if not spread_x or not spread_y:
         return None
-    together = math.fsum((x - mean_x) * (y - mean_y) for x, y in pairs)
-    return _rounded(max(-1.0, min(1.0, together / scale)))
-
-
-def _newest(series: _Series) -> list[_Return]:
-    return list(series.returns)[-CORRELATION_BARS:]
-
-
-def _deviation(values: list[float]) -> float:
-    """Sample standard deviation."""
-    mean = math.fsum(values) / len(values)
-    return math.sqrt(math.fsum([(away := value - mean) * away for value in values]) / (len(values) - 1))
+    together = count * sum(x * y for x, y in pairs) - sum_x * sum_y
+    return _rounded(max(-1.0, min(1.0, together / (math.sqrt(spread_x) * math.sqrt(spread_y)))))
 
 
 def _rounded(figure: float) -> Decimal | None:

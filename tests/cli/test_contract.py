@@ -12,7 +12,7 @@ import pytest
 
 from tests.cli.harness import COMMAND, Cli, Result, checked, one_document, shell, write_candles
 
-READERS = ("status", "positions", "orders", "pnl", "errors", "alerts", "journal", "health")
+READERS = ("status", "positions", "orders", "pnl", "risk", "errors", "alerts", "journal", "health")
 
 
 def test_the_real_command_refuses_with_words_and_one_document(cli: Cli) -> None:

@@ -11,7 +11,7 @@ import pytest
 from tests.cli.harness import Cli, write_candles
 
 COMMANDS = (
-    "run --headless --for 1", "status", "health", "pnl", "modules", "journal verify", "errors ack 1",
+    "run --headless --for 1", "status", "health", "pnl", "risk", "modules", "journal verify", "errors ack 1",
     "backup copy.db", "restore copy.db",
 )  # fmt: skip
 

@@ -46,3 +46,18 @@ def test_a_looser_limit_needs_the_typed_word(home: Path) -> None:
     refused = countersign(home, "config", "set", "risk.position", "500")
     assert refused.returncode == 3
     assert "Nothing was changed" in refused.stderr
+
+
+def test_risk_through_the_running_trader_shows_the_tightened_limit(home: Path) -> None:
+    def position() -> dict[str, str]:
+        shown = json.loads(countersign(home, "risk", "--json").stdout)
+        assert (shown["schema"], shown["running"], shown["level"]) == ("countersign.risk/1", True, "normal")
+        (found,) = [limit for limit in shown["limits"] if limit["name"] == "asset_exposure"]
+        return dict(found)
+
+    assert position()["limit"] == "20"
+    countersign(home, "config", "set", "risk.asset_exposure", "7")
+    assert position()["limit"] == "7"
+    words = countersign(home, "risk").stdout
+    assert "largest asset" in words
+    assert "BTC-USDT" in words

@@ -14,8 +14,8 @@ from tests.unit.cli.conftest import Call
 from tests.unit.storage.test_database import foreign
 
 READERS = (
-    "status", "positions", "orders", "pnl", "errors", "alerts", "journal", "journal verify", "health", "modules",
-    "proposals", "confirm abcd", "decline abcd", "backup copy.db", "errors ack 1", "stop", "doctor",
+    "status", "positions", "orders", "pnl", "risk", "errors", "alerts", "journal", "journal verify", "health",
+    "modules", "proposals", "confirm abcd", "decline abcd", "backup copy.db", "errors ack 1", "stop", "doctor",
 )  # fmt: skip
 
 
@@ -37,7 +37,7 @@ def test_a_profile_that_was_named_must_be_the_database_s(
     assert call(*command.split(), "--db", live).code == 3
 
 
-@pytest.mark.parametrize("command", ["status", "positions", "pnl", "journal", "orders --json"])
+@pytest.mark.parametrize("command", ["status", "positions", "pnl", "risk", "journal", "orders --json"])
 def test_without_a_name_another_profile_is_said(call: Call, live: Path, tmp_path: Path, command: str) -> None:
     result = call(*command.split(), "--db", live)
     assert result.code == 0

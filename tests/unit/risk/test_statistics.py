@@ -158,3 +158,11 @@ def test_a_bar_again_is_left_out_and_another_timeframe_begins_anew() -> None:
     assert (made.returns("A-USDT"), made.volatility_pct("A-USDT")) == (99, before)
     made.observe(bars("A-USDT", [100.0], start=200 * MINUTE, frame=5 * MINUTE)[0])
     assert (made.returns("A-USDT"), made.volatility_pct("A-USDT")) == (0, None)
+
+
+@pytest.mark.parametrize("close", ["0", "-1", "1E-400", "1E+400"])
+def test_a_close_without_a_logarithm_ends_what_is_known(close: str) -> None:
+    path = bars("A-USDT", walk(1, 100))
+    made, price = fed(path), D(close)
+    made.observe(Bar("A-USDT", 100 * MINUTE, MINUTE, price, price, price, price, D(1)))
+    assert made.volatility_pct("A-USDT") is None
