@@ -9,6 +9,7 @@ from app.execution.desk import Desk
 from app.execution.records import Order, Role
 from app.money import ZERO, add, div, mul, sub
 from app.portfolio.positions import Holding
+from app.risk.room import exposure_limit
 from app.venues.base import OrderState
 
 
@@ -120,6 +121,6 @@ def account(desk: Desk) -> AccountView:
         equity=equity,
         day_profit=sub(equity, day_start),
         exposure=exposure,
-        exposure_limit=desk.limits.exposure,
+        exposure_limit=exposure_limit(equity, desk.limits),
         open_positions=len({holding.symbol for holding in holdings}),
     )

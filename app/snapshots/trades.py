@@ -12,6 +12,7 @@ from app.execution.preview import fee_at
 from app.execution.records import Trade
 from app.execution.states import TradeState
 from app.money import ZERO, add, div, mul, sub, to_text
+from app.risk.room import daily_loss_limit, exposure_limit, position_limit
 from signers.pages import Page, pages
 from strategies.model import Side
 
@@ -130,10 +131,10 @@ def _risk(desk: Desk, trade: Trade) -> tuple[tuple[str, Decimal, Decimal], ...]:
     state, limits = desk.risk_state(trade.intent.symbol), desk.limits
     lost = max(ZERO, sub(state.day_start_equity, state.equity))
     return (
-        ("position", state.position_value, limits.position),
-        ("exposure", state.exposure, limits.exposure),
+        ("position", state.position_value, position_limit(state.equity, limits)),
+        ("exposure", state.exposure, exposure_limit(state.equity, limits)),
         ("open positions", Decimal(state.open_positions), Decimal(limits.open_positions)),
-        ("lost today", lost, limits.daily_loss),
+        ("lost today", lost, daily_loss_limit(state.day_start_equity, limits)),
         ("trades today", Decimal(state.trades_today), Decimal(limits.trades_per_day)),
     )
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.risk.gate import RULES, check
-from app.risk.model import Deny, Limits, RiskState
+from app.risk.model import Correlated, Deny, Limits, RiskState
 from strategies.model import Exits, Intent, Side
 from tests.unit.risk.situations import NOW, intent, quote, state
 
@@ -25,7 +25,16 @@ def money(least: int, most: int, places: int) -> st.SearchStrategy[Decimal]:
 LIMITS = st.builds(
     Limits,
     position=money(0, 30, 8),
+    position_pct=money(0, 3, 6),
     exposure=money(0, 60, 8),
+    exposure_pct=money(0, 6, 6),
+    asset_exposure=money(0, 40, 8),
+    venue_exposure=money(0, 60, 8),
+    correlation=money(0, 1, 2),
+    correlated_exposure=money(0, 40, 8),
+    daily_loss_pct=money(0, 3, 6),
+    errors=st.integers(0, 3),
+    volatility_pct=money(0, 100, 4),
     open_positions=st.integers(0, 3),
     daily_loss=money(0, 20, 6),
     drawdown_pct=money(0, 40, 4),
@@ -35,6 +44,9 @@ LIMITS = st.builds(
     slippage_bps=money(0, 100, 6),
     cool_down_ms=st.integers(0, 3),
 )
+
+
+OTHERS = st.builds(Correlated, st.sampled_from(["A-USDT", "B-USDT"]), money(0, 20, 8), st.none() | money(-1, 1, 2))
 
 
 @st.composite
@@ -66,6 +78,11 @@ def situations(draw: st.DrawFn) -> tuple[Intent, RiskState]:
         trades_today=draw(st.integers(0, 3)),
         losses_in_row=draw(st.integers(0, 3)),
         last_trade_ms=draw(st.none() | st.integers(NOW - 4, NOW)),
+        asset_value=draw(money(0, 20, 8)),
+        venue_value=draw(money(0, 60, 8)),
+        others=tuple(draw(st.lists(OTHERS, max_size=2))),
+        volatility_pct=draw(st.none() | money(0, 100, 4)),
+        errors=draw(st.integers(0, 4)),
     )
     return trade, situation
 
@@ -80,6 +97,12 @@ def _judgements(trade: Intent, now: RiskState, limits: Limits) -> dict[str, bool
     target = None if trade.exits.target is None else Fraction(trade.exits.target)
     value = Fraction(trade.quantity) * worst * Fraction(now.rate)
     towards = 1 if buy else -1
+    together = [
+        o for o in now.others if o.correlation is None or Fraction(o.correlation) >= Fraction(limits.correlation)
+    ]
+    equity, start = Fraction(now.equity), Fraction(now.day_start_equity)
+    most_position = min(Fraction(limits.position), Fraction(limits.position_pct) / 100 * equity)
+    most_exposure = min(Fraction(limits.exposure), Fraction(limits.exposure_pct) / 100 * equity)
     missing = target is not None and towards * (target - worst) <= 0
     touched = any(towards * (price - stop) <= 0 for price in (worst, bid if buy else ask))
     return {
@@ -87,10 +110,17 @@ def _judgements(trade: Intent, now: RiskState, limits: Limits) -> dict[str, bool
         "slippage": towards * (worst - (ask if buy else bid)) / (ask if buy else bid) * 10_000
         > Fraction(limits.slippage_bps),
         "exits": touched or missing,
-        "position": Fraction(now.position_value) + value > Fraction(limits.position),
-        "exposure": Fraction(now.exposure) + value > Fraction(limits.exposure),
+        "volatility": now.volatility_pct is not None and now.volatility_pct > limits.volatility_pct,
+        "position": Fraction(now.position_value) + value > most_position,
+        "exposure": Fraction(now.exposure) + value > most_exposure,
+        "asset_exposure": Fraction(now.asset_value) + value > Fraction(limits.asset_exposure),
+        "venue_exposure": Fraction(now.venue_value) + value > Fraction(limits.venue_exposure),
+        "correlated_exposure": bool(together)
+        and Fraction(now.position_value) + value + sum(Fraction(o.value) for o in together)
+        > Fraction(limits.correlated_exposure),
+        "errors": now.errors > limits.errors,
         "open_positions": not now.holds and now.open_positions + 1 > limits.open_positions,
-        "daily_loss": Fraction(now.day_start_equity) - Fraction(now.equity) >= Fraction(limits.daily_loss),
+        "daily_loss": start - equity >= min(Fraction(limits.daily_loss), Fraction(limits.daily_loss_pct) / 100 * start),
         "drawdown": (1 - Fraction(now.equity) / Fraction(now.equity_peak)) * 100 >= Fraction(limits.drawdown_pct),
         "trades_per_day": now.trades_today + 1 > limits.trades_per_day,
         "losses_in_row": now.losses_in_row >= limits.losses_in_row,
