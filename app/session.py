@@ -26,7 +26,7 @@ from app.execution.stop_flag import StopFlag
 from app.ids import run_id
 from app.market.state import MarketState
 from app.market.synthetic import SyntheticSettings
-from app.money import ZERO, add, from_text
+from app.money import add, from_text
 from app.portfolio.equity import EquityCurve
 from app.portfolio.ledger import OPENING, opening
 from app.portfolio.valuation import Valuation
@@ -265,7 +265,7 @@ class Session:
         settings, plan = self.settings, self.plan
         market = MarketState(plan.instruments)
         valuation = Valuation(plan.instruments, settings.risk.rates, market.mark)
-        capital = ZERO
+        capital = settings.manual.allocation
         for module in settings.modules.values():
             if module.enabled:
                 capital = add(capital, module.allocation)

@@ -14,6 +14,7 @@ from typing import Any, Final
 from app import paths
 from app.engine.bus import Bus
 from app.engine.intents import IntentMaker
+from app.engine.manual import Tickets
 from app.engine.modules import Module, ModuleState
 from app.engine.registry import load_modules
 from app.errors import Severity, VenueError
@@ -94,6 +95,7 @@ class Trader:
         if not await self._open():
             return self._outcome
         self._on_open()
+        self.tickets = Tickets(session.desk, session.pipeline, session.run, session.settings.manual.allocation)
         self.session.desk.on_halt = self._on_halt
         if self.session.desk.halted:
             self._on_halt(self.session.desk.halted)
@@ -263,6 +265,8 @@ class Trader:
         desk.record((off, *(module.row(now) for module in self.modules)))
 
     def _on_worse(self, trade: Trade) -> None:
+        if self.tickets.again(trade):
+            return
         for module in self.modules:
             if module.name == trade.intent.module:
                 module.propose_again(trade)

@@ -12,6 +12,7 @@ from app.ids import by_prefix
 from app.money import to_text
 from app.outcomes import became
 from app.risk_commands import risk_handlers
+from app.ticket_commands import ticket_handlers
 from storage.writer import Commit
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ def handlers(trader: Trader) -> Mapping[str, Handler]:
         "lift": commands.lift,
         "tighten": commands.tighten,
         **risk_handlers(trader),
+        **ticket_handlers(trader),
     }
 
 

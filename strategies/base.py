@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from strategies.model import Bar, Position, Signal
 
 API_VERSION = 1
 """Raised when this contract changes; a spec of another version is shown as unavailable, the rest starts."""
+
+MANUAL: Final = "manual"
+"""Whose trades the trader's own are. No module may bear this name: its positions would be mixed with the trader's."""
 
 
 class Strategy(Protocol):

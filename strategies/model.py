@@ -161,6 +161,9 @@ class Intent:
         max_fee: quote-asset units, for all fills together.
         reduce_only: closes a position and can never open one.
         expires_ms: after this instant the intent is dead unless its trade was confirmed.
+        rests: a limit that may wait away from the market. The text that is signed says so, and is where a restart
+            reads it again.
+        time_in_force_ms: how long its order may stay open; None as the session's terms say. In the text too.
     """
 
     id: str
@@ -178,6 +181,8 @@ class Intent:
     reduce_only: bool = False
     strength: float = field(default=0.0, compare=False)
     confidence: float = field(default=0.0, compare=False)
+    rests: bool = field(default=False, compare=False)
+    time_in_force_ms: int | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
         quantity, worst_price, max_fee = self.quantity, self.worst_price, self.max_fee

@@ -117,6 +117,14 @@ def _one(options: argparse.Namespace, db: Path) -> dict[str, Any]:
         raise outcome.refusal() from None
 
 
+def _walked(preview: dict[str, Any]) -> str:
+    if preview["average"] is None:
+        return "nothing of it fills now; it waits at its price"
+    return (
+        f"fills {preview['filled']} at {preview['average']}, impact {preview['impact_bps']} bps, fee {preview['fee']}"
+    )
+
+
 def _show(proposal: dict[str, Any]) -> None:
     """On stderr, so that ``--json`` stays one document."""
     preview = json.loads(proposal["preview"])
@@ -125,10 +133,7 @@ def _show(proposal: dict[str, Any]) -> None:
     book = "a SYNTHETIC book" if preview["synthetic_book"] else "the book"
     lines += [
         "",
-        (
-            f"Walking {book} of {when(preview['book_ms'])} UTC: fills {preview['filled']} at {preview['average']}, "
-            f"impact {preview['impact_bps']} bps, fee {preview['fee']}."
-        ),
+        f"Walking {book} of {when(preview['book_ms'])} UTC: {_walked(preview)}.",
         f"Proposed by {proposal['module']}: {proposal['reason']}",
     ]
     if proposal["resumed"]:

@@ -37,7 +37,7 @@ __all__ = [
     "settings",
 ]
 
-_QUESTIONS: Final = frozenset({"status", "proposals", "risk"})
+_QUESTIONS: Final = frozenset({"status", "proposals", "risk", "ticket_preview"})
 """Commands to the trader that change nothing."""
 
 _LAST: Final = "last-database"

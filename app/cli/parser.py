@@ -138,11 +138,43 @@ def _answering(command: _Command) -> None:
         ("decline", "decline a waiting trade"),
     ):
         command(name, text).add_argument("id", metavar="ID", help="the trade's id, or its beginning")
+    _ticket(command)
     stop = command("stop", "end the trader; --emergency stops all trading, --reset lifts that")
     which = stop.add_mutually_exclusive_group()
     which.add_argument("--emergency", action="store_true", help="cancel entries, keep exits, refuse new trades")
     which.add_argument("--reset", action="store_true", help="lift the emergency stop; asks for a typed word")
     stop.add_argument("--flatten", action="store_true", help="with --emergency: also sell what is held")
+
+
+def _ticket(command: _Command) -> None:
+    """Trades by the trader's own hand."""
+    for name, text in (
+        ("buy", "propose a purchase by hand; it waits for your confirmation like any trade"),
+        ("sell", "propose a sale of what was bought by hand"),
+    ):
+        trade = command(name, text)
+        trade.add_argument("symbol", metavar="SYMBOL", help="instrument, such as ETH-USDT")
+        trade.add_argument("quantity", metavar="QUANTITY", help="units of the base; with --value, US dollars")
+        trade.add_argument("--value", action="store_true", help="QUANTITY is a value in account currency")
+        if name == "buy":
+            trade.add_argument("--stop", metavar="P", help="needed: where the position is sold at market")
+            trade.add_argument("--target", metavar="P", help="where it is sold with a gain")
+        _prices(trade)
+    close = command("close", "propose the sale of a position, whichever module holds it")
+    close.add_argument("position", nargs="?", metavar="POSITION", help="SYMBOL, or SYMBOL:MODULE")
+    close.add_argument("quantity", nargs="?", metavar="QUANTITY", help="a part of it; all of it unless told")
+    close.add_argument("--all", action="store_true", help="every open position")
+    _prices(close)
+    command("cancel", "take back an order that rests; exits of an open position stay").add_argument(
+        "id", metavar="ORDER", help="the id of the order or of its trade, or the beginning of it"
+    )
+
+
+def _prices(parser: argparse.ArgumentParser) -> None:
+    price = parser.add_mutually_exclusive_group()
+    price.add_argument("--limit", metavar="P", help="wait for this price or a better one")
+    price.add_argument("--worst", metavar="P", help="trade at once, no worse than this; else by the slippage setting")
+    parser.add_argument("--for", dest="seconds", metavar="SECONDS", help="how long the order may stay open")
 
 
 def _keeping(command: _Command) -> None:

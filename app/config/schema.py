@@ -23,6 +23,7 @@ from pydantic_core import PydanticCustomError
 
 from app.config.values import read_amount, read_param, read_speed
 from app.risk.model import Limits, Sizing, SizingMethod
+from strategies.base import MANUAL
 
 V = TypeVar("V")
 
@@ -40,7 +41,15 @@ Step = Annotated[Decimal | None, BeforeValidator(lambda value: value if value is
 AssetName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9]{1,20}$")]
 Symbol = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9]{1,20}(-[A-Za-z0-9]{1,20}){1,2}$")]
 SymbolOrAll = Annotated[str, StringConstraints(pattern=r"^(\*|[A-Za-z0-9]{1,20}(-[A-Za-z0-9]{1,20}){1,2})$")]
-ModuleName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,31}$")]
+
+
+def _no_module(name: str) -> str:
+    if name == MANUAL:
+        raise ValueError(f"{MANUAL} is the trader's own hand")
+    return name
+
+
+ModuleName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,31}$"), AfterValidator(_no_module)]
 ParamName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
 ParamValue = Annotated[
     Any, PlainValidator(read_param), "a finite number, true or false, quoted text, or a list of these"
@@ -273,6 +282,14 @@ class ModuleSettings(Section):
         return self
 
 
+class Manual(Section):
+    """Trades by the trader's own hand: `countersign buy` and the ticket."""
+
+    allocation: Amount = Field(
+        default=Decimal(100), ge=0, le=MAX_AMOUNT, description="capital of trades by hand, account currency; 0: none"
+    )
+
+
 class Signer(Section):
     """What countersigns."""
 
@@ -310,6 +327,7 @@ class Settings(Section):
     modules: Annotated[Mapping[ModuleName, ModuleSettings], AfterValidator(Names)] = Field(
         default_factory=_modules, description="trading modules by name"
     )
+    manual: Manual = Field(default_factory=Manual)
     signer: Signer = Field(default_factory=Signer)
     metrics: Metrics = Field(default_factory=Metrics)
     log: LogSettings = Field(default_factory=LogSettings)

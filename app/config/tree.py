@@ -33,7 +33,7 @@ PARAM: Final = "<param>"
 NAME_RULES: Final = {
     ASSET: "1 to 20 letters and digits",
     INSTRUMENT: "BASE-QUOTE or BASE-QUOTE-PERP",
-    MODULE: "lower-case letters, digits, _ and -, beginning with a letter, at most 32",
+    MODULE: "lower-case letters, digits, _ and -, beginning with a letter, at most 32; not manual, the trader's own",
     PARAM: "lower-case letters, digits and _, beginning with a letter, at most 64",
 }
 

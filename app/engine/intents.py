@@ -70,7 +70,8 @@ class IntentMaker:
             worst = min(worst, add(ask, mul(reward, _MOST_OF_REWARD)))
         return round_to_step(worst, tick, DOWN)
 
-    def _worst_sale(self, bid: Decimal, tick: Decimal) -> Decimal:
+    def worst_sale(self, bid: Decimal, tick: Decimal) -> Decimal:
+        """The bid less the slippage bound, on the tick; not above 0 where the bid is too low to bound a sale."""
         return round_to_step(sub(bid, apply_bps(bid, self.desk.terms.slippage_bps)), tick, CEILING)
 
     def _close(self, signal: Signal, intent_id: str) -> Intent | Skipped:
@@ -83,7 +84,7 @@ class IntentMaker:
         amount = groups[0][1] if groups else held
         if not amount:
             return Skipped("nothing to close")
-        worst = self._worst_sale(quote.bid, instrument.tick)
+        worst = self.worst_sale(quote.bid, instrument.tick)
         if worst <= 0:
             return Skipped("the bid is too low to bound a sale")
         return self._intent(signal, intent_id, Side.SELL, amount, worst, None)
@@ -103,7 +104,7 @@ class IntentMaker:
             if worst < quote.ask:
                 return Skipped("the target is too near to pay the ask")
         else:
-            worst = self._worst_sale(quote.bid, instrument.tick)
+            worst = self.worst_sale(quote.bid, instrument.tick)
             if worst <= 0:
                 return Skipped("the bid is too low to bound a sale")
         return self._intent(signal, intent_id, old.side, old.quantity, worst, old.exits)
@@ -146,7 +147,7 @@ class IntentMaker:
         return ModuleRecord(trips.wins, trips.losses, mul(trips.gross_win, rate), mul(trips.gross_loss, rate))
 
     @staticmethod
-    def _dearest(side: Side, worst: Decimal) -> Decimal:
+    def dearest(side: Side, worst: Decimal) -> Decimal:
         """The price at which the fee is largest: a buy never pays more than the worst price; a sale may be filled
         better than its worst, and its fee grows with what it brings in."""
         return worst if side is Side.BUY else add(worst, apply_bps(worst, _BETTER_SALE_BPS))
@@ -162,7 +163,7 @@ class IntentMaker:
             side=side,
             quantity=amount,
             worst_price=worst,
-            max_fee=fee_bound(amount, self._dearest(side, worst), desk.venue_info.highest_fee_bps),
+            max_fee=fee_bound(amount, self.dearest(side, worst), desk.venue_info.highest_fee_bps),
             exits=exits,
             reason=signal.reason,
             created_ms=now,

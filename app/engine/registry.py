@@ -14,7 +14,7 @@ from app.engine.intents import IntentMaker
 from app.engine.modules import Module
 from app.errors import ConfigError
 from app.execution.records import Trade
-from strategies.base import API_VERSION, ModuleSpec
+from strategies.base import API_VERSION, MANUAL, ModuleSpec
 from strategies.model import Intent
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from app.session import Session
 
 GROUP = "countersign.modules"
+_HAND = "this name is the trader's own hand; a module needs another"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,8 @@ class Available:
 
 def available() -> list[Available]:
     """Every installed module, by name."""
-    return [_load(point) for point in sorted(entry_points(group=GROUP), key=lambda point: point.name)]
+    points = sorted(entry_points(group=GROUP), key=lambda point: point.name)
+    return [_load(point) if point.name != MANUAL else Available(MANUAL, None, _HAND) for point in points]
 
 
 def _load(point: EntryPoint) -> Available:

@@ -6,39 +6,56 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Final
 
+from app.execution.authorisation import says_rests
 from app.execution.desk import Desk
 from app.execution.preview import fee_at
 from app.execution.purse import Shortfall
 from app.execution.records import Trade
 from app.money import ZERO, add, mul, sub, to_text
 from app.risk.gate import check
-from app.risk.model import Deny
-from strategies.model import Quote, Side
+from app.risk.model import Allow, Deny
+from strategies.model import Intent, Quote, Side
 
 _ANY_BPS: Final = Decimal(1_000_000_000)
 
 
 def admit(desk: Desk, trade: Trade) -> Deny | None:
     """Risk gate, then check-and-reserve of exactly the intent's bounds. None: admitted, and the purse holds them."""
-    intent = trade.intent
+    need = _needed(desk, trade.intent)
+    if isinstance(need, Deny):
+        return need
+    _, asset, amount, spoken_for = need
+    short = desk.state.purse.reserve(trade.id, asset, amount, spoken_for=spoken_for)
+    return None if short is None else _too_little(short)
+
+
+def judge(desk: Desk, intent: Intent) -> Allow | Deny:
+    """What `admit` would answer now. Nothing is admitted, reserved or journaled: a ticket asks while it is typed."""
+    need = _needed(desk, intent)
+    if isinstance(need, Deny):
+        return need
+    allow, asset, amount, spoken_for = need
+    available = sub(desk.state.purse.available(asset), spoken_for)
+    return allow if amount <= available else _too_little(Shortfall(asset, amount, available))
+
+
+def _needed(desk: Desk, intent: Intent) -> Deny | tuple[Allow, str, Decimal, Decimal]:
+    """The gate's no; or its yes and what must be reserved: asset, amount, what resting exits need of that asset."""
     verdict = check(intent, desk.risk_state(intent.symbol), desk.limits)
     if isinstance(verdict, Deny):
         return verdict
-    instrument, purse = desk.instruments[intent.symbol], desk.state.purse
+    instrument = desk.instruments[intent.symbol]
     if intent.side is Side.BUY:
         bound = add(mul(intent.quantity, intent.worst_price), intent.max_fee)
-        spoken_for = _covered_by_exits(desk, instrument.quote)
-        short = purse.reserve(trade.id, instrument.quote, bound, spoken_for=spoken_for)
-    else:
-        held = desk.state.positions.holding(intent.module, intent.symbol).quantity
-        if not intent.reduce_only or intent.quantity > held:
-            reason = (
-                f"Selling {to_text(intent.quantity)} {instrument.base}, the module holds {to_text(held)}: "
-                f"a sale must close a position."
-            )
-            return Deny("short", reason, to_text(intent.quantity), to_text(held))
-        short = purse.reserve(trade.id, instrument.base, intent.quantity)
-    return None if short is None else _too_little(short)
+        return verdict, instrument.quote, bound, _covered_by_exits(desk, instrument.quote)
+    held = desk.state.positions.holding(intent.module, intent.symbol).quantity
+    if not intent.reduce_only or intent.quantity > held:
+        reason = (
+            f"Selling {to_text(intent.quantity)} {instrument.base}, the module holds {to_text(held)}: "
+            f"a sale must close a position."
+        )
+        return Deny("short", reason, to_text(intent.quantity), to_text(held))
+    return verdict, instrument.base, intent.quantity, ZERO
 
 
 def _covered_by_exits(desk: Desk, asset: str) -> Decimal:
@@ -86,13 +103,21 @@ def worse_than_confirmed(desk: Desk, trade: Trade) -> str | None:
 
 
 def worse_price(quote: Quote, trade: Trade) -> str | None:
-    """Whether the touch has left the trade's bound behind, in words with both numbers."""
+    """Whether the touch has left the trade's bound behind, in words with both numbers. A limit that may rest waits
+    for the touch to come back."""
     worst = trade.intent.worst_price
+    if _rests(trade):
+        return None
     if trade.intent.side is Side.BUY and quote.ask > worst:
         return f"The ask rose to {to_text(quote.ask)}; the trade allows {to_text(worst)} or better."
     if trade.intent.side is Side.SELL and quote.bid < worst:
         return f"The bid fell to {to_text(quote.bid)}; the trade allows {to_text(worst)} or better."
     return None
+
+
+def _rests(trade: Trade) -> bool:
+    """Told by the intent, and after a restart by the text."""
+    return trade.intent.rests or (trade.payload is not None and says_rests(trade.payload.text))
 
 
 def _higher_fee(desk: Desk, quote: Quote, trade: Trade) -> str | None:

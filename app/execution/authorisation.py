@@ -22,6 +22,8 @@ from strategies.model import Side
 HEADER: Final = "countersign trade 1"
 MOST_IN_LINE: Final = 60
 """Characters; more would scroll over four pages of the smallest device."""
+RESTS: Final = "limit order, may rest"
+"""The line of an order that may wait at its price. Without it the order is meant to trade at once."""
 
 _AMOUNT: Final = r"(0|[1-9]\d{0,39}|(?:0|[1-9]\d{0,39})\.\d{1,40})"
 _SYMBOL: Final = r"([A-Z0-9]{1,20}-[A-Z0-9]{1,20}(?:-PERP)?)"
@@ -32,6 +34,7 @@ _LINES: Final = re.compile(
     rf"(BUY|SELL) {_AMOUNT} {_SYMBOL}\n"
     rf"on ([a-z0-9_]{{1,20}})\n"
     rf"at {_AMOUNT} or better\n"
+    rf"(?:{RESTS}\n)?"
     rf"fee up to {_AMOUNT} {_ASSET}\n"
     rf"(?:pay up to|get at least) (-?){_AMOUNT} {_ASSET}\n"
     rf"(?:stop {_AMOUNT}, sell at market\n)?"
@@ -53,6 +56,7 @@ class Authorisation:
         max_fee: quote asset, all fills of the entry (or close) together.
         group: the exits this sale shares its quantity with, when it closes a covered position.
         time_in_force_ms: how long the entry may rest once submitted.
+        rests: it is a limit that may wait away from the market for that long.
         valid_until_ms: whole seconds; the venue accepts nothing after it.
     """
 
@@ -70,6 +74,7 @@ class Authorisation:
     group: str | None
     time_in_force_ms: int
     valid_until_ms: int
+    rests: bool = False
 
     @property
     def bound(self) -> Decimal:
@@ -98,6 +103,7 @@ def _words(authorisation: Authorisation) -> str:
         f"{a.side.value.upper()} {to_text(a.quantity)} {a.symbol}",
         f"on {a.venue}",
         f"at {to_text(a.worst_price)} or better",
+        *([RESTS] if a.rests else []),
         f"fee up to {to_text(a.max_fee)} {a.quote}",
         f"{word} {to_text(a.bound)} {a.quote}",
     ]
@@ -145,10 +151,16 @@ def parse(text: str) -> Authorisation:
         group=group,
         time_in_force_ms=int(open_for),
         valid_until_ms=int(datetime.strptime(f"{until}+0000", "%Y-%m-%d %H:%M:%S%z").timestamp()) * 1000,
+        rests=says_rests(text),
     )
     if _words(authorisation) != text or symbol.split("-")[1] != quote or max(map(len, text.split("\n"))) > MOST_IN_LINE:
         raise ValueError("the lines of the authorisation contradict one another")
     return authorisation
+
+
+def says_rests(text: str) -> bool:
+    """Whether a text lets its order wait away from the market."""
+    return f"\n{RESTS}\n" in text
 
 
 def refusal(text: str, order: OrderRequest, venue: str | None = None) -> str | None:

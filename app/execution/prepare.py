@@ -55,8 +55,9 @@ def _payload(desk: Desk, trade: Trade, preview: Preview) -> Payload:
         target=intent.exits.target if intent.exits else None,
         reduce_only=intent.reduce_only,
         group=groups[0][0] if groups else None,
-        time_in_force_ms=desk.terms.time_in_force_ms,
+        time_in_force_ms=intent.time_in_force_ms or desk.terms.time_in_force_ms,
         valid_until_ms=valid_until - valid_until % 1000,
+        rests=intent.rests,
     )
     shown = canonical(preview.as_json())
     return Payload(payload_id(trade.id, 1), render(authorisation), shown, authorisation.valid_until_ms)

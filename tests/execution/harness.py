@@ -61,6 +61,7 @@ WIDE = {
     "risk.adaptive": "false",
     "trade.slippage_bps": "100",
     "modules.momentum.allocation": "1000000",
+    "manual.allocation": "0",
 }
 """Limits that nothing here meets; a test narrows the one it is about."""
 
@@ -146,7 +147,7 @@ class Rig:
         expires_in_ms: int = 600_000,
     ) -> Intent:
         amount, price = Decimal(quantity), Decimal(worst)
-        dearest = IntentMaker._dearest(side, price)
+        dearest = IntentMaker.dearest(side, price)
         fee = fee_bound(amount, dearest, self.desk.venue_info.highest_fee_bps) if max_fee is None else Decimal(max_fee)
         exits = None
         if side is Side.BUY and stop is not None:

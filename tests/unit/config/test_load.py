@@ -221,6 +221,7 @@ def test_the_same_setting_by_two_variables_is_refused() -> None:
         ("", "1", "is not a setting"),
         ("..", "1", "is not a setting"),
         ("market.instruments.ETH.tick", "1", "can not be the name of <instrument>; allowed: BASE-QUOTE"),
+        ("modules.manual.allocation", "1", "can not be the name of <module>; allowed: lower-case"),
     ],
 )
 def test_a_bad_flag_is_named(key: str, value: str, part: str) -> None:

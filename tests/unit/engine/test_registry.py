@@ -49,6 +49,7 @@ PLUGINS = {
     "hungry": spec("hungry", requires=("pytest", "no-such-distribution")),
     "fed": spec("fed", requires=("pytest",)),
     "liar": spec("somebody_else"),
+    "manual": spec("manual"),
     "nothing": "not a spec",
 }
 
@@ -69,6 +70,7 @@ def plugins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     points.append(EntryPoint("absent_name", f"{module}:NO_SUCH_NAME", registry.GROUP))
     monkeypatch.setattr(registry, "entry_points", lambda group: points if group == registry.GROUP else [])
     yield
+    assert reasons["manual"] == "this name is the trader's own hand; a module needs another"
     for name in ("broken_import", "broken_syntax", "broken_anyhow"):
         sys.modules.pop(name, None)
 

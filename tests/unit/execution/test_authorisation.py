@@ -54,6 +54,7 @@ def authorisations(draw: st.DrawFn) -> Authorisation:
         group=None if buys else draw(st.none() | ids),
         time_in_force_ms=draw(st.integers(1_000, 86_400_000)),
         valid_until_ms=draw(st.integers(1_500_000_000, 4_000_000_000)) * 1000,
+        rests=draw(st.booleans()),
     )
 
 
