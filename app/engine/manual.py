@@ -175,6 +175,8 @@ class Tickets:
         if instrument is None or quote is None:
             return tuple(found), None
         found += off_step(ticket, instrument)
+        if ticket.side is Side.BUY and ticket.module != MANUAL:
+            found.append(Problem("module", "what is bought by hand is the trader's own", MANUAL))
         price = ticket.price or self._usual_price(ticket.side, instrument, quote)
         found += self._price_problems(ticket, instrument, quote, price)
         if ticket.side is Side.BUY:
@@ -226,17 +228,16 @@ class Tickets:
             return wanted
         if ticket.side is Side.BUY:
             return Problem("quantity", "is needed", "above 0") if wanted is None else _Sized(wanted, price)
-        state = self._desk.state
-        held = state.positions.holding(ticket.module, ticket.symbol).quantity
+        holders = {each.module: each.quantity for each in self.holders(ticket.symbol)}
+        held = holders.get(ticket.module, ZERO)
         if not held:
-            others = [each.module for each in self.holders(ticket.symbol)]
             words = f"{ticket.module} holds no {instrument.base} of {ticket.symbol}: only what is held can be sold"
-            return Problem("module" if others else "symbol", words, ", ".join(others))
+            return Problem("module" if holders else "symbol", words, ", ".join(holders))
         wanted = wanted or held
         if wanted > held:
             words = f"{to_text(wanted)} is more than {ticket.module} holds; selling what is not held is not done here"
             return Problem("quantity", words, f"up to {to_text(held)}")
-        groups = state.exit_groups(ticket.module, ticket.symbol)
+        groups = self._desk.state.exit_groups(ticket.module, ticket.symbol)
         quantity = min(wanted, groups[0][1]) if groups else wanted
         return _Sized(quantity, price, sub(wanted, quantity))
 

@@ -133,6 +133,7 @@ async def test_what_the_market_says_of_each_field(tmp_path: Path) -> None:
         assert valued is not None
         assert valued.quantity == Decimal("0.497"), "rounded down to the lot, never up"
         assert me.wrong(SELL) == {"symbol": ""}
+        assert me.wrong(BUY, module="m") == {"module": "manual"}
 
 
 async def test_no_typed_text_raises(tmp_path: Path) -> None:
