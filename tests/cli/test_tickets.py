@@ -13,6 +13,7 @@ from app.cli.context import ask_trader
 from app.errors import CountersignError
 from tests.cli.harness import COMMAND, Cli, Running, checked, until
 from tests.cli.test_lifecycle import rows
+from tests.crash.judge import judge
 
 QUIET = (
     "--set", "modules.probe.params.first=1000000", "--set", "market.spread_bps=5", "--set", "risk.quote_age_ms=60000",
@@ -56,6 +57,7 @@ def ended(cli: Cli, trader: Running) -> None:
     trader.signal(signal.SIGTERM)
     assert trader.wait(5).code == 0
     assert cli("journal", "verify", "--db", cli.db).code == 0
+    assert judge(cli.db) == [], "by the venue's own record, as after a crash"
 
 
 def test_buy_confirm_and_close(cli: Cli, trader: Running) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+from contextlib import suppress
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,7 @@ from app.execution.withdrawal import Withdrawn, withdraw
 from app.ids import client_order_id
 from app.venues.base import OrderState
 from tests.execution.harness import Between, Rig, rig
-from tests.execution.test_ticket import BUY, SELL, book_now, hand
+from tests.execution.test_ticket import BUY, SELL, Hand, book_now, hand
 
 LIMIT = {**BUY, "kind": "limit", "price": "95"}
 RESTING = {"entry": "OPEN", "stop": "OPEN", "target": "OPEN"}
@@ -303,6 +305,51 @@ async def test_a_cancel_that_is_not_answered_says_what_is_known(tmp_path: Path) 
 
 async def _nothing(_: Trade) -> None:
     return None
+
+
+@pytest.mark.parametrize("seed", range(4))
+async def test_a_storm_by_hand_and_module(tmp_path: Path, seed: int) -> None:
+    """Tickets, a module's trades, cancels, moves of the market and restarts in any order: after each step the account
+    is sound, and nobody ever sold what was not held."""
+    draw = random.Random(seed)
+    for _ in range(3):
+        async with hand(tmp_path, market=False) as (r, me):
+            await r.book("99.90", "100.00", draw.choice(["1", "3", "1000"]))
+            for _ in range(14):
+                await _step(r, me, draw)
+                sound(r)
+            assert r.desk.halted == ""
+
+
+async def _step(r: Rig, me: Hand, draw: random.Random) -> None:
+    price, size = draw.randrange(86, 112), draw.choice(["0.5", "2", "1000"])
+    quantity = draw.choice(["0.4", "1", "2.5"])
+    act = draw.randrange(6)
+    if act <= 1:
+        await r.book(f"{price}.00", f"{price}.10", size, after_ms=draw.choice([1000, 90_000]))
+    elif act == 2:
+        stop, target = str(price - 8), draw.choice(["", str(price + 9)])
+        kind = {"kind": "limit", "price": str(price)} if draw.random() < 0.7 else {}
+        await _try(me, {**BUY, "quantity": quantity, "stop": stop, "target": target, "seconds": "120", **kind})
+    elif act == 3:
+        kind = {"kind": "limit", "price": str(price), "seconds": "60"} if draw.random() < 0.4 else {}
+        await _try(me, {**SELL, "module": draw.choice(["manual", "m"]), "quantity": draw.choice(["", "0.4"]), **kind})
+    elif act == 4:
+        worst = (r.desk.market.quote("ETH-USDT").ask * Decimal("1.005")).quantize(Decimal("0.01"))
+        r.pipeline.propose(r.intent(quantity=quantity, worst=str(worst), stop="80", target="130"))
+        await r.settle()
+    else:
+        rows = r.rows("SELECT client_id FROM orders")
+        if rows:
+            with suppress(SafetyError):
+                await withdraw(r.desk, r.pipeline, draw.choice(rows)["client_id"])
+            await r.settle()
+
+
+async def _try(me: Hand, typed: dict[str, str]) -> None:
+    if me.look(typed).preview is not None:
+        with suppress(SafetyError):
+            await me.propose(typed)
 
 
 async def test_the_rig_restarts_with_a_hand(tmp_path: Path) -> None:

@@ -70,7 +70,6 @@ def plugins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     points.append(EntryPoint("absent_name", f"{module}:NO_SUCH_NAME", registry.GROUP))
     monkeypatch.setattr(registry, "entry_points", lambda group: points if group == registry.GROUP else [])
     yield
-    assert reasons["manual"] == "this name is the trader's own hand; a module needs another"
     for name in ("broken_import", "broken_syntax", "broken_anyhow"):
         sys.modules.pop(name, None)
 
@@ -85,6 +84,7 @@ def test_each_module_is_usable_or_says_why_not() -> None:
     assert reasons["old_api"] == f"it speaks module API {API_VERSION + 1}, this version speaks {API_VERSION}"
     assert reasons["hungry"] == "it needs no-such-distribution, which is not installed"
     assert reasons["liar"] == "its entry point says liar, its spec somebody_else"
+    assert reasons["manual"] == "this name is the trader's own hand; a module needs another"
     assert reasons["nothing"] == "its entry point is no ModuleSpec"
     for name in ("broken_import", "broken_syntax", "broken_anyhow", "absent_module", "absent_name"):
         assert reasons[name].startswith("can not be imported: "), name
