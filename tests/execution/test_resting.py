@@ -326,20 +326,21 @@ async def _step(r: Rig, me: Hand, draw: random.Random) -> None:
     quantity = draw.choice(["0.4", "1", "2.5"])
     act = draw.randrange(6)
     if act <= 1:
-        await r.book(f"{price}.00", f"{price}.10", size, after_ms=draw.choice([1000, 90_000]))
+        await r.book(f"{price}.00", f"{price}.10", size, after_ms=draw.choice([1000, 30_000]))
     elif act == 2:
         stop, target = str(price - 8), draw.choice(["", str(price + 9)])
         kind = {"kind": "limit", "price": str(price)} if draw.random() < 0.7 else {}
-        await _try(me, {**BUY, "quantity": quantity, "stop": stop, "target": target, "seconds": "120", **kind})
+        await _try(me, {**BUY, "quantity": quantity, "stop": stop, "target": target, "seconds": "600", **kind})
     elif act == 3:
-        kind = {"kind": "limit", "price": str(price), "seconds": "60"} if draw.random() < 0.4 else {}
+        kind = {"kind": "limit", "price": str(price), "seconds": "300"} if draw.random() < 0.4 else {}
         await _try(me, {**SELL, "module": draw.choice(["manual", "m"]), "quantity": draw.choice(["", "0.4"]), **kind})
     elif act == 4:
         worst = (r.desk.market.quote("ETH-USDT").ask * Decimal("1.005")).quantize(Decimal("0.01"))
         r.pipeline.propose(r.intent(quantity=quantity, worst=str(worst), stop="80", target="130"))
         await r.settle()
     else:
-        rows = r.rows("SELECT client_id FROM orders")
+        live = "SELECT client_id FROM orders WHERE state IN ('OPEN', 'PARTIALLY_FILLED') AND role IN ('entry', 'close')"
+        rows = r.rows(live) or r.rows("SELECT client_id FROM orders")
         if rows:
             with suppress(SafetyError):
                 await withdraw(r.desk, r.pipeline, draw.choice(rows)["client_id"])
