@@ -112,7 +112,7 @@ def risk_view(desk: Desk) -> RiskView:
     """Of a running trader, now."""
     now, state = desk.clock.now_ms(), desk.state
     values, unvalued = desk.values()
-    equity, peak, day_start = _curve(desk, now).on(desk.terms.capital)
+    equity, peak, day_start = curve_at(desk, now).on(desk.terms.capital)
     account = Account(
         now_ms=now,
         venue=desk.terms.venue,
@@ -133,7 +133,7 @@ def risk_view(desk: Desk) -> RiskView:
     )
 
 
-def _curve(desk: Desk, now_ms: int) -> EquityCurve:
+def curve_at(desk: Desk, now_ms: int) -> EquityCurve:
     """Up to now, in a copy: looking must not leave a peak behind that the gate would judge by."""
     curve = replace(desk.equity)
     profit = desk.valuation.trading_profit(desk.state.positions, desk.instruments)

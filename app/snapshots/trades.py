@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from decimal import ROUND_HALF_EVEN, Decimal
+from decimal import Decimal
 from typing import Any
 
 from app.execution.desk import Desk
 from app.execution.preview import fee_at
 from app.execution.records import Trade
+from app.execution.risk_view import risk_view
 from app.execution.states import TradeState
-from app.money import ZERO, add, div, mul, sub, to_text
-from app.risk.room import daily_loss_limit, exposure_limit, position_limit
+from app.money import add, mul, sub
+from app.risk.usage import LimitUse
 from signers.pages import Page, pages
 from strategies.model import Side
-
-_HUNDRED = Decimal(100)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +56,7 @@ class ConfirmView:
     quote: str
     at_stop: Decimal | None
     at_target: Decimal | None
-    risk: tuple[tuple[str, Decimal, Decimal], ...]
+    risk: tuple[LimitUse, ...]
     device_pages: tuple[Page, ...]
     left_ms: int
     resumed: bool
@@ -126,19 +125,8 @@ def _outcome(desk: Desk, trade: Trade, exit_price: Decimal | None) -> Decimal | 
     return sub(mul(intent.quantity, sub(exit_price, intent.worst_price)), fees)
 
 
-def _risk(desk: Desk, trade: Trade) -> tuple[tuple[str, Decimal, Decimal], ...]:
-    """Name, number with this trade (its reservation is in it), limit; account currency or counts."""
-    state, limits = desk.risk_state(trade.intent.symbol), desk.limits
-    lost = max(ZERO, sub(state.day_start_equity, state.equity))
-    return (
-        ("position", state.position_value, position_limit(state.equity, limits)),
-        ("exposure", state.exposure, exposure_limit(state.equity, limits)),
-        ("open positions", Decimal(state.open_positions), Decimal(limits.open_positions)),
-        ("lost today", lost, daily_loss_limit(state.day_start_equity, limits)),
-        ("trades today", Decimal(state.trades_today), Decimal(limits.trades_per_day)),
-    )
-
-
-def share(number: Decimal, limit: Decimal) -> str:
-    """``40 %`` of a limit."""
-    return "-" if not limit else f"{to_text(div(mul(number, _HUNDRED), limit, 0, ROUND_HALF_EVEN))} %"
+def _risk(desk: Desk, trade: Trade) -> tuple[LimitUse, ...]:
+    """The account's and the instrument's limits, the most used first; the trade's own reservation is counted in."""
+    view = risk_view(desk)
+    own = next((each.uses for each in view.per_instrument if each.symbol == trade.intent.symbol), ())
+    return tuple(sorted((*view.uses, *own), key=lambda use: -use.share))

@@ -3,6 +3,7 @@ handlers, the ones the command line reaches."""
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any, Final
 
 from app.errors import CountersignError
@@ -22,6 +23,8 @@ _NEWS: Final = {
     "FAILED": ("failed", "error"),
     "EXPIRED": ("expired unanswered", "warning"),
 }
+_PREPARES, _PREPARES_S = 100, 0.05
+"""How often, and after how long, a proposed trade is looked for until it is prepared: one commit, usually 1 ms."""
 
 
 class Actions:
@@ -61,6 +64,41 @@ class Actions:
             self._app.notify("It does not wait any more.", severity="warning")
         else:
             self._app.push_screen(ConfirmDialog(trade))
+
+    def read_when_prepared(self, trade_id: str) -> None:
+        """Open a trade that was proposed a moment ago, once it waits for its answer."""
+        self._app.keep(self._read_soon(trade_id))
+
+    async def _read_soon(self, trade_id: str) -> None:
+        for _ in range(_PREPARES):
+            if self._waiting(trade_id) is not None:
+                self.read(trade_id)
+                return
+            await asyncio.sleep(_PREPARES_S)
+        self._app.notify("It was proposed and does not wait: see the log.", severity="warning")
+
+    def ticket(self, side: str, **typed: str) -> None:
+        """A trade by hand."""
+        from app.tui.screens.ticket import TicketDialog  # noqa: PLC0415 -- when it is wanted
+
+        if self._app.host.desk is None:
+            self._app.notify("The engine does not run yet.", severity="warning")
+        else:
+            self._app.push_screen(TicketDialog(side, typed))
+
+    def close(self, symbol: str, module: str) -> None:
+        """Propose to sell what a module holds; it is read and confirmed like every trade."""
+        self._app.keep(self._close(symbol, module))
+
+    async def _close(self, symbol: str, module: str) -> None:
+        answer = await self.ask("close", position=f"{symbol}:{module}", ticket={})
+        if answer is None:
+            return
+        if answer["id"] is None:
+            text = "; ".join(f"{each['field']}: {each['words']}" for each in answer["problems"])
+            self._app.notify(escape_untrusted(text), severity="error", timeout=10)
+            return
+        self.read_when_prepared(str(answer["id"]))
 
     def help(self) -> None:
         """Help for what is in front."""

@@ -30,8 +30,8 @@ TICK_S: Final = 0.25
 """Between two looks at the engine; each draws only what changed."""
 _NARROWEST, _LOWEST = 40, 8
 
-VIEWS: Final = ("trade",)
-"""The screens, in the order of their number keys."""
+VIEWS: Final = {"trade": 1, "risk": 5}
+"""The screens and their number keys."""
 
 
 class _Blank(Lines):
@@ -58,7 +58,7 @@ class Terminal(App[int]):
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("question_mark,f1", "help", "help", show=False, id="help"),
-        *(Binding(str(number), f"view('{name}')", name, show=False) for number, name in enumerate(VIEWS, 1)),
+        *(Binding(str(number), f"view('{name}')", name, show=False) for name, number in VIEWS.items()),
         Binding("9", "device", "device", show=False, id="device"),
         Binding("R", "restart_engine", "start the engine again", show=False),
         Binding("P", "pause_all", "pause all modules", show=False, id="pause_all"),

@@ -34,7 +34,18 @@ def commands(app: Terminal) -> Iterator[Command]:
             name = f"{trade.intent.side.value} {trade.intent.symbol} ({trade.intent.module})"
             yield Command(f"Read and confirm: {name}  (Enter)", trade.intent.reason, partial(do.read, trade.id))
             yield Command(f"Refuse: {name}  (x)", "nothing is sent", partial(do.refuse, trade.id))
-    for number, name in enumerate(VIEWS, 1):
+    if desk is not None:
+        yield Command(
+            "Buy by hand  (b)", "a ticket; it is read and confirmed like every trade", partial(do.ticket, "buy")
+        )
+        yield Command("Sell by hand  (s)", "what your own hand holds", partial(do.ticket, "sell"))
+        for holding in desk.state.positions.open_holdings()[:9]:
+            yield Command(
+                f"Close {holding.symbol} ({holding.module})  (C)",
+                "propose it",
+                partial(do.close, holding.symbol, holding.module),
+            )
+    for name, number in VIEWS.items():
         yield Command(f"Screen: {name.capitalize()}  ({number})", "show it", partial(do.show, name))
     yield Command("Screen: demo device  (9)", "what it shows, approve or refuse", do.device_dialog)
     yield Command("Jump to a pane  (Ctrl+O)", "letters on the panes", do.jump)

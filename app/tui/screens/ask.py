@@ -106,7 +106,9 @@ class WordDialog(Dialog):
         word: what must be typed; Enter then does it, and with anything else says what is missing.
     """
 
-    DEFAULT_CSS = "WordDialog Input { border: none; height: 1; padding: 0; margin: 1 0; background: $panel; }"
+    DEFAULT_CSS = """
+    WordDialog Input, WordDialog Input:focus { border: none; height: 1; padding: 0; margin: 1 0; background: $panel; }
+    """
 
     def __init__(
         self, title: str, paragraphs: Sequence[tuple[str, str]], word: str, act: Callable[[], None], *, topic: str = ""

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Final
 
 from app.execution.states import TradeState
 from app.money import mul
-from app.snapshots.trades import ConfirmView, share
-from app.text import escape_untrusted
+from app.risk.usage import LimitUse, Source, UseState
+from app.snapshots.trades import ConfirmView
+from app.text import counted, escape_untrusted
 from app.tui import words
-from app.tui.widgets.lines import Line, line, wrapped
+from app.tui.widgets.lines import Line, fit, line, wrapped
 
 if TYPE_CHECKING:
     from app.execution.records import Trade
@@ -74,14 +75,23 @@ def _outcomes(seen: ConfirmView, width: int, glyphs: Glyphs) -> list[Line]:
 
 
 def _risk(seen: ConfirmView, width: int) -> list[Line]:
-    lines = [line(("Risk, with this trade counted in:", "label"))]
-    for name, number, limit in seen.risk:
-        used = share(number, limit)
-        role = "warn" if limit and mul(number, Decimal(100)) >= mul(limit, Decimal(90)) else ""
-        lines.append(
-            line((f"  {name:<15}", "dim"), (f"{words.money(number):>12} of {words.money(limit):<12}", role), used)
-        )
-    return [each for each in lines if width]
+    lines = [line(("Limits, with this trade counted in:", "label"))]
+    used = [each for each in seen.risk if each.share]
+    lines += [limit_line(each, width) for each in used]
+    idle = len(seen.risk) - len(used)
+    return [*lines, line((f"  {counted(idle, 'other limit')} not used at all", "dim"))] if idle else lines
+
+
+def limit_line(use: LimitUse, width: int) -> Line:
+    """One limit and how much of it is used; amounts rounded for reading."""
+    role = {UseState.OK: "", UseState.NEAR: "warn", UseState.REACHED: "error"}[use.state]
+    used = "?" if use.used is None else words.money(use.used)
+    percent = words.money(mul(use.share, Decimal(100)), 0)
+    amounts = f"{used:>12} of {words.money(use.limit)} {use.unit}"
+    by = "  tightened by itself" if use.source is Source.ADAPTIVE else ""
+    note = f"  {use.note}" if use.note else ""
+    head = fit(f"  {use.title}", max(20, min(34, width - 46)))
+    return line((head, "dim"), (f"{percent:>4} % ", role), (amounts, role), (f"{note}{by}", "label"))
 
 
 def _device(seen: ConfirmView, width: int) -> list[Line]:

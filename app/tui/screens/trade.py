@@ -101,10 +101,17 @@ class TradeView(View):
         if name == "proposals":
             return [("Enter", "read and confirm"), ("x", "refuse"), ("Tab", "next pane")]
         if name == "watch":
-            return [("↑↓" if self.app.glyphs.border == "round" else "up/down", "instrument"), ("Tab", "next pane")]
+            return [
+                ("↑↓" if self.app.glyphs.border == "round" else "up/down", "instrument"),
+                ("b", "buy"),
+                ("s", "sell"),
+                ("Tab", "next pane"),
+            ]
         if name == "chart":
-            return [("[ ]", "zoom"), ("Tab", "next pane")]
-        return [("Tab", "next pane")]
+            return [("[ ]", "zoom"), ("b", "buy"), ("Tab", "next pane")]
+        if name == "positions":
+            return [("C", "close"), ("b", "buy"), ("Tab", "next pane")]
+        return [("b", "buy"), ("s", "sell"), ("Tab", "next pane")]
 
     # -- panes ------------------------------------------------------------------------------------------------------
 
@@ -202,6 +209,20 @@ class TradeView(View):
     @on(Table.RowOpened, "#proposals")
     def _proposal_opened(self, event: Table.RowOpened) -> None:
         self.app.do.read(event.key)
+
+    def key_b(self) -> None:
+        """A ticket to buy the chosen instrument."""
+        self.app.do.ticket("buy", symbol=self.symbol)
+
+    def key_s(self) -> None:
+        """A ticket to sell what the trader's own hand holds of the chosen instrument."""
+        self.app.do.ticket("sell", symbol=self.symbol)
+
+    def key_upper_c(self) -> None:
+        """Propose to close the position under the cursor; only while the positions have the focus."""
+        table = self.query_one("#positions", Table)
+        if table.has_focus and table.cursor:
+            self.app.do.close(*table.cursor.split(" ", 1))
 
     def key_x(self) -> None:
         """Refuse the proposal under the cursor; only while the proposals have the focus."""
