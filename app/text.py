@@ -73,6 +73,15 @@ def counted(count: int, noun: str) -> str:
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
+def lasting(ms: int) -> str:
+    """``45 s``, ``4 min 10 s``, ``2 h 5 min``: begun seconds count, so that 0 s is over."""
+    seconds = -(-max(ms, 0) // 1000)
+    minutes, hours = seconds // 60, seconds // 3600
+    if hours:
+        return f"{hours} h {minutes % 60} min"
+    return f"{minutes} min {seconds % 60} s" if minutes else f"{seconds} s"
+
+
 def csv_guard(cell: str) -> str:
     """`cell` such that a spreadsheet shows it instead of running it: a leading apostrophe where it could be a formula.
 
