@@ -13,7 +13,7 @@ from typing import Any
 from app import __version__, logs, paths
 from app.config.tree import version_digest
 from app.config_journal import ConfigJournal
-from app.engine.clock import MarketClock, WallClock
+from app.engine.clock import Clock, MarketClock, WallClock
 from app.errors import ClockError, CountersignError, SafetyError, SignerError, VenueError
 from app.execution.desk import Desk, Terms
 from app.execution.emergency import Emergency, StopReport
@@ -26,7 +26,7 @@ from app.execution.stop_flag import StopFlag
 from app.ids import run_id
 from app.market.state import MarketState
 from app.market.synthetic import SyntheticSettings
-from app.money import add, from_text
+from app.money import from_text, total
 from app.portfolio.equity import EquityCurve
 from app.portfolio.ledger import OPENING, opening
 from app.portfolio.valuation import Valuation
@@ -60,7 +60,7 @@ class Session:
     ) -> None:
         self.plan = plan
         self.settings = plan.loaded.settings
-        self.wall = WallClock()
+        self.wall: Clock = WallClock()
         self.synthetic = SyntheticSettings(
             self.settings.market.spread_bps, self.settings.market.depth_share, self.settings.market.levels
         )
@@ -265,10 +265,8 @@ class Session:
         settings, plan = self.settings, self.plan
         market = MarketState(plan.instruments)
         valuation = Valuation(plan.instruments, settings.risk.rates, market.mark)
-        capital = settings.manual.allocation
-        for module in settings.modules.values():
-            if module.enabled:
-                capital = add(capital, module.allocation)
+        enabled = [module.allocation for module in settings.modules.values() if module.enabled]
+        capital = total([settings.manual.allocation, *enabled])
         terms = Terms(
             venue=VENUE,
             slippage_bps=settings.slippage_bps,
@@ -282,6 +280,7 @@ class Session:
             lockstep=plan.lockstep,
             capital=capital,
             config_version=self.config.version,
+            fatigue=settings.fatigue.limits(),
         )
         return Desk(
             clock=self.clock,
@@ -297,6 +296,7 @@ class Session:
             terms=terms,
             stop=StopFlag(plan.db),
             equity=self._equity(),
+            wall=self.wall,
         )
 
     def _equity(self) -> EquityCurve:

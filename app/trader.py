@@ -185,6 +185,7 @@ class Trader:
         seen = position - (type(event) is Bar)
         session.desk.cursor = (session.plan.source_id, seen, now)
         session.desk.market.apply(event, session.synthetic)
+        session.desk.follow_missed(event)
         await self._feed_venue(event, position)
         if type(event) is Bar:
             await session.desk.activity.settle()
@@ -247,6 +248,7 @@ class Trader:
         for module in self.modules:
             if module.name == name and module.state is ModuleState.RUNNING:
                 module.fail(repr(error))
+        self.session.pipeline.proposals.withdraw(name, "Its module failed.")
         self._record_modules()
         desk.alert(
             Severity.HIGH, "module.failed", f"Module {name} stopped: {error!r}. Its exits stay at the venue.", name

@@ -170,3 +170,23 @@ def m002_fewer_pages(db: Database) -> None:
     not on record. Whoever rebuilds the curve leaves them out.
     """
     _run(db, _M002)
+
+
+_ATTENTION: Final = """
+CREATE TABLE answers (
+    id INTEGER PRIMARY KEY, trade_id TEXT NOT NULL, answer TEXT NOT NULL, code TEXT NOT NULL, counts INTEGER NOT NULL,
+    wall_ms INTEGER NOT NULL
+) STRICT;
+CREATE TABLE hypotheticals (
+    trade_id TEXT PRIMARY KEY, answer TEXT NOT NULL, module TEXT NOT NULL, symbol TEXT NOT NULL, asset TEXT NOT NULL,
+    quantity TEXT NOT NULL, entry TEXT NOT NULL, stop TEXT NOT NULL, target TEXT, fee_bps TEXT NOT NULL,
+    begun_ms INTEGER NOT NULL, ends_ms INTEGER NOT NULL, state TEXT NOT NULL, exit_price TEXT, exit_ms INTEGER,
+    result TEXT, value TEXT
+) STRICT;
+"""
+
+
+@MIGRATIONS()
+def m003_attention(db: Database) -> None:
+    """The trader's answers in the trader's own time, and what declined and expired entries would have made."""
+    _run(db, _ATTENTION)

@@ -22,6 +22,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from app.config.values import read_amount, read_param, read_speed
+from app.execution.fatigue import Fatigue
 from app.risk.model import Limits, Sizing, SizingMethod
 from strategies.base import MANUAL
 
@@ -231,6 +232,31 @@ class Risk(Section):
         )
 
 
+class FatigueSettings(Section):
+    """How much one person may confirm; minutes of wall time. Closes are neither counted nor held up."""
+
+    confirmations: int = Field(
+        default=20, ge=1, le=100_000, description="entries confirmed within the window that earn a pause"
+    )
+    window_min: int = Field(default=10, ge=1, le=1_440, description="minutes within which they are counted")
+    pause_min: int = Field(default=5, ge=1, le=1_440, description="minutes of pause after the last of them")
+    large_value: Amount = Field(
+        default=Decimal(1_000),
+        ge=0,
+        le=MAX_AMOUNT,
+        description="value from which an entry's quantity is read back, account currency",
+    )
+
+    def limits(self) -> Fatigue:
+        """As the queue of proposals reads them."""
+        return Fatigue(
+            confirmations=self.confirmations,
+            window_ms=self.window_min * 60_000,
+            pause_ms=self.pause_min * 60_000,
+            large_value=self.large_value,
+        )
+
+
 class SizingSettings(Section):
     """How large an entry is before the limits cut it."""
 
@@ -323,6 +349,7 @@ class Settings(Section):
     paper: Paper = Field(default_factory=Paper)
     trade: Trade = Field(default_factory=Trade)
     risk: Risk = Field(default_factory=Risk)
+    fatigue: FatigueSettings = Field(default_factory=FatigueSettings)
     sizing: SizingSettings = Field(default_factory=SizingSettings)
     modules: Annotated[Mapping[ModuleName, ModuleSettings], AfterValidator(Names)] = Field(
         default_factory=_modules, description="trading modules by name"

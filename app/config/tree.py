@@ -166,6 +166,10 @@ _TIGHTER: Final[dict[Path, int]] = {
     ("trade", "time_in_force_ms"): -1,
     ("trade", "proposal_expiry_ms"): -1,
     ("trade", "authorisation_validity_ms"): -1,
+    ("fatigue", "confirmations"): -1,
+    ("fatigue", "window_min"): 1,
+    ("fatigue", "pause_min"): 1,
+    ("fatigue", "large_value"): -1,
     ("modules", MODULE, "allocation"): -1,
 }
 

@@ -19,7 +19,7 @@ from app.money import to_text
 from app.risk.model import Sizing, SizingMethod
 from app.risk.sizing import annualised_volatility
 from strategies.base import ModuleSpec, Strategy
-from strategies.model import Bar, Intent, Signal
+from strategies.model import Bar, Direction, Intent, Signal
 
 _VOLATILITY_BARS = 120
 _MOST_AGAIN = 3
@@ -103,6 +103,8 @@ class Module:
         signal = self._feed(bar)
         if signal is not None:
             self.counters.signals += 1
+            if signal.direction is Direction.FLAT:  # also where there is nothing to close: an entry may still wait
+                self._maker.desk.on_unwanted(self.name, signal.symbol)
             self._offer(self._maker.from_signal(signal, self._next_id(), self._volatility(bar)))
 
     def propose_again(self, trade: Trade) -> None:

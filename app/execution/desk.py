@@ -11,11 +11,14 @@ from app import logs
 from app.engine.activity import Activity
 from app.engine.clock import Clock
 from app.errors import CountersignError, Severity
+from app.execution.counterfactual import ended
+from app.execution.fatigue import Fatigue
 from app.execution.records import Trade
 from app.execution.risk_watch import load_watch, profile_row
 from app.execution.state import State
 from app.execution.stop_flag import StopFlag
 from app.execution.transition import Transition
+from app.market.events import MarketEvent
 from app.market.state import MarketState
 from app.money import ZERO, add, mul, to_text, total
 from app.portfolio.equity import DAY_MS, EquityCurve
@@ -53,6 +56,7 @@ class Terms:
     lockstep: bool
     capital: Decimal
     config_version: int
+    fatigue: Fatigue
     device_deadline_s: float = 120.0
 
 
@@ -69,7 +73,10 @@ class Counters:
 
 
 class Desk:
-    """Shared by pipeline, settlement, recovery and emergency stop; all on the loop thread."""
+    """Shared by pipeline, settlement, recovery and emergency stop; all on the loop thread.
+
+    `wall` is for what concerns the person at the keyboard, never for a decision about the market.
+    """
 
     def __init__(
         self,
@@ -87,8 +94,10 @@ class Desk:
         terms: Terms,
         stop: StopFlag,
         equity: EquityCurve,
+        wall: Clock,
     ) -> None:
         self.clock = clock
+        self.wall = wall
         self.writer = writer
         self.state = state
         self.venue = venue
@@ -112,6 +121,8 @@ class Desk:
         """Called once, when new trades stop."""
         self.on_device: Callable[[Trade, DeviceState], None] = lambda _trade, _state: None
         """Told what the device is doing while it is asked to sign, on the loop thread; for screens."""
+        self.on_unwanted: Callable[[str, str], None] = lambda _module, _symbol: None
+        """Told by a module (its name, an instrument) that it no longer wants to enter there."""
         self.on_lost: Callable[[], None] = lambda: None
         """Called when a commit failed: memory is ahead of disk."""
         self.stale = False
@@ -257,6 +268,11 @@ class Desk:
         )
         sql = "INSERT INTO quotes (trade_id, stage, symbol, ts_ms, bid, ask, synthetic) VALUES (?, ?, ?, ?, ?, ?, ?)"
         self.note(sql, values)
+
+    def follow_missed(self, event: MarketEvent) -> None:
+        """What an event makes of trades that were declined or have expired: hypothetical, for the record alone."""
+        for trade, outcome in self.state.missed.follow(event):
+            self.note(*ended(trade, outcome, self.valuation.last_rate(trade.asset)))
 
     def risk_state(self, symbol: str, without: Trade | None = None) -> RiskState:
         """The situation an intent in `symbol` meets now; `without` leaves one signed trade of its own out."""

@@ -59,16 +59,15 @@ class Pipeline:
     def propose(self, intent: Intent) -> Trade | None:
         """Admit an intent or turn it away, synchronously. Returns the trade when it was admitted.
 
-        The same module, instrument and side already in flight: the intent is dropped and counted.
+        The same module, instrument and side already in flight: the intent is dropped and counted. (It would replace
+        one that is PROPOSED, but nobody can meet a trade in that state: it is over when this returns.)
         """
         desk = self._desk
         begun = desk.clock.monotonic_ns()
         desk.counters.proposed += 1
-        for other in desk.state.in_flight():
-            same = (other.intent.module, other.intent.symbol, other.intent.side)
-            if same == (intent.module, intent.symbol, intent.side):
-                desk.counters.dropped += 1
-                return None
+        if self.proposals.duplicates(intent):
+            desk.counters.dropped += 1
+            return None
         trade, transition = Trade(intent, lap_ns=begun), desk.transition()
         transition.new_trade(trade)
         denied = admit(desk, trade)  # no await between here and the queued commit
@@ -124,12 +123,7 @@ class Pipeline:
     async def _take(self, trade: Trade, decision: Decision) -> bool:
         """Record the trader's answer."""
         if decision.answer is not Answer.CONFIRMED:
-            state = {
-                Answer.DECLINED: TradeState.DECLINED,
-                Answer.EXPIRED: TradeState.EXPIRED,
-                Answer.STOPPED: TradeState.CANCELLED,
-            }[decision.answer]
-            return await self._end(trade, state, decision.reason)
+            return await self._end(trade, decision.state, decision.reason, decision.answer)
         transition = self._desk.transition()
         transition.payload(trade, PayloadState.CONFIRMED)
         transition.trade(trade, TradeState.CONFIRMED)
@@ -301,8 +295,7 @@ class Pipeline:
             if decision.answer is Answer.CONFIRMED:
                 await self.submit(trade)
             else:
-                state = TradeState.DECLINED if decision.answer is Answer.DECLINED else TradeState.CANCELLED
-                await self._end(trade, state, decision.reason)
+                await self._end(trade, decision.state, decision.reason, decision.answer)
 
     async def withdraw(self, trade: Trade) -> None:
         """Cancel an entry that came to rest while the emergency stop was on its way."""
@@ -374,12 +367,15 @@ class Pipeline:
 
     # -- shared -------------------------------------------------------------------------------------------------
 
-    async def _end(self, trade: Trade, state: TradeState, reason: str) -> bool:
-        """End a trade whose bytes never left. Always False: there is nothing to go on with."""
+    async def _end(self, trade: Trade, state: TradeState, reason: str, answer: Answer | None = None) -> bool:
+        """End a trade whose bytes never left; `answer`: who waited was told so. Always False: nothing goes on."""
         desk = self._desk
         transition = desk.transition()
         end_unsent(desk, transition, trade, state, reason)
-        await desk.commit(transition, f"trade.{state.value.lower()}", trade.id)
+        if answer is not None:
+            self.proposals.missed(transition, trade, answer)
+        kind = "withdrawn" if answer is Answer.WITHDRAWN else state.value.lower()
+        await desk.commit(transition, f"trade.{kind}", trade.id)
         self._on_progress(trade)
         return False
 

@@ -8,6 +8,7 @@ from collections import OrderedDict, deque
 from decimal import Decimal
 from typing import Any, Final
 
+from app.execution.counterfactual import Missed
 from app.execution.purse import Hold, Purse
 from app.execution.records import Order, Payload, Role, Trade, intent_of, request_of
 from app.execution.states import IN_FLIGHT, PayloadState, TradeState
@@ -32,6 +33,7 @@ class State:
         self.orders: dict[str, Order] = {}
         self.purse = Purse()
         self.positions = PositionBook()
+        self.missed = Missed()
         self._ended: OrderedDict[str, Trade] = OrderedDict()
         self._entries: deque[int] = deque(maxlen=100_000)
 
@@ -164,6 +166,7 @@ def load(venue: str, reader: Reader) -> State:
     trades = sorted((load_trade(reader, trade_id) for trade_id in ids), key=lambda t: (t.intent.created_ms, t.id))
     for trade in trades:
         state.add(trade)
+    state.missed.load(reader)
     return state
 
 

@@ -34,6 +34,7 @@ from storage.faults import StorageFault
 from storage.journal import read_mirror
 from storage.writer import Commit
 from strategies.model import Bar, Book, Exits, Instrument, Intent, Side
+from tests.execution.person import PersonClock, read_first
 
 START = 1_600_000_000_000
 ETH = Instrument("ETH-USDT", "ETH", "USDT", Decimal("0.01"), Decimal("0.001"))
@@ -62,6 +63,8 @@ WIDE = {
     "trade.slippage_bps": "100",
     "modules.momentum.allocation": "1000000",
     "manual.allocation": "0",
+    "fatigue.confirmations": "100000",
+    "fatigue.large_value": "1000000000",
 }
 """Limits that nothing here meets; a test narrows the one it is about."""
 
@@ -74,6 +77,7 @@ class Rig:
         self.told = told
         """Each trade's states in the order in which screens heard of them."""
         self.worse = worse
+        self.person = PersonClock()
         self.position = 0
         self.full = False
         self._numbers = itertools.count(1)
@@ -96,6 +100,7 @@ class Rig:
         self.position += 1
         session.desk.cursor = (session.plan.source_id, self.position, now)
         session.desk.market.apply(event, session.synthetic)
+        session.desk.follow_missed(event)
         try:
             await session.venue.market(event, self.position)
         except VenueError:
@@ -364,13 +369,21 @@ def plan_of(
 
 
 @asynccontextmanager
-async def rig(folder: Path, *, market: bool = True, **options: Any) -> AsyncIterator[Rig]:
-    """An open session; `market`: ETH-USDT was seen at 99.90 / 100.00. The same folder opened again is a restart."""
+async def rig(
+    folder: Path, *, market: bool = True, careful: bool = True, person: PersonClock | None = None, **options: Any
+) -> AsyncIterator[Rig]:
+    """An open session; `market`: ETH-USDT was seen at 99.90 / 100.00; `careful`: its trader reads before confirming, on
+    a clock of their own. The same folder opened again is a restart."""
     told: list[tuple[str, TradeState]] = []
     worse: list[Trade] = []
     session = Session(plan_of(folder, **options), lambda trade: told.append((trade.id, trade.state)), worse.append)
+    person = person or PersonClock()
+    session.wall = person
     await session.open()
+    if careful:
+        read_first(session, person)
     made = Rig(session, told, worse)
+    made.person = person
     made.position = session.venue.position
     try:
         if market:

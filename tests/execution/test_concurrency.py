@@ -108,11 +108,6 @@ class Storm:
         waiting = self.r.pipeline.proposals.waiting()
         if waiting:
             trade = self.random.choice(waiting)
-            if (
-                trade.id not in self.r.pipeline.proposals._waiting
-                or self.r.pipeline.proposals._waiting[trade.id].done()
-            ):
-                return
             if self.random.random() < 0.8:
                 self.r.pipeline.proposals.confirm(trade.id)
             else:

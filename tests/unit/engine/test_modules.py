@@ -342,3 +342,22 @@ async def test_a_bid_of_one_tick_can_still_be_bounded(tmp_path: Path) -> None:
         intent = entry(r, flat())
         assert isinstance(intent, Intent)
         assert intent.worst_price == Decimal("0.01")
+
+
+async def test_flat_withdraws_an_entry_that_waits_and_says_nothing_of_others(tmp_path: Path) -> None:
+    async with rig(tmp_path, auto_confirm=False) as r:
+        said: list[Signal | None] = [long(), None, long(), flat()]
+        bench = Bench(r, lambda *_: said.pop(0))
+        other = await r.trade(module="n")
+        bench.module.on_bar(bar(r))
+        await r.settle()
+        (entry,) = [trade for trade in r.pipeline.proposals.waiting() if trade is not other]
+        bench.module.on_bar(bar(r))  # silence is no withdrawal
+        bench.module.on_bar(bar(r))  # the same once more is dropped
+        await r.settle()
+        assert r.pipeline.proposals.waiting() == [other, entry]
+        bench.module.on_bar(bar(r))
+        assert r.pipeline.proposals.waiting() == [other]
+        await r.settle()
+        assert r.stored(entry)["reason"] == "Its module no longer wants it."
+        assert bench.module.counters.skipped == {"nothing to close": 1}
