@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 from app.errors import SafetyError, UsageError
 from app.execution.control import Handler
+from app.execution.fatigue import Requirement
+from app.execution.proposals import Refusal
+from app.execution.ranking import Waiting
 from app.execution.records import Trade
 from app.ids import by_prefix
 from app.money import to_text
@@ -28,6 +32,7 @@ def handlers(trader: Trader) -> Mapping[str, Handler]:
     return {
         "status": commands.status,
         "proposals": commands.proposals,
+        "shown": commands.shown,
         "confirm": commands.confirm,
         "decline": commands.decline,
         "stop": commands.stop,
@@ -71,20 +76,37 @@ class _Commands:
         }
 
     async def proposals(self, _: dict[str, Any]) -> dict[str, Any]:
-        return {"proposals": [self._proposal(trade) for trade in self._trader.session.pipeline.proposals.waiting()]}
+        """Most deserving first."""
+        trades = self._trader.session.desk.state.trades
+        ranked = self._trader.session.pipeline.proposals.ranked()
+        return {"proposals": [_proposal(trades[each.trade_id], each) for each in ranked]}
+
+    async def shown(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Every line of the text is visible at whoever asks. Answers what a confirmation needs, and how long to wait
+        for it, in ms of wall time."""
+        trade, found = self._find(request), self._trader.session.pipeline.proposals
+        waits: list[int] = []
+        self._answer(lambda trade_id: waits.append(found.shown(trade_id)), trade)
+        return {"id": trade.id, "wait_ms": waits[0], "requirement": _requirement(found.requirement(trade))}
 
     async def confirm(self, request: dict[str, Any]) -> dict[str, Any]:
-        """`text` must be the text that was shown: what is confirmed is what was read."""
+        """`text` must be the text that was shown: what is confirmed is what was read. `readback` is the quantity as
+        typed, where one was asked for."""
         trade = self._find(request)
         assert trade.payload is not None
         if request["text"] != trade.payload.text:
             raise SafetyError("confirm.text", "The trade's text is not the one you read.", next_step="Read it again.")
-        self._answer(self._trader.session.pipeline.proposals.confirm, trade)
+        confirm, readback = self._trader.session.pipeline.proposals.confirm, request.get("readback")
+        self._answer(lambda trade_id: confirm(trade_id, readback if isinstance(readback, str) else None), trade)
         return {"id": trade.id}
 
     async def decline(self, request: dict[str, Any]) -> dict[str, Any]:
-        trade = self._find(request)
-        self._answer(self._trader.session.pipeline.proposals.decline, trade)
+        """`code`: one of `Refusal`, or none."""
+        code = request.get("code") or None
+        if code is not None and code not in set(Refusal):
+            raise UsageError("decline.reason", f"There is no such reason; allowed: {', '.join(Refusal)}.")
+        trade, refuse = self._find(request), self._trader.session.pipeline.proposals.decline
+        self._answer(lambda trade_id: refuse(trade_id, code=None if code is None else Refusal(code)), trade)
         return {"id": trade.id}
 
     async def stop(self, _: dict[str, Any]) -> dict[str, Any]:
@@ -138,25 +160,51 @@ class _Commands:
         """Another terminal may have answered since: then what became of it."""
         try:
             answer(trade.id)
-        except SafetyError:
+        except SafetyError as error:
+            if error.code != "proposal.gone":
+                raise
             outcome = became(self._trader.session.reader, trade.id)
             if outcome is None:
                 raise
             raise outcome.refusal() from None
 
-    def _proposal(self, trade: Trade) -> dict[str, Any]:
-        intent, payload = trade.intent, trade.payload
-        assert payload is not None
-        return {
-            "id": trade.id,
-            "module": intent.module,
-            "symbol": intent.symbol,
-            "side": intent.side.value,
-            "quantity": to_text(intent.quantity),
-            "worst_price": to_text(intent.worst_price),
-            "reason": intent.reason,
-            "expires_ms": intent.expires_ms,
-            "text": payload.text,
-            "preview": payload.preview,
-            "resumed": trade.resumed,
-        }
+
+def _proposal(trade: Trade, listed: Waiting) -> dict[str, Any]:
+    intent, payload = trade.intent, trade.payload
+    assert payload is not None
+    return {
+        "id": trade.id,
+        "module": intent.module,
+        "symbol": intent.symbol,
+        "side": intent.side.value,
+        "quantity": to_text(intent.quantity),
+        "worst_price": to_text(intent.worst_price),
+        "reason": intent.reason,
+        "expires_ms": intent.expires_ms,
+        "text": payload.text,
+        "preview": payload.preview,
+        "resumed": trade.resumed,
+        "closes": listed.closes,
+        "value": _text(listed.value),
+        "edge_bps": _text(listed.edge_bps),
+        "edge_then_bps": _text(listed.edge_then_bps),
+        "edge_value": _text(listed.edge_value),
+        "reachable": listed.reachable,
+        "age_ms": listed.age_ms,
+        "left_ms": listed.left_ms,
+        "app": listed.app,
+        "asked_again": listed.asked_again,
+        "newer_worst_price": _text(listed.newer_worst_price),
+        "opposed": listed.opposed,
+        "beside": list(listed.beside),
+        "requirement": _requirement(listed.requirement),
+        "why": listed.why,
+    }
+
+
+def _requirement(need: Requirement) -> dict[str, Any]:
+    return {"readback": need.readback, "cool_down_ms": need.cool_down_ms, "words": need.words}
+
+
+def _text(amount: Decimal | None) -> str | None:
+    return None if amount is None else to_text(amount)

@@ -16,6 +16,7 @@ from app.errors import CountersignError, SafetyError, UsageError
 from app.execution.states import TradeState
 from app.ids import by_prefix
 from app.outcomes import Outcome, became
+from app.text import counted, lasting
 from storage.database import reader
 from storage.faults import StorageFault
 
@@ -25,28 +26,81 @@ _PAUSE_S: Final = 0.05
 
 
 def proposals(options: argparse.Namespace) -> int:
-    """Trades that wait for an answer."""
+    """Trades that wait for an answer; or what became of all that did."""
+    if options.stats:
+        return _stats(options)
     waiting = _waiting(context.database(options))
-    resumed = {True: "  SIGNED BEFORE A RESTART", False: ""}
-    lines = [
-        f"{p['id'][:8]}  {p['side']} {p['quantity']} {p['symbol']} at {p['worst_price']} or better, "
-        f"until {when(p['expires_ms'])}  [{p['module']}] {p['reason']}{resumed[p['resumed']]}"
-        for p in waiting
-    ]
+    lines = [line for each in waiting for line in _lines(each, waiting)]
     context.emit(options, "proposals", {"proposals": waiting}, lines or ["Nothing waits for you."])
     return 0
 
 
+def _lines(p: dict[str, Any], waiting: list[dict[str, Any]]) -> list[str]:
+    resumed = "  SIGNED BEFORE A RESTART" if p["resumed"] else ""
+    value = "" if p["edge_value"] is None else f"  worth {p['edge_value']} of {p['value']}"
+    head = f"{p['id'][:8]}  {p['side']} {p['quantity']} {p['symbol']} at {p['worst_price']} or better, "
+    lines = [
+        f"{head}until {when(p['expires_ms'])}  [{p['module']}] {p['reason']}{resumed}",
+        f"          {p['why']}; proposed {lasting(p['age_ms'])} ago{value}  ({p['app']} app)",
+    ]
+    notes = []
+    if p["requirement"]["words"]:
+        notes.append(p["requirement"]["words"])
+    if p["asked_again"]:
+        notes.append(
+            f"Asked for again {counted(p['asked_again'], 'time')}, last at {p['newer_worst_price']} or better."
+        )
+    if p["opposed"]:
+        notes.append("Its module has asked for the other side since.")
+    if p["beside"]:
+        others = {each["id"]: each["module"] for each in waiting}
+        names = ", ".join(f"{each[:8]} [{others.get(each, '?')}]" for each in p["beside"])
+        notes.append(f"The same is wanted by {names}: together one larger position.")
+    return [*lines, *(f"          {note}" for note in notes)]
+
+
+def _stats(options: argparse.Namespace) -> int:
+    """From the database, whether a trader runs or not."""
+    from app import reports_proposals  # noqa: PLC0415 -- only here
+
+    with reader(context.database(options)) as data:
+        counts, missed = reports_proposals.answers(data), reports_proposals.missed(data)
+    words = [f"{n} {name}" for name, n in counts.items() if name != "declined_because"]
+    lines = [", ".join(words)]
+    if counts["declined_because"]:
+        lines.append("declined: " + ", ".join(f"{n} {code}" for code, n in counts["declined_because"].items()))
+    lines.append(missed["label"])
+    for answer in ("declined", "expired"):
+        m = missed[answer]
+        made = ", ".join(f"{amount} {asset}" for asset, amount in m["by_asset"].items()) or "nothing yet"
+        lines.append(
+            f"{answer:<9} {m['followed']} followed: {m['won']} won, {m['lost']} lost, {m['open']} open; "
+            f"would have made {made} ({m['value']} in account currency); "
+            f"{m['not_filled']} not filled, {m['not_followed']} not followed"
+        )
+    context.emit(options, "proposal_stats", {"answers": counts, "hypothetical": missed}, lines)
+    return 0
+
+
 def confirm(options: argparse.Namespace) -> int:
-    """Show the text that will be signed and ask. Only S confirms; Enter alone never does."""
+    """Show the text that will be signed and ask. Only S confirms; Enter alone never does. A large trade's quantity is
+    typed as well."""
     db = context.database(options)
     proposal = _one(options, db)
     _show(proposal)
+    shown = _answer(db, {"op": "shown", "id": proposal["id"]})
+    need = shown["requirement"]
+    if need["cool_down_ms"]:
+        raise SafetyError("confirm.rate", f"{need['words']} It still waits.", next_step="Declining stays possible.")
+    threading.Event().wait(shown["wait_ms"] / 1000)  # only then is an answer one to what was read
     if streams.typed_line(f"\nType {SUBMIT} and Enter to confirm; anything else leaves it waiting: ") != SUBMIT:
         raise SafetyError(
             "confirm.no", "Not confirmed.", next_step="It still waits. Decline it with: countersign decline ID"
         )
-    answer = _answer(db, {"op": "confirm", "id": proposal["id"], "text": proposal["text"]})
+    request = {"op": "confirm", "id": proposal["id"], "text": proposal["text"]}
+    if need["readback"] is not None:
+        request["readback"] = streams.typed_line("A large trade. Type its quantity as it is shown above: ")
+    answer = _answer(db, request)
     outcome = _wait(db, answer["id"])
     if outcome is not None and not outcome.on_its_way and not outcome.traded:
         raise _ended(outcome)
@@ -58,7 +112,8 @@ def confirm(options: argparse.Namespace) -> int:
 
 def decline(options: argparse.Namespace) -> int:
     """Decline at once: refusing is always safe."""
-    answer = _answer(context.database(options), {"op": "decline", "id": options.id})
+    request = {"op": "decline", "id": options.id, "code": options.reason or ""}
+    answer = _answer(context.database(options), request)
     context.emit(options, "declined", answer, [f"Declined {answer['id'][:8]}. Nothing was sent."])
     return 0
 

@@ -37,8 +37,8 @@ __all__ = [
     "settings",
 ]
 
-_QUESTIONS: Final = frozenset({"status", "proposals", "risk", "ticket_preview"})
-"""Commands to the trader that change nothing."""
+_QUESTIONS: Final = frozenset({"status", "proposals", "risk", "ticket_preview", "shown"})
+"""Commands to the trader that can cause nothing to be sent."""
 
 _LAST: Final = "last-database"
 """File in the data folder: the database of the newest session, which commands without --db mean."""

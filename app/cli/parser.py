@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 _Command = Callable[[str, str], argparse.ArgumentParser]
 _MOST_ROWS = 1_000_000
+REASONS = ("too-late", "dislike", "too-large", "bad-price", "duplicate")
+"""`app.execution.proposals.Refusal`, which the help must not load."""
 
 
 class WrongUse(Exception):
@@ -132,12 +134,13 @@ def _watching(command: _Command) -> None:
 
 
 def _answering(command: _Command) -> None:
-    command("proposals", "trades that wait for your answer")
-    for name, text in (
-        ("confirm", "read a waiting trade and confirm it"),
-        ("decline", "decline a waiting trade"),
-    ):
-        command(name, text).add_argument("id", metavar="ID", help="the trade's id, or its beginning")
+    waiting = command("proposals", "trades that wait for your answer, most deserving first")
+    waiting.add_argument("--stats", action="store_true", help="what became of all, and what the missed would have made")
+    confirm = command("confirm", "read a waiting trade and confirm it")
+    decline = command("decline", "decline a waiting trade, at once")
+    for each in (confirm, decline):
+        each.add_argument("id", metavar="ID", help="the trade's id, or its beginning")
+    decline.add_argument("--reason", choices=REASONS, help="why, for the statistics")
     _ticket(command)
     stop = command("stop", "end the trader; --emergency stops all trading, --reset lifts that")
     which = stop.add_mutually_exclusive_group()
