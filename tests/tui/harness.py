@@ -14,7 +14,7 @@ from textual.message import Message
 from textual.pilot import Pilot
 
 from app.config.load import load as load_config
-from app.engine.clock import MarketClock
+from app.engine.clock import MarketClock, WallClock
 from app.execution.records import Trade
 from app.launch import Request
 from app.market.events import MarketSource, event_time
@@ -85,6 +85,16 @@ class Person:
         self.seconds += seconds
 
 
+class _Watch(WallClock):
+    """The person's clock as the queue of proposals reads it."""
+
+    def __init__(self, person: Person) -> None:
+        self._person = person
+
+    def monotonic_ns(self) -> int:
+        return round(self._person.seconds * 1000) * 1_000_000
+
+
 class Seat:
     """In front of the terminal."""
 
@@ -115,6 +125,7 @@ class Seat:
 
     async def running(self) -> None:
         await self.until(lambda: self.host.stage is Stage.RUNNING and self.host.desk is not None)
+        self.desk.wall = _Watch(self.person)
         history = self.host.history
         assert history is not None
         await self.until(lambda: bool(history.bars("BTC-USDT")))

@@ -99,6 +99,8 @@ class ConfirmDialog(Dialog):
         reader.show()
         if reader.read and self._read_at is None:
             self._read_at = self.app.now()
+            if self.waits and (trader := self.host.trader) is not None:
+                trader.session.pipeline.proposals.shown(self.trade.id)  # the queue keeps a half second of its own
         elif not reader.read:
             self._read_at = None
         self.query_one(_Live).show()
