@@ -19,23 +19,6 @@ from strategies.model import Side
 
 
 @dataclass(frozen=True, slots=True)
-class ProposalView:
-    """A trade that waits for the trader's answer, as a row."""
-
-    id: str
-    module: str
-    symbol: str
-    side: str
-    quantity: Decimal
-    worst_price: Decimal
-    value: Decimal | None
-    left_ms: int
-    reason: str
-    resumed: bool
-    tick: Decimal
-
-
-@dataclass(frozen=True, slots=True)
 class ConfirmView:
     """One trade in full.
 
@@ -63,29 +46,6 @@ class ConfirmView:
     now: tuple[Decimal, Decimal] | None
     """Bid and ask at this moment."""
     tick: Decimal
-
-
-def proposals(desk: Desk, waiting: list[Trade]) -> tuple[ProposalView, ...]:
-    """Rows of what waits, in the order given."""
-    return tuple(_proposal(desk, trade) for trade in waiting)
-
-
-def _proposal(desk: Desk, trade: Trade) -> ProposalView:
-    intent, instrument = trade.intent, desk.instruments[trade.intent.symbol]
-    rate = desk.valuation.last_rate(instrument.quote)
-    return ProposalView(
-        id=trade.id,
-        module=intent.module,
-        symbol=intent.symbol,
-        side=intent.side.value,
-        quantity=intent.quantity,
-        worst_price=intent.worst_price,
-        value=None if rate is None else mul(mul(intent.quantity, intent.worst_price), rate),
-        left_ms=max(0, intent.expires_ms - desk.clock.now_ms()),
-        reason=intent.reason,
-        resumed=trade.resumed,
-        tick=instrument.tick,
-    )
 
 
 def confirmation(desk: Desk, trade: Trade) -> ConfirmView:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from textual.widgets import Input
 
 from app.execution.states import TradeState
 from app.tui.widgets.reader import Reader
@@ -156,3 +157,44 @@ async def test_refused_on_the_device(tmp_path: Path) -> None:
         await seat.became(trade, "REFUSED")
         assert "Refused on the device" in seat.text()
         assert seat.rig.sent() == []
+
+
+async def test_a_large_trade_needs_its_quantity_typed(tmp_path: Path) -> None:
+    async with terminal(tmp_path, (160, 48), settings={"fatigue.large_value": "50"}) as seat:
+        trade = await seat.propose()
+        await _open(seat)
+        await _read_on(seat)
+        seat.person.waits(0.6)
+        await seat.press("S")
+        assert "A large trade" in seat.text()
+        await seat.press(*"0.002", "enter", "S")
+        assert trade.state is TradeState.PREPARED
+        field = seat.app.screen.query_one(Input)
+        field.value = ""
+        field.focus()
+        await seat.press(*"0.001", "enter")
+        assert trade.state is TradeState.PREPARED
+        seat.app.screen.query_one("#back").focus()
+        await seat.press("S")
+        await seat.became(trade, "CONFIRMED")
+
+
+async def test_after_too_many_confirmations_a_pause_is_said_with_its_length(tmp_path: Path) -> None:
+    async with terminal(tmp_path, (160, 48), settings={"fatigue.confirmations": "1"}) as seat:
+        first = await seat.propose()
+        await _open(seat)
+        await _read_on(seat)
+        seat.person.waits(0.6)
+        await seat.press("S")
+        await seat.became(first, "CONFIRMED")
+        await seat.until(lambda: seat.dialog == "DeviceDialog")
+        await seat.press("R")
+        await seat.became(first, "REFUSED")
+        await seat.press("escape")
+        second = await seat.propose("ETH-USDT", quantity="0.01")
+        await _open(seat)
+        await _read_on(seat)
+        seat.person.waits(0.6)
+        await seat.press("S")
+        assert second.state is TradeState.PREPARED
+        assert "rest" in seat.text().lower()

@@ -9,8 +9,10 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container
+from textual.widgets import Input
 
 from app.errors import CountersignError
+from app.execution.fatigue import Requirement
 from app.execution.states import TradeState
 from app.snapshots import trades
 from app.tui import words
@@ -35,6 +37,9 @@ class ConfirmDialog(Dialog):
     DEFAULT_CSS = """
     ConfirmDialog #live { height: 2; }
     ConfirmDialog #outcome { height: auto; max-height: 4; }
+    ConfirmDialog Input { display: none; border: none; height: 1; padding: 0; background: $panel; }
+    ConfirmDialog Input:focus { border: none; background: $primary 35%; }
+    ConfirmDialog.-readback Input { display: block; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("S", "confirm", "confirm", show=False),
@@ -70,6 +75,7 @@ class ConfirmDialog(Dialog):
             yield _Live(self, id="live")
             yield Reader(self._document, id="document", focusable=False)
             yield _Outcome(self, id="outcome")
+            yield Input(id="readback", placeholder="the quantity, as it stands in the text", max_length=60)
             with Container(classes="choices"):
                 yield Choice("Esc", "cancel: it keeps waiting", id="back")
                 yield Choice("x", "refuse", id="refuse")
@@ -78,6 +84,7 @@ class ConfirmDialog(Dialog):
 
     def on_mount(self) -> None:
         """Cancel has the focus. While somebody reads, the practice market goes at real time."""
+        self.set_class(self._requirement().readback is not None, "-readback")
         self.query_one("#confirm").border_title = "Confirm"
         self.query_one("#back").focus()
         self.host.reading = True
@@ -180,16 +187,42 @@ class ConfirmDialog(Dialog):
         elif self.app.now() - self._read_at < SETTLED_S:
             self._read_at = self.app.now()
             self._words = "Too fast: every line must have been visible for half a second. Press S again."
+        elif words := self._missing():
+            self._words = words
         else:
             self._answered = "confirmed"
             self.app.keep(self._confirm())
         self.refresh_view()
 
+    def _requirement(self) -> Requirement:
+        """What a confirmation needs beside S: the core refuses without it, whatever this dialog thinks."""
+        trader = self.host.trader
+        if trader is None or self.host.desk is None:
+            return Requirement()
+        return trader.session.pipeline.proposals.requirement(self.trade)
+
+    def _missing(self) -> str:
+        """Why S can not count yet, or ""."""
+        needed = self._requirement()
+        if needed.cool_down_ms:
+            return needed.words
+        if needed.readback is None or self.query_one(Input).value.strip() == needed.readback:
+            return ""
+        self.query_one(Input).focus()
+        return "A large trade: type its quantity as it stands in the text, Enter, then S."
+
+    @on(Input.Submitted)
+    def _typed(self) -> None:
+        """Enter only leaves the field."""
+        self.query_one("#back").focus()
+
     async def _confirm(self) -> None:
         payload = self.trade.payload
         assert payload is not None
         try:
-            await self.host.commands["confirm"]({"id": self.trade.id, "text": payload.text})
+            await self.host.commands["confirm"](
+                {"id": self.trade.id, "text": payload.text, "readback": self.query_one(Input).value.strip()}
+            )
         except CountersignError as error:
             self._answered, self._words = "", str(error)
         if self.is_attached:

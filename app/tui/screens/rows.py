@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from app.text import escape_untrusted
+from app.text import counted, escape_untrusted
 from app.tui import words
 from app.tui.widgets.table import Column, Row
 
 if TYPE_CHECKING:
+    from decimal import Decimal
+
+    from app.execution.ranking import Waiting
     from app.snapshots.account import PositionView
     from app.snapshots.market import WatchRow
-    from app.snapshots.trades import ProposalView
     from app.tui.glyphs import Glyphs
 
 NO_MARKET: Final = "The market has not spoken yet."
@@ -30,11 +32,12 @@ PROPOSALS: Final = (
     Column("side", 4),
     Column("quantity", 11, right=True),
     Column("instrument", 12),
-    Column("worst price", 12, right=True),
-    Column("value", 9, right=True, rank=1),
+    Column("worst price", 12, right=True, rank=1),
+    Column("value", 9, right=True, rank=2),
+    Column("edge", 7, right=True),
     Column("left", 6, right=True),
-    Column("module", 14, rank=2),
-    Column("reason", 0, rank=3),
+    Column("module", 14, rank=3),
+    Column("why", 0, rank=4),
 )
 
 POSITIONS: Final = (
@@ -68,22 +71,39 @@ def watch(seen: WatchRow, glyphs: Glyphs, chosen: str) -> Row:
     )
 
 
-def proposal(seen: ProposalView) -> Row:
-    """One waiting trade."""
-    resumed = "SIGNED BEFORE A RESTART: " if seen.resumed else ""
+def proposal(seen: Waiting, tick: Decimal) -> Row:
+    """One waiting trade. `edge`: what it should earn after costs, basis points of its value, as things stand now."""
+    notes = []
+    if seen.resumed:
+        notes.append("SIGNED BEFORE A RESTART")
+    if seen.requirement.words:
+        notes.append(seen.requirement.words)
+    if seen.opposed:
+        notes.append("its module wants the other side now")
+    if seen.beside:
+        notes.append(f"{counted(len(seen.beside), 'other module')} asks for the same")
+    text = "; ".join([*notes, seen.reason])
+    edge = ("-", "dim") if seen.edge_bps is None else (f"{words.money(seen.edge_bps, 0)}bp", _edge_role(seen))
     return Row(
-        seen.id,
+        seen.trade_id,
         (
-            (seen.side.upper(), "up" if seen.side == "buy" else "down"),
+            (seen.side.value.upper(), "up" if seen.side.value == "buy" else "down"),
             (words.amount(seen.quantity), ""),
             (seen.symbol, "title"),
-            (words.price(seen.worst_price, seen.tick), ""),
+            (words.price(seen.worst_price, tick), ""),
             (f"${words.money(seen.value)}" if seen.value is not None else "-", ""),
+            edge,
             (words.span(seen.left_ms), "warn" if seen.left_ms < 60_000 else ""),
             (seen.module, "label"),
-            (escape_untrusted(f"{resumed}{seen.reason}"), "warn" if seen.resumed else "dim"),
+            (escape_untrusted(text), "warn" if notes else "dim"),
         ),
     )
+
+
+def _edge_role(seen: Waiting) -> str:
+    if seen.edge_bps is None or seen.edge_bps <= 0 or not seen.reachable:
+        return "warn"
+    return "ok"
 
 
 def position(seen: PositionView, glyphs: Glyphs) -> Row:

@@ -157,17 +157,17 @@ class TradeView(View):
         desk = host.desk
         if desk is None or host.trader is None or host.history is None:
             return
-        from app.snapshots import account, market, trades  # noqa: PLC0415 -- the engine behind them, after the first frame
+        from app.snapshots import account, market  # noqa: PLC0415 -- the engine behind them, after the first frame
 
         watched = market.watchlist(desk, host.history)
         if not self.symbol and watched:
             self.symbol = watched[0].symbol
         glyphs = self.app.glyphs
         self.query_one("#watch", Table).set_rows([rows.watch(each, glyphs, self.symbol) for each in watched])
-        waiting = trades.proposals(desk, host.trader.session.pipeline.proposals.waiting())
+        waiting = host.trader.session.pipeline.proposals.ranked()
         proposals = self.query_one("#proposals", Table)
         proposals.border_title = f"Proposals ({len(waiting)})" if waiting else "Proposals"
-        proposals.set_rows([rows.proposal(each) for each in waiting])
+        proposals.set_rows([rows.proposal(each, desk.instruments[each.symbol].tick) for each in waiting])
         held = account.positions(desk)
         positions = self.query_one("#positions", Table)
         positions.border_title = f"Positions ({len(held)})" if held else "Positions"
