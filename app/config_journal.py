@@ -74,6 +74,24 @@ class ConfigJournal:
         desk.terms = replace(desk.terms, config_version=version)
         return keys
 
+    async def take(self, desk: Desk, values: Mapping[str, str], source: str) -> None:
+        """Settings that a command changed while running, and that hold from now on. Journaled before this returns.
+
+        Raises:
+            StorageFault: the commit was lost; they do not hold.
+        """
+        async with self._turn:
+            changes: list[_Change] = [
+                (key, self._in_force.get(key), value, source)
+                for key, value in sorted(values.items())
+                if self._in_force.get(key) != value
+            ]
+            if changes:
+                version, in_force = self.version + 1, self._in_force | dict(values)
+                await self._write(desk, version, in_force, changes, {})
+                self.version, self._in_force = version, in_force
+                desk.terms = replace(desk.terms, config_version=version)
+
     async def _write(
         self, desk: Desk, version: int, in_force: dict[str, str], changes: list[_Change], facts: Mapping[str, str]
     ) -> None:

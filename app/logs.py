@@ -69,7 +69,7 @@ class Log:
         self._write(logging.ERROR, event, fields | ({"exc_info": error} if error is not None else {}))
 
     def _write(self, level: int, event: str, fields: dict[str, object]) -> None:
-        if _state.logger is not None and level >= _state.level:
+        if _state.logger is not None and level >= _state.levels.get(self.name, _state.level):
             # A field may be called "event"; the logger's own argument must win without a TypeError.
             _state.logger(self.name).log(
                 level, event, **{_free(key): value for key, value in (self.fields | fields).items()}
@@ -84,6 +84,8 @@ def _free(key: str) -> str:
 class _State:
     logger: Callable[[str], Any] | None = None
     level: int = logging.INFO
+    levels: dict[str, int] = field(default_factory=dict)
+    """Of loggers that have their own."""
     handler: logging.Handler | None = None
 
 
@@ -139,6 +141,17 @@ def configure(
     return path
 
 
+def set_level(name: str, level: str) -> None:
+    """Give the logger `name` a level of its own, until the file is closed.
+
+    Args:
+        level: one of `LEVELS`.
+    """
+    number = logging.getLevelNamesMapping()[level.upper()]
+    _state.levels[name] = number
+    logging.getLogger(name).setLevel(number)
+
+
 def _formatter(clock: Clock) -> logging.Formatter:
     import structlog  # noqa: PLC0415 -- loaded by the caller
 
@@ -162,6 +175,9 @@ def _formatter(clock: Clock) -> logging.Formatter:
 def close() -> None:
     """Close the file; later log calls are no-ops until the next `configure`."""
     handler, _state.handler, _state.logger = _state.handler, None, None
+    for name in _state.levels:
+        logging.getLogger(name).setLevel(logging.NOTSET)
+    _state.levels.clear()
     if handler is not None:
         logging.captureWarnings(False)
         logging.getLogger().removeHandler(handler)

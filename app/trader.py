@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass
 from decimal import Decimal
@@ -13,18 +13,16 @@ from typing import Any, Final
 
 from app import paths
 from app.engine.bus import Bus
-from app.engine.intents import IntentMaker
+from app.engine.manager import ModuleManager
 from app.engine.manual import Tickets
-from app.engine.modules import Module, ModuleState
-from app.engine.registry import load_modules
-from app.errors import Severity, VenueError
+from app.engine.modules import Module
+from app.errors import VenueError
 from app.execution.control import ControlServer
 from app.execution.records import Trade
 from app.market.events import MarketEvent, MarketSource, event_time
 from app.market.pace import Pacer, pace
 from app.money import ZERO, add, mul, to_text
 from app.progress import Progress
-from app.risk.statistics import REMEMBERED
 from app.session import Session
 from app.session_plan import SessionPlan
 from app.trader_commands import handlers
@@ -32,9 +30,6 @@ from storage.faults import TransitionLost
 from strategies.model import Bar
 
 _RECONNECTS = 5
-_FORGETS: Final = 8
-"""Times its warm-up after which a module has forgotten where its averages began: then a session that was interrupted
-decides to the last bit like one that was not."""
 _PATIENCE_S: Final = 1
 """How long the present event may take once the session is told to end; a shutdown takes three seconds in all."""
 
@@ -67,8 +62,9 @@ class Trader:
     ) -> None:
         self.source = source
         self.tell = Progress(progress, self._now_ms)
-        self.session = Session(plan, self.tell.trade, self._on_worse, self.tell.exit)
-        self.modules: list[Module] = []
+        self.session = Session(plan, self._on_progress, self._on_worse, self.tell.exit)
+        self.bus = Bus(self._on_failure)
+        self.manager = ModuleManager(self.session, source, self.bus, self._say)
         self.position = 0
         self._limits = limits
         self._on_open = on_open
@@ -92,7 +88,7 @@ class Trader:
         """
         session = self.session
         self._install_signals()
-        if not await self._open():
+        if not await self._unless_stopped(session.open()):
             return self._outcome
         self._on_open()
         self.tickets = Tickets(session.desk, session.pipeline, session.run, session.settings.manual.allocation)
@@ -103,7 +99,9 @@ class Trader:
         paths.open_socket_dir(socket)
         control = ControlServer(socket, handlers(self))
         try:
-            self._start_modules()
+            self.position = self._resume_position()
+            if not await self._unless_stopped(self.manager.start(self.position)):
+                return self._outcome
             await control.start()
             self._loops = [asyncio.create_task(self._deadline())]
             await self._trade()
@@ -127,10 +125,15 @@ class Trader:
             if self._opening is not None:
                 self._opening.cancel()
 
-    async def _open(self) -> bool:
-        """Open the session; False when it was told to stop meanwhile. A venue that does not start takes 15 s to fail,
-        and Ctrl-C must not."""
-        self._opening = asyncio.create_task(self.session.open())
+    @property
+    def modules(self) -> tuple[Module, ...]:
+        """Every module that was enabled in this session."""
+        return self.manager.modules
+
+    async def _unless_stopped(self, begins: Coroutine[Any, Any, None]) -> bool:
+        """Open the session, or warm up the modules; False when told to stop meanwhile. A venue that does not start
+        takes 15 s to fail, and Ctrl-C must not."""
+        self._opening = asyncio.create_task(begins)
         try:
             await self._opening
         except asyncio.CancelledError:
@@ -187,11 +190,16 @@ class Trader:
         session.desk.market.apply(event, session.synthetic)
         session.desk.follow_missed(event)
         await self._feed_venue(event, position)
-        if type(event) is Bar:
+        due = self.manager.due_ms
+        if type(event) is Bar or (due is not None and due <= now):
             await session.desk.activity.settle()
+        if due is not None and due <= now:
+            await self.manager.start_due(now, seen)
+        if type(event) is Bar:
             session.desk.observe(event)
             self.bus.publish(event)
             session.desk.cursor = (session.plan.source_id, position, now)
+        self.manager.check(now)
         self._metrics_due(now)
 
     async def _feed_venue(self, event: MarketEvent, position: int) -> None:
@@ -212,29 +220,7 @@ class Trader:
             else:
                 return
 
-    # -- modules ------------------------------------------------------------------------------------------------
-
-    def _start_modules(self) -> None:
-        session = self.session
-        self.bus = Bus(self._on_module_failure)
-        self.modules = load_modules(session, self._maker, session.pipeline.propose)
-        self.position = self._resume_position()
-        longest = _FORGETS * max((m.spec.warmup_bars(m.params) for m in self.modules), default=0)
-        longest = max(longest, REMEMBERED + 1)
-        warm = self.source.bars_before(self.position, longest) if self.position else {}
-        for module in self.modules:
-            for bars in warm.values():
-                module.warm_up(bars)
-            self.bus.subscribe(Bar, module.name, module.on_bar)
-        self._record_modules()
-        for bars in warm.values():
-            for bar in bars:
-                session.desk.watch.statistics.observe(bar)
-            for bar in bars[-1:]:
-                session.desk.market.apply(bar, session.synthetic)
-
-    def _maker(self, name: str, allocation: Decimal) -> IntentMaker:
-        return IntentMaker(self.session.desk, name, self.session.settings.sizing.sizing(), allocation)
+    # -- what is told ------------------------------------------------------------------------------------------
 
     def _resume_position(self) -> int:
         """What the modules have seen is past. The venue may be further by the event in whose middle we were killed; it
@@ -242,36 +228,20 @@ class Trader:
         row = self.session.reader.one("SELECT position FROM cursor")
         return max(int(row["position"]) if row else 0, self.session.plan.first_event)
 
-    def _on_module_failure(self, name: str, error: Exception) -> None:
-        """A module raised: it stops, the others go on; its exits rest at the venue."""
-        desk = self.session.desk
-        for module in self.modules:
-            if module.name == name and module.state is ModuleState.RUNNING:
-                module.fail(repr(error))
-        self.session.pipeline.proposals.withdraw(name, "Its module failed.")
-        self._record_modules()
-        desk.alert(
-            Severity.HIGH, "module.failed", f"Module {name} stopped: {error!r}. Its exits stay at the venue.", name
-        )
-        self._say(f"module {name} stopped: {error!r}")
+    def _on_failure(self, name: str, error: Exception) -> None:
+        self.manager.on_failure(name, error)
+
+    def _on_progress(self, trade: Trade) -> None:
+        self.tell.trade(trade)
+        self.manager.progressed(trade)
 
     def _on_halt(self, reason: str) -> None:
         self.halted = reason
         self._say(f"HALTED: no new trades: {reason}. Exits stay managed. Restart the session to trade again.")
 
-    def _record_modules(self) -> None:
-        """Whoever is not running in this session is off; a failure stays on record until the next start."""
-        desk = self.session.desk
-        now = desk.clock.now_ms()
-        off = ("UPDATE modules SET state = ?, reason = '', updated_ms = ?", (ModuleState.DISABLED.value, now))
-        desk.record((off, *(module.row(now) for module in self.modules)))
-
     def _on_worse(self, trade: Trade) -> None:
-        if self.tickets.again(trade):
-            return
-        for module in self.modules:
-            if module.name == trade.intent.module:
-                module.propose_again(trade)
+        if not self.tickets.again(trade):
+            self.manager.propose_again(trade)
 
     # -- periodic -----------------------------------------------------------------------------------------------
 
@@ -301,30 +271,11 @@ class Trader:
         row = (now, to_text(add(desk.terms.capital, curve.profit)), profit, to_text(exposure), len(holdings))
         statements: list[tuple[str, tuple[Any, ...]]] = [
             ("INSERT INTO equity (ts_ms, equity, profit, exposure, open_positions) VALUES (?, ?, ?, ?, ?)", row),
-            *(self._module_row(module, now) for module in self.modules),
+            *self.manager.metrics(now),
             *(("INSERT OR REPLACE INTO marks VALUES (?, ?, ?)", mark) for mark in marks),
         ]
         desk.record(tuple(statements))
         desk.watch.sampled(curve.profit)
-
-    def _module_row(self, module: Module, now: int) -> tuple[str, tuple[Any, ...]]:
-        counters, total = module.counters, self.session.desk.counters
-        sql = (
-            "INSERT INTO module_metrics (ts_ms, module, bars, signals, intents, denied, dropped, submitted, fills) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
-        )
-        values = (
-            now,
-            module.name,
-            counters.bars,
-            counters.signals,
-            counters.intents,
-            total.denied,
-            total.dropped,
-            total.submitted,
-            total.fills,
-        )
-        return sql, values
 
     async def _deadline(self) -> None:
         if self._limits.seconds is not None:

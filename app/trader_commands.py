@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
+from app.engine.module_views import ModuleView
 from app.errors import SafetyError, UsageError
 from app.execution.control import Handler
 from app.execution.fatigue import Requirement
@@ -13,6 +14,7 @@ from app.execution.proposals import Refusal
 from app.execution.ranking import Waiting
 from app.execution.records import Trade
 from app.ids import by_prefix
+from app.module_commands import module_handlers
 from app.money import to_text
 from app.outcomes import became
 from app.risk_commands import risk_handlers
@@ -42,6 +44,7 @@ def handlers(trader: Trader) -> Mapping[str, Handler]:
         "tighten": commands.tighten,
         **risk_handlers(trader),
         **ticket_handlers(trader),
+        **module_handlers(trader.manager),
     }
 
 
@@ -63,16 +66,7 @@ class _Commands:
             "unknown_orders": desk.state.unknown_orders(),
             "writer_queue": writer.queued,
             "writer_failed": writer.failed.what if writer.failed else "",
-            "modules": [
-                {
-                    "name": m.name,
-                    "state": m.state.value,
-                    "reason": m.reason,
-                    "bars": m.counters.bars,
-                    "skipped": m.counters.skipped,
-                }
-                for m in trader.modules
-            ],
+            "modules": [_stands(view) for view in trader.manager.views() if view.enabled],
         }
 
     async def proposals(self, _: dict[str, Any]) -> dict[str, Any]:
@@ -208,3 +202,15 @@ def _requirement(need: Requirement) -> dict[str, Any]:
 
 def _text(amount: Decimal | None) -> str | None:
     return None if amount is None else to_text(amount)
+
+
+def _stands(view: ModuleView) -> dict[str, Any]:
+    return {
+        "name": view.name,
+        "state": view.state.value,
+        "reason": view.reason or view.unavailable,
+        "health": view.health.value,
+        "health_words": view.health_words,
+        "bars": view.counters.bars,
+        "skipped": view.counters.skipped,
+    }

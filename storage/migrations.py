@@ -190,3 +190,25 @@ CREATE TABLE hypotheticals (
 def m003_attention(db: Database) -> None:
     """The trader's answers in the trader's own time, and what declined and expired entries would have made."""
     _run(db, _ATTENTION)
+
+
+_MODULES: Final = """
+ALTER TABLE modules ADD COLUMN paused INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE modules ADD COLUMN restarts INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE modules ADD COLUMN file_hash TEXT NOT NULL DEFAULT '';
+ALTER TABLE modules ADD COLUMN health TEXT NOT NULL DEFAULT '';
+ALTER TABLE modules ADD COLUMN health_words TEXT NOT NULL DEFAULT '';
+ALTER TABLE module_metrics ADD COLUMN state TEXT NOT NULL DEFAULT '';
+ALTER TABLE module_metrics ADD COLUMN skipped INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE module_metrics ADD COLUMN errors INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE module_metrics ADD COLUMN restarts INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE module_metrics ADD COLUMN committed TEXT;
+ALTER TABLE module_metrics ADD COLUMN realised TEXT;
+"""
+
+
+@MIGRATIONS()
+def m004_modules(db: Database) -> None:
+    """A module's pause and restarts outlive the session, a third party's files are remembered, and a metrics row says
+    what the module has at work and has earned (NULL: not known)."""
+    _run(db, _MODULES)

@@ -35,7 +35,7 @@ HASHED: Final[dict[str, tuple[str, ...]]] = {
 }  # fmt: skip
 """Columns of each hashed table in hashing order, without `seq`."""
 
-KNOWN: Final = ("m001_slice", "m002_fewer_pages", "m003_attention")
+KNOWN: Final = ("m001_slice", "m002_fewer_pages", "m003_attention", "m004_modules")
 """Names of the migrations in `migrations`, oldest first, as recorded in ``_sqlite_migrations``."""
 
 LATEST: Final = KNOWN[-1]

@@ -21,7 +21,13 @@ MANUAL: Final = "manual"
 
 class Strategy(Protocol):
     """Decisions for ONE instrument. Same inputs in the same order give the same outputs: no clock, no randomness
-    without a seed in the params, no I/O."""
+    without a seed in the params, no I/O.
+
+    A strategy may have two more methods, which the engine calls where the spec declares their types:
+
+    - ``messages() -> tuple[object, ...]``: what it has to say about the bar just seen (`ModuleSpec.publishes`);
+    - ``on_message(message) -> None``: another module's message about its instrument (`ModuleSpec.subscriptions`).
+    """
 
     def on_bar(self, bar: Bar, position: Position | None) -> Signal | None:
         """React to a finished bar. `position` is what this module holds of the instrument now.
@@ -40,6 +46,11 @@ class ModuleSpec:
             field, its value and what is allowed.
         factory: makes the strategy of one instrument from params.
         warmup_bars: bars the strategy needs before its opinion counts; re-fed after a restart.
+        requires: names of distributions that must be installed.
+        after: names of modules without which this one can not run; it starts, and sees each bar, after them.
+        publishes: message types its strategies may publish: frozen dataclasses with a `symbol`.
+        subscriptions: message types its strategies listen to. Nobody needs to publish them; where another module does,
+            that one sees each bar first, so that what it says of a bar is known when this one decides on it.
     """
 
     name: str
@@ -50,3 +61,6 @@ class ModuleSpec:
     warmup_bars: Callable[[Any], int]
     requires: tuple[str, ...] = field(default=())
     summary: str = ""
+    after: tuple[str, ...] = field(default=())
+    publishes: tuple[type[Any], ...] = field(default=())
+    subscriptions: tuple[type[Any], ...] = field(default=())

@@ -27,6 +27,8 @@ Bars count, not minutes: where a market prints no bar for a quiet minute, the ne
 longer than the whole warm-up the past says nothing about the present: all indicators start again, and until they are
 warm only the age of a position can speak. Bars come in time order, each once (the feed's promise).
 
+On each bar it tells other modules how strong the trend is (`Trend`), whatever it decides itself.
+
 The channel is Donchian's, as in Faith, "Way of the Turtle" (2007); ATR and RSI are Wilder's; formulas in `indicators`.
 """
 
@@ -37,6 +39,7 @@ from typing import Final
 
 from strategies.base import API_VERSION, ModuleSpec, Strategy
 from strategies.indicators import Atr, Ema, RollingMax, RollingMin, RollingStats, Rsi
+from strategies.messages import Trend
 from strategies.model import Bar, Direction, Position, Signal
 
 __all__ = ["SPEC", "Momentum", "MomentumParams"]
@@ -123,6 +126,7 @@ class Momentum:
         "_rsi",
         "_seen",
         "_slow",
+        "_symbol",
         "_volume",
         "_warmup",
     )
@@ -131,6 +135,7 @@ class Momentum:
         self._params = params
         self._warmup = params.warmup_bars
         self._close_ms = 0
+        self._symbol = ""
         self._start()
 
     def _start(self) -> None:
@@ -148,7 +153,7 @@ class Momentum:
         """Take one finished bar; LONG, FLAT or no opinion."""
         if self._seen and bar.open_ms - self._close_ms > self._warmup * bar.timeframe_ms:
             self._start()
-        self._close_ms = bar.open_ms + bar.timeframe_ms
+        self._close_ms, self._symbol = bar.open_ms + bar.timeframe_ms, bar.symbol
         high, low, close, volume = float(bar.high), float(bar.low), float(bar.close), float(bar.volume)
 
         # What this bar is compared with, before it becomes part of it.
@@ -171,6 +176,13 @@ class Momentum:
         if candidate and fast > slow:
             return self._entry(bar.symbol, close, ceiling, atr_before, loud)
         return None
+
+    def messages(self) -> tuple[Trend, ...]:
+        """How strong the trend is on the bar just seen; nothing until the averages have forgotten their start."""
+        atr = self._atr.value
+        if self._seen <= self._warmup or atr <= 0.0:
+            return ()
+        return (Trend(self._symbol, self._close_ms, (self._fast.value - self._slow.value) / atr),)
 
     def _is_loud(self, volume: float) -> bool | None:
         """The volume vote on the bars before; None where volume is not known."""
@@ -231,10 +243,11 @@ def _warmup_bars(params: MomentumParams) -> int:
 
 SPEC: Final = ModuleSpec(
     name="momentum",
-    version="1.0.0",
+    version="1.1.0",
     api=API_VERSION,
     params=MomentumParams,
     factory=_make,
     warmup_bars=_warmup_bars,
+    publishes=(Trend,),
     summary="Buys a breakout that trend, volume, range and RSI agree on; stop and target in ATRs.",
 )

@@ -31,6 +31,15 @@ def journal(db: Path, kind: str, body: str) -> None:
     _write(db, lambda now_ms: Commit(now_ms, kind, body=body))
 
 
+def change(db: Path, kind: str, subject: str, body: str, statements: Callable[[int], Statements]) -> None:
+    """Write one row of the journal and what follows from it, in one transaction.
+
+    Raises:
+        StorageFault: as `record`.
+    """
+    _write(db, lambda now_ms: Commit(now_ms, kind, subject, body, statements=tuple(statements(now_ms))))
+
+
 def _write(db: Path, make: Callable[[int], Commit]) -> None:
     with reader(db) as data:
         profile = data.value("SELECT value FROM meta WHERE key = 'profile'")

@@ -37,7 +37,7 @@ __all__ = [
     "settings",
 ]
 
-_QUESTIONS: Final = frozenset({"status", "proposals", "risk", "ticket_preview", "shown"})
+_QUESTIONS: Final = frozenset({"status", "proposals", "modules", "risk", "ticket_preview", "shown"})
 """Commands to the trader that can cause nothing to be sent."""
 
 _LAST: Final = "last-database"
@@ -101,17 +101,21 @@ def judge(loaded: Loaded) -> list[str]:
     Raises:
         ConfigError, UsageError: in the words of `run`.
     """
-    from app.engine.registry import enabled  # noqa: PLC0415 -- imports the modules
+    from app.engine.registry import resolve  # noqa: PLC0415 -- imports the modules
     from app.market.naming import parse_timeframe  # noqa: PLC0415 -- with it
     from app.market.practice import PracticeSource  # noqa: PLC0415 -- with it
 
-    modules, market = enabled(loaded), loaded.settings.market
+    modules, market = resolve(loaded), loaded.settings.market
     source = PracticeSource(market.seed, start_ms=0, timeframe_ms=parse_timeframe(market.timeframe))
     known = {"*", *(instrument.symbol for instrument in source.instruments)}
-    return [
+    doubts = [
+        f"modules.{name} is enabled and unavailable, so a session runs without it: {why}"
+        for name, why in modules.unavailable.items()
+    ]
+    return doubts + [
         f"modules.{each.name}.instruments = {', '.join(each.settings.instruments)}: the practice market has none of "
         "these, so the module trades in a replay only"
-        for each in modules
+        for each in modules.ready
         if not known & set(each.settings.instruments)
     ]
 

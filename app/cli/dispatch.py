@@ -24,7 +24,7 @@ _HANDLERS: Final = {
     "risk": "risk",
     "errors": "watch",
     "alerts": "watch",
-    "modules": "watch",
+    "modules": "modules",
     "journal": "journal",
     "proposals": "answer",
     "confirm": "answer",

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import argparse
-from typing import Any
+from typing import Any, Final
 
 from app.cli import context
 from app.errors import CountersignError
 from storage.database import reader, trader_pid
+
+_ILL: Final = frozenset({"failed", "starved"})
+"""A slow module, or one that is not warm yet, does what it should."""
 
 
 def health(options: argparse.Namespace) -> int:
@@ -37,12 +40,15 @@ def health(options: argparse.Namespace) -> int:
 
 
 def _readiness(live: dict[str, Any]) -> list[tuple[str, bool, str]]:
-    failed = [m["name"] for m in live["modules"] if m["state"] == "failed"]
+    modules = live["modules"]
+    ill = [f"{m['name']} {m['health']}: {m['health_words']}" for m in modules if m["health"] in _ILL]
+    ill += [f"{m['name']} unavailable: {m['reason']}" for m in modules if m["state"] == "registered"]
+    states = ", ".join(f"{m['name']} {m['state']}" for m in modules) or "none is enabled"
     return [
         ("database writes", not live["writer_failed"], live["writer_failed"] or f"{live['writer_queue']} queued"),
         ("takes new trades", not live["halted"] and not live["stop_in_force"], live["halted"] or _stop(live)),
         ("orders all known", live["unknown_orders"] == 0, f"{live['unknown_orders']} unknown"),
-        ("modules run", not failed, ", ".join(failed) or f"{len(live['modules'])} running"),
+        ("modules run", not ill, "; ".join(ill) or states),
     ]
 
 

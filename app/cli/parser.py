@@ -185,7 +185,12 @@ def _keeping(command: _Command) -> None:
     config.add_argument("action", nargs="?", choices=["show", "set", "check"], default="show")
     config.add_argument("key", nargs="?", metavar="KEY")
     config.add_argument("value", nargs="?", metavar="VALUE")
-    command("modules", "trading modules: what is installed, enabled, and how it fares")
+    modules = command("modules", "trading modules: list them, pause or resume, switch on or off, give them capital")
+    actions = ["list", "pause", "resume", "enable", "disable", "allocate"]
+    modules.add_argument("action", nargs="?", choices=actions, default="list")
+    modules.add_argument("name", nargs="?", metavar="NAME")
+    modules.add_argument("amount", nargs="?", metavar="AMOUNT", help="of allocate, account currency")
+    modules.add_argument("--all", action="store_true", help="pause or resume every module")
     secrets = command("secrets", "keys in the operating system's keyring: set, list, rm, rotate")
     secrets.add_argument("action", choices=["set", "list", "rm", "rotate"])
     secrets.add_argument("name", nargs="?", metavar="NAME")

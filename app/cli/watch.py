@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import argparse
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any, Final
 
 from app import reports, reports_execution
 from app.cli import context
 from app.errors import CountersignError, UsageError
 from app.execution.stop_flag import StopFlag
-from app.money import to_text
 from app.text import counted
 from storage.database import Reader, reader, trader_pid
 from storage.journal import head_of
@@ -66,11 +64,19 @@ def status(options: argparse.Namespace) -> int:
         f"latency     {_latency(document['latencies'])}",
     ]
     if live is not None:
+        lines += [f"module      {module_words(each)}" for each in live["modules"]]
         lines.append(f"waiting     {live['waiting']} proposals for your answer")
         if live["halted"]:
             lines.append(f"HALTED      {live['halted']}")
     context.emit(options, "status", document, lines)
     return 0
+
+
+def module_words(module: dict[str, Any]) -> str:
+    """How a module stands, from what the trader says of it."""
+    health = f", {module['health']}" if module["health"] not in {"", "failed"} else ""
+    more = module["reason"] or module["health_words"]
+    return f"{module['name']} {module['state']}{health}{': ' + more if more else ''}"
 
 
 def _latency(steps: dict[str, Any]) -> str:
@@ -193,50 +199,3 @@ def _stored(options: argparse.Namespace, table: str) -> list[dict[str, Any]]:
             f"SELECT * FROM {table} ORDER BY id DESC LIMIT ? OFFSET ?",  # noqa: S608 -- our own table names
             (options.limit, options.offset),
         )
-
-
-def _module_states(db: Path) -> dict[str, tuple[str, str]]:
-    """State and reason of each module: running only while a trader runs; a failure until the next start."""
-    if not db.exists():
-        return {}
-    runs = trader_pid(db) is not None
-    with reader(db) as data:
-        rows = data.rows("SELECT name, state, reason FROM modules")
-    return {r["name"]: (r["state"], r["reason"]) for r in rows if runs or r["state"] == "failed"}
-
-
-def _module_words(row: dict[str, Any]) -> str:
-    if row["unavailable"]:
-        return f"unavailable: {row['unavailable']}"
-    return f"{row['state']}: {row['reason']}" if row["reason"] else row["state"] or row["summary"]
-
-
-def modules(options: argparse.Namespace) -> int:
-    """What is installed, enabled, and how it fares."""
-    from app.engine.registry import available  # noqa: PLC0415 -- imports the strategies
-
-    loaded = context.settings(options)
-    known = _module_states(context.database(options))
-    rows = []
-    for each in available():
-        mine = loaded.settings.modules.get(each.name)
-        state, reason = known.get(each.name, ("", ""))
-        rows.append(
-            {
-                "name": each.name,
-                "version": each.spec.version if each.spec else None,
-                "summary": each.spec.summary if each.spec else "",
-                "unavailable": each.unavailable,
-                "enabled": mine is not None and mine.enabled,
-                "allocation": to_text(mine.allocation) if mine else "0",
-                "state": state,
-                "reason": reason,
-            }
-        )
-    lines = [
-        f"{r['name']:<16} {r['version'] or '-':<8} {'enabled' if r['enabled'] else 'off':<8} "
-        f"allocation {r['allocation']}  {_module_words(r)}"
-        for r in rows
-    ]
-    context.emit(options, "modules", {"modules": rows}, lines or ["No modules installed."])
-    return 0

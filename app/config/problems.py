@@ -103,7 +103,7 @@ def _problem(item: ErrorDetails, values: Mapping[str, Any], source_of: Callable[
     bad_name = item["loc"][-1:] == ("[key]",)
     loc = item["loc"][:-1] if bad_name else item["loc"]
     if item["type"] == "setting":
-        loc = (*loc, str(context["key"]))
+        loc = (*loc, *str(context["key"]).split("."))
     parts = tuple(str(part) for part in loc)
     key, source = dotted(loc), source_of(parts)
     value = tree.look_up(values, loc)

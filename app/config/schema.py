@@ -23,6 +23,7 @@ from pydantic_core import PydanticCustomError
 
 from app.config.values import read_amount, read_param, read_speed
 from app.execution.fatigue import Fatigue
+from app.money import to_text, total
 from app.risk.model import Limits, Sizing, SizingMethod
 from strategies.base import MANUAL
 
@@ -296,6 +297,9 @@ class ModuleSettings(Section):
         Field(min_length=1),
         'a list such as ["ETH-BTC"], or ["*"] for all',
     ] = Field(default=("*",), description="what it may trade")
+    log_level: Literal["default", "debug", "info", "warning", "error"] = Field(
+        default="default", description="least severe record of this module written; default: as log.level"
+    )
     params: Annotated[Mapping[ParamName, ParamValue], AfterValidator(Names)] = Field(
         default_factory=dict, description="the module's own parameters, checked when it starts"
     )
@@ -313,6 +317,14 @@ class Manual(Section):
 
     allocation: Amount = Field(
         default=Decimal(100), ge=0, le=MAX_AMOUNT, description="capital of trades by hand, account currency; 0: none"
+    )
+
+
+class Capital(Section):
+    """What the modules may be given together."""
+
+    total: Amount = Field(
+        default=Decimal(10_000), gt=0, le=MAX_AMOUNT, description="capital for all enabled modules, account currency"
     )
 
 
@@ -338,7 +350,7 @@ class LogSettings(Section):
 
 
 def _modules() -> dict[str, ModuleSettings]:
-    return {"momentum": ModuleSettings(enabled=True, allocation=Decimal(1000))}
+    return {name: ModuleSettings(enabled=True, allocation=Decimal(1000)) for name in ("mean_reversion", "momentum")}
 
 
 class Settings(Section):
@@ -351,6 +363,7 @@ class Settings(Section):
     risk: Risk = Field(default_factory=Risk)
     fatigue: FatigueSettings = Field(default_factory=FatigueSettings)
     sizing: SizingSettings = Field(default_factory=SizingSettings)
+    capital: Capital = Field(default_factory=Capital)
     modules: Annotated[Mapping[ModuleName, ModuleSettings], AfterValidator(Names)] = Field(
         default_factory=_modules, description="trading modules by name"
     )
@@ -358,6 +371,22 @@ class Settings(Section):
     signer: Signer = Field(default_factory=Signer)
     metrics: Metrics = Field(default_factory=Metrics)
     log: LogSettings = Field(default_factory=LogSettings)
+
+    @model_validator(mode="after")
+    def _allocated_within_capital(self) -> Settings:
+        given = self.allocated
+        if given > self.capital.total:
+            names = ", ".join(name for name, module in self.modules.items() if module.enabled)
+            what = (
+                f"the enabled modules ({names}) have {to_text(given)} together, more than {to_text(self.capital.total)}"
+            )
+            raise PydanticCustomError("setting", what, {"key": "capital.total"})
+        return self
+
+    @property
+    def allocated(self) -> Decimal:
+        """Capital of the enabled modules together, account currency."""
+        return total([module.allocation for module in self.modules.values() if module.enabled])
 
     @property
     def slippage_bps(self) -> Decimal:

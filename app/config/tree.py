@@ -170,6 +170,7 @@ _TIGHTER: Final[dict[Path, int]] = {
     ("fatigue", "window_min"): 1,
     ("fatigue", "pause_min"): 1,
     ("fatigue", "large_value"): -1,
+    ("capital", "total"): -1,
     ("modules", MODULE, "allocation"): -1,
 }
 

@@ -1,37 +1,38 @@
-"""A running module: one strategy per instrument, fed with bars, its signals turned into intents.
+"""A module that was enabled: one strategy per instrument, fed with bars, its signals turned into intents.
 
-A module that raises is stopped with its reason shown; the others go on, and its exits rest at the venue as before.
+While it is paused its opinions make no entry. A close goes on: it can only reduce risk, the trader confirms it like any
+other trade, and a trader who pauses a module wants fewer positions, not more.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, is_dataclass, replace
 from decimal import Decimal
-from enum import StrEnum
 from typing import Any
 
+from app import logs
 from app.engine.intents import IntentMaker, Skipped
+from app.engine.lifecycle import MODULE_EDGES, SEES_BARS, ModuleState
+from app.engine.module_health import Pulse
 from app.execution.records import Trade
+from app.execution.states import check_edge
 from app.ids import intent_id
-from app.money import to_text
 from app.risk.model import Sizing, SizingMethod
 from app.risk.sizing import annualised_volatility
 from strategies.base import ModuleSpec, Strategy
-from strategies.model import Bar, Direction, Intent, Signal
+from strategies.model import Bar, Direction, Intent, Side, Signal
 
 _VOLATILITY_BARS = 120
 _MOST_AGAIN = 3
 """Fresh proposals in a row for one signal whose price ran away; after that the strategy must ask anew."""
+_PAUSED = Skipped("paused")
 
 
-class ModuleState(StrEnum):
-    """Lifecycle as far as it is built: a module runs, is disabled by config, or has failed."""
-
-    DISABLED = "disabled"
-    RUNNING = "running"
-    FAILED = "failed"
+def log_name(module: str) -> str:
+    """Name of a module's own logger."""
+    return f"app.module.{module}"
 
 
 @dataclass(slots=True)
@@ -41,16 +42,22 @@ class ModuleCounters:
     bars: int = 0
     signals: int = 0
     intents: int = 0
+    denied: int = 0
+    dropped: int = 0
+    submitted: int = 0
+    fills: int = 0
+    errors: int = 0
     skipped: dict[str, int] = field(default_factory=dict)
     """Signals that became no intent, by reason."""
 
 
 class Module:
-    """One module.
+    """One module. It begins ENABLED; whoever owns it feeds it the past, then moves it to RUNNING or PAUSED.
 
     Args:
         trades: decides whether an instrument is this module's.
         propose: the pipeline's door.
+        publish: carries a message to the modules that listen.
     """
 
     def __init__(
@@ -58,88 +65,173 @@ class Module:
         *,
         spec: ModuleSpec,
         params: Any,
-        allocation: Decimal,
         sizing: Sizing,
         maker: IntentMaker,
         run: str,
         trades: Callable[[str], bool],
         propose: Callable[[Intent], Trade | None],
+        publish: Callable[[object], None] = lambda _: None,
     ) -> None:
         self.spec = spec
         self.params = params
-        self.allocation = allocation
-        self.state = ModuleState.RUNNING
+        self.state = ModuleState.ENABLED
         self.reason = ""
         self.counters = ModuleCounters()
+        self.pulse = Pulse()
         self._sizing = sizing
         self._maker = maker
         self._run = run
         self._trades = trades
         self._propose = propose
+        self._publish = publish
+        self._warmup = spec.warmup_bars(params)
         self._strategies: dict[str, Strategy] = {}
+        self._seen: dict[str, int] = {}
         self._closes: dict[str, deque[Decimal]] = {}
         self._sequence = 0
         self._again: dict[str, int] = {}
+        self._log = logs.get(log_name(spec.name)).bind(module=spec.name)
 
     @property
     def name(self) -> str:
         """The spec's name."""
         return self.spec.name
 
-    def warm_up(self, bars: Iterable[Bar]) -> None:
-        """Feed bars of the past; opinions about the past are ignored. A strategy that raises fails its module only."""
-        try:
-            for bar in bars:
-                if self.state is ModuleState.RUNNING and self._trades(bar.symbol):
-                    self._feed(bar)
-        except Exception as error:  # noqa: BLE001 -- another's code, as in the bus: the others must start
-            self.fail(repr(error))
+    @property
+    def warmup(self) -> int:
+        """Bars its strategies need before their opinions count."""
+        return self._warmup
+
+    @property
+    def allocation(self) -> Decimal:
+        """Its capital, account currency."""
+        return self._maker.allocation
+
+    def allocate(self, amount: Decimal) -> None:
+        """Another capital, for the next intent."""
+        self._maker = replace(self._maker, allocation=amount)
+
+    def committed(self) -> Decimal:
+        """What it has at work, account currency."""
+        return self._maker.committed()
+
+    def move(self, state: ModuleState, reason: str = "") -> None:
+        """Change its state.
+
+        Raises:
+            IllegalTransition: `MODULE_EDGES` has no such edge.
+        """
+        check_edge(MODULE_EDGES, self.name, self.state, state)
+        self._log.info("module.state", old=self.state.value, new=state.value, reason=reason)
+        self.state, self.reason = state, reason
+
+    def forget(self) -> None:
+        """Start from nothing: fresh strategies, to be fed the past again. Counters and intent numbers go on."""
+        self._strategies.clear()
+        self._seen.clear()
+        self._closes.clear()
+        self.pulse = Pulse()
+
+    def warm(self, bar: Bar, *, aloud: bool) -> None:
+        """Take a bar of the past; opinions about the past are ignored.
+
+        Args:
+            aloud: publish what the strategy says of it. Not when this module alone is fed the past, which the others
+                know already.
+
+        Raises:
+            Exception: whatever the strategy raises.
+        """
+        if self._trades(bar.symbol):
+            self._feed(bar, aloud=aloud)
 
     def on_bar(self, bar: Bar) -> None:
-        """React to a finished bar: at most one intent."""
-        if self.state is not ModuleState.RUNNING or not self._trades(bar.symbol):
+        """React to a finished bar: at most one intent.
+
+        Raises:
+            Exception: whatever the strategy raises.
+        """
+        if self.state not in SEES_BARS or not self._trades(bar.symbol):
             return
+        clock = self._maker.desk.clock
+        begun = clock.monotonic_ns()
         self.counters.bars += 1
-        signal = self._feed(bar)
+        signal = self._feed(bar, aloud=True)
         if signal is not None:
-            self.counters.signals += 1
-            if signal.direction is Direction.FLAT:  # also where there is nothing to close: an entry may still wait
-                self._maker.desk.on_unwanted(self.name, signal.symbol)
-            self._offer(self._maker.from_signal(signal, self._next_id(), self._volatility(bar)))
+            self._decide(signal, bar)
+        self.pulse.decided(clock.monotonic_ns() - begun)
+
+    def hear(self, message: Any) -> None:
+        """Give another module's message to the strategy of its instrument.
+
+        Raises:
+            Exception: whatever the strategy raises.
+        """
+        if self.state in SEES_BARS | {ModuleState.ENABLED} and self._trades(message.symbol):
+            strategy: Any = self._strategy(message.symbol)
+            strategy.on_message(message)
 
     def propose_again(self, trade: Trade) -> None:
         """The confirmed price of `trade` no longer holds: a fresh proposal says what changed."""
         again = self._again.pop(trade.id, 0) + 1
-        if self.state is ModuleState.RUNNING and again <= _MOST_AGAIN:
+        closes = self.state is ModuleState.PAUSED and trade.intent.side is Side.SELL
+        if again <= _MOST_AGAIN and (closes or self.state is ModuleState.RUNNING):
             made = self._maker.again(trade.intent, self._next_id(), trade.reason)
             if isinstance(made, Intent):
                 self._again[made.id] = again
             self._offer(made)
 
-    def row(self, ts_ms: int) -> tuple[str, tuple[object, ...]]:
-        """The statement that stores how it stands."""
-        values = (self.name, self.spec.version, self.state.value, to_text(self.allocation), self.reason, ts_ms)
-        return "INSERT OR REPLACE INTO modules VALUES (?, ?, ?, ?, ?, ?)", values
-
-    def fail(self, reason: str) -> None:
-        """Take no new entries; resting exits stay."""
-        self.state, self.reason = ModuleState.FAILED, reason
-
-    def _feed(self, bar: Bar) -> Signal | None:
-        strategy = self._strategies.get(bar.symbol)
+    def _strategy(self, symbol: str) -> Strategy:
+        strategy = self._strategies.get(symbol)
         if strategy is None:
-            strategy = self._strategies[bar.symbol] = self.spec.factory(self.params)
+            strategy = self._strategies[symbol] = self.spec.factory(self.params)
+            self._seen[symbol] = 0
+            self.pulse.cold += self._warmup > 0
+        return strategy
+
+    def _feed(self, bar: Bar, *, aloud: bool) -> Signal | None:
+        strategy, pulse = self._strategy(bar.symbol), self.pulse
         if self._sizing.method is SizingMethod.VOLATILITY_TARGET:
             self._closes.setdefault(bar.symbol, deque(maxlen=_VOLATILITY_BARS)).append(bar.close)
         position = self._maker.desk.state.positions.holding(self.name, bar.symbol).view()
-        return strategy.on_bar(bar, position)
+        signal = strategy.on_bar(bar, position)
+        seen = self._seen[bar.symbol] = self._seen[bar.symbol] + 1
+        pulse.cold -= seen == self._warmup
+        pulse.last_bar_ms, pulse.timeframe_ms = bar.close_ms, bar.timeframe_ms
+        if aloud and self.spec.publishes:
+            speaker: Any = strategy
+            for message in speaker.messages():
+                self._say(message)
+        return signal
+
+    def _say(self, message: object) -> None:
+        kind = type(message)
+        frozen = is_dataclass(kind) and kind.__dataclass_params__.frozen and hasattr(message, "symbol")  # type: ignore[attr-defined]  # every dataclass has it
+        if kind not in self.spec.publishes or not frozen:
+            raise TypeError(f"{kind.__name__} is no frozen dataclass with a symbol that the module's spec publishes")
+        self._publish(message)
+
+    def _decide(self, signal: Signal, bar: Bar) -> None:
+        self.counters.signals += 1
+        self._log.debug("module.signal", symbol=signal.symbol, direction=signal.direction.value, why=signal.reason)
+        if signal.direction is Direction.FLAT:  # also where there is nothing to close: an entry may still wait
+            self._maker.desk.on_unwanted(self.name, signal.symbol)
+        if self.state is ModuleState.PAUSED and signal.direction is Direction.LONG:
+            self._offer(_PAUSED)
+        else:
+            self._offer(self._maker.from_signal(signal, self._next_id(), self._volatility(bar)))
 
     def _offer(self, made: Intent | Skipped) -> None:
+        counters, total = self.counters, self._maker.desk.counters
         if isinstance(made, Skipped):
-            self.counters.skipped[made.why] = self.counters.skipped.get(made.why, 0) + 1
+            counters.skipped[made.why] = counters.skipped.get(made.why, 0) + 1
+            self._log.debug("module.skipped", why=made.why)
             return
-        self.counters.intents += 1
+        counters.intents += 1
+        denied, dropped = total.denied, total.dropped
         self._propose(made)
+        counters.denied += total.denied - denied
+        counters.dropped += total.dropped - dropped
 
     def _next_id(self) -> str:
         self._sequence += 1

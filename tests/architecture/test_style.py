@@ -72,7 +72,7 @@ BROAD_ALLOWED = {
     "app/cli/dispatch.py": "the screen's edge: words for the trader, the rest for the log",
     "app/tui/host.py": "the engine's top loop beside the screen; a thread's error, raised where it is awaited",
     "app/engine/bus.py": "a module that raises fails alone",
-    "app/engine/modules.py": "the same while it warms up",
+    "app/engine/warmup.py": "the same while it warms up; and a source's error in its thread reaches who waits",
     "app/engine/registry.py": "the same while it is imported",
     "signers/session.py": "a driver's bug must not end the device's thread",
     "storage/secrets.py": "a backend's error may hold the secret",

@@ -66,6 +66,7 @@ SPEC = ModuleSpec("probe", "1.0", 1, Params, Probe, lambda params: 0, summary="t
 
 PROBE = (
     "--set", "modules.momentum.enabled=false",
+    "--set", "modules.mean_reversion.enabled=false",
     "--set", "modules.probe.enabled=true",
     "--set", "modules.probe.allocation=1000",
     "--set", "risk.cool_down_min=0",

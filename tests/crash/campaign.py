@@ -55,7 +55,9 @@ class Campaign:
         settings = ("risk.cool_down_min=0", "risk.losses_in_row=1000", "risk.trades_per_day=1000")
         for setting in (*settings, "modules.drill.enabled=true", "modules.drill.allocation=1000"):
             options += ["--set", setting]
-        return [sys.executable, "-m", "tests.crash.drill", *options, "--set", "modules.momentum.enabled=false"]
+        for module in ("mean_reversion", "momentum"):
+            options += ["--set", f"modules.{module}.enabled=false"]
+        return [sys.executable, "-m", "tests.crash.drill", *options]
 
     def dry_run(self) -> dict[str, int]:
         """How often the trader makes each call in an undisturbed run."""

@@ -61,6 +61,8 @@ WIDE = {
     "risk.slippage_bps": "100",
     "risk.adaptive": "false",
     "trade.slippage_bps": "100",
+    "capital.total": "10000000",
+    "modules.mean_reversion.enabled": "false",
     "modules.momentum.allocation": "1000000",
     "manual.allocation": "0",
     "fatigue.confirmations": "100000",

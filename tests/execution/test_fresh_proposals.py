@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from app.engine.intents import IntentMaker
+from app.engine.lifecycle import ModuleState
 from app.engine.modules import Module
 from app.execution.records import Trade
 from signers.demo import DemoSigner
@@ -43,16 +44,17 @@ def module_of(r: Rig, proposed: list[Intent]) -> Module:
         trade: Trade | None = r.pipeline.propose(intent)
         return trade
 
-    return Module(
+    module = Module(
         spec=spec,
         params=Params(),
-        allocation=Decimal(1_000_000),
         sizing=sizing,
         maker=IntentMaker(r.desk, "m", sizing, Decimal(1_000_000)),
         run=r.session.run,
         trades=lambda _: True,
         propose=propose,
     )
+    module.move(ModuleState.RUNNING)
+    return module
 
 
 async def test_a_price_that_runs_away_is_proposed_afresh_three_times_and_says_why(tmp_path: Path) -> None:

@@ -13,9 +13,9 @@ WRONG = {
     "no such parameter": ({"modules.momentum.params.nope": "3"}, "params.nope = 3: is not a parameter"),
     "a word for a number": ({"modules.momentum.params.fast_bars": "many"}, "modules.momentum.params.fast_bars"),
     "parameters that contradict": ({"modules.momentum.params.fast_bars": "500"}, "fast_bars"),
-    "a module that is not installed": (
-        {"modules.ghost.allocation": "5", "modules.ghost.enabled": "true"},
-        "modules.ghost is enabled and unavailable: it is not installed; installed are: momentum",
+    "more than the capital": (
+        {"modules.momentum.allocation": "9500"},
+        "the enabled modules (mean_reversion, momentum) have 10500 together, more than 10000",
     ),
 }  # fmt: skip
 
@@ -64,6 +64,25 @@ def test_a_change_that_a_session_would_refuse_is_not_written(call: Call, file: P
     assert says in result.err
     assert "loosens" not in result.err, "nobody is asked to agree to what is refused anyway"
     assert (file.read_bytes() if file.exists() else b"") == content
+
+
+def test_a_module_that_can_not_run_is_told_and_the_rest_trades(call: Call, tmp_path: Path, file: Path) -> None:
+    write(file, {"modules.ghost.allocation": "5", "modules.ghost.enabled": "true"})
+    says = "it is not installed; installed are: mean_reversion, momentum"
+    checked = call("config", "check")
+    assert checked.code == 0
+    assert f"modules.ghost is enabled and unavailable, so a session runs without it: {says}" in checked.err
+    doctor = call("doctor", "--json", "--db", tmp_path / "none.db").document
+    (settings_check,) = [check for check in doctor["checks"] if check["name"] == "settings"]
+    assert (settings_check["state"], says in settings_check["detail"]) == ("warn", True)
+    data, db = write_candles(tmp_path / "paper_AAA-USDT_1m.csv", 3), tmp_path / "a.db"
+    assert call("run", "--headless", "--db", db, "--replay", data).code == 0
+    (alert,) = call("alerts", "--json", "--db", db).document["alerts"]
+    assert (alert["kind"], alert["severity"], alert["subject"]) == ("module.unavailable", "HIGH", "ghost")
+    assert says in alert["text"]
+    listed = {row["name"]: row for row in call("modules", "--json", "--db", db).document["modules"]}
+    assert listed["ghost"]["unavailable"] == says
+    assert "unavailable" in call("modules", "--db", db).out
 
 
 def test_what_is_wrong_can_be_set_right(call: Call, file: Path) -> None:

@@ -13,7 +13,8 @@ import pytest
 
 from app.engine.bus import Bus
 from app.engine.intents import IntentMaker, Skipped
-from app.engine.modules import Module, ModuleState
+from app.engine.lifecycle import ModuleState
+from app.engine.modules import Module
 from app.execution.preview import walk
 from app.ids import intent_id
 from app.money import ZERO, add, apply_bps, from_float, mul, sub
@@ -69,13 +70,13 @@ class Bench:
         self.module = Module(
             spec=ModuleSpec("m", "1", API_VERSION, Params, lambda _: self._factory(opinion), lambda _: 0),
             params=Params(),
-            allocation=Decimal(1_000_000),
             sizing=sizing,
             maker=IntentMaker(r.desk, "m", sizing, Decimal(1_000_000)),
             run="run",
             trades=trades,
             propose=self._propose,
         )
+        self.module.move(ModuleState.RUNNING)
 
     def _factory(self, opinion: Opinion) -> Scripted:
         self.made.append(Scripted(opinion))
@@ -89,7 +90,8 @@ class Bench:
 async def test_opinions_about_the_past_are_ignored_and_the_past_is_remembered(tmp_path: Path) -> None:
     async with rig(tmp_path) as r:
         bench = Bench(r, lambda *_: long())
-        bench.module.warm_up([bar(r)] * 5)
+        for _ in range(5):
+            bench.module.warm(bar(r), aloud=True)
         assert bench.proposed == []
         assert (bench.module.counters.bars, bench.module.counters.signals) == (0, 0)
         bench.module.on_bar(bar(r))
@@ -109,7 +111,7 @@ async def test_one_strategy_per_instrument_and_none_for_what_it_may_not_trade(tm
         bench = Bench(r, lambda *_: None, trades=lambda symbol: symbol != "XRP-USDT")
         for symbol in ("ETH-USDT", "BTC-USDT", "ETH-USDT", "XRP-USDT"):
             bench.module.on_bar(bar(r, symbol))
-        bench.module.warm_up([bar(r, "XRP-USDT")])
+        bench.module.warm(bar(r, "XRP-USDT"), aloud=True)
         assert [[each.symbol for each in s.seen] for s in bench.made] == [["ETH-USDT"] * 2, ["BTC-USDT"]]
 
 
@@ -120,7 +122,7 @@ async def test_a_strategy_that_raises_fails_its_module_only(tmp_path: Path) -> N
             raise ZeroDivisionError
 
         bad, good = Bench(r, broken), Bench(r, lambda *_: None)
-        bus = Bus(lambda _, error: bad.module.fail(repr(error)))
+        bus = Bus(lambda _, error: bad.module.move(ModuleState.FAILED, repr(error)))
         bus.subscribe(Bar, "bad", bad.module.on_bar)
         bus.subscribe(Bar, "good", good.module.on_bar)
         bus.publish(bar(r))
@@ -130,26 +132,67 @@ async def test_a_strategy_that_raises_fails_its_module_only(tmp_path: Path) -> N
         assert len(good.made[0].seen) == 2
 
 
-async def test_a_strategy_that_raises_while_warming_up_lets_the_others_start(tmp_path: Path) -> None:
-    async with rig(tmp_path) as r:
-
-        def broken(*_: object) -> Signal | None:
-            raise ZeroDivisionError
-
-        bench = Bench(r, broken)
-        bench.module.warm_up([bar(r), bar(r)])
-        assert bench.module.state is ModuleState.FAILED
-        bench.module.on_bar(bar(r))
-        assert len(bench.made[0].seen) == 1
-
-
 async def test_a_failed_module_proposes_nothing_afresh(tmp_path: Path) -> None:
     async with rig(tmp_path) as r:
         bench = Bench(r, lambda *_: long())
         trade = await r.trade()
-        bench.module.fail("broken")
+        bench.module.move(ModuleState.FAILED, "broken")
         bench.module.propose_again(trade)
         assert bench.proposed == []
+
+
+async def test_a_paused_module_is_fed_takes_no_entry_and_still_closes(tmp_path: Path) -> None:
+    async with rig(tmp_path) as r:
+        said = [long(), long(), flat()]
+        bench = Bench(r, lambda *_: said.pop(0))
+        await r.trade(quantity="2")
+        bench.module.move(ModuleState.PAUSED)
+        for _ in range(3):
+            bench.module.on_bar(bar(r))
+        assert bench.module.counters.skipped == {"paused": 2}
+        (close,) = bench.proposed
+        assert (close.side, close.quantity) == (Side.SELL, Decimal(2))
+        await r.settle()
+        assert r.held() == 0
+
+
+async def test_fresh_proposals_of_a_paused_module_are_closes_only(tmp_path: Path) -> None:
+    async with rig(tmp_path) as r:
+        bench = Bench(r, lambda *_: None)
+        entry_trade = await r.trade(quantity="2")
+        bench.module.move(ModuleState.PAUSED)
+        bench.module.propose_again(entry_trade)
+        assert bench.proposed == []
+        close = await r.close_position("1")
+        bench.module.propose_again(close)
+        assert [intent.side for intent in bench.proposed] == [Side.SELL]
+        await r.settle()
+
+
+async def test_another_allocation_holds_for_the_next_intent(tmp_path: Path) -> None:
+    async with rig(tmp_path) as r:
+        bench = Bench(r, lambda *_: long())
+        bench.module.allocate(Decimal(50))
+        bench.module.on_bar(bar(r))
+        assert Decimal(45) < mul(bench.proposed[0].quantity, bench.proposed[0].worst_price) <= 50
+        bench.module.allocate(Decimal(20))
+        await r.settle()
+        bench.module.on_bar(bar(r))
+        assert bench.module.counters.skipped == {"no room for one lot": 1}
+        assert bench.module.committed() > bench.module.allocation, "what is open stays open"
+
+
+async def test_denied_and_dropped_are_counted_by_module(tmp_path: Path) -> None:
+    async with rig(tmp_path, settings={"risk.trades_per_day": "1"}) as r:
+        bench, other = Bench(r, lambda *_: long()), Bench(r, lambda *_: None)
+        bench.module.on_bar(bar(r))
+        bench.module.on_bar(bar(r))  # the first is still in flight
+        await r.settle()
+        bench.module.on_bar(bar(r))
+        counters = bench.module.counters
+        assert (counters.intents, counters.dropped, counters.denied) == (3, 1, 1)
+        assert (other.module.counters.dropped, other.module.counters.denied) == (0, 0)
+        await r.settle()
 
 
 async def test_ids_follow_from_run_module_and_sequence(tmp_path: Path) -> None:

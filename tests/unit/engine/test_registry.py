@@ -7,14 +7,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from app.config.load import load
 from app.engine import registry
-from app.engine.registry import Available, available, load_modules
+from app.engine.registry import Available, Resolved, available, file_hash, resolve, start_order
 from app.errors import ConfigError
 from strategies.base import API_VERSION, ModuleSpec
 from strategies.model import Bar, Position, Signal
@@ -39,8 +40,8 @@ class Quiet:
         return None
 
 
-def spec(name: str = "alpha", api: int = API_VERSION, requires: tuple[str, ...] = ()) -> ModuleSpec:
-    return ModuleSpec(name, "1", api, Params, lambda _: Quiet(), lambda _: 0, requires)
+def spec(name: str = "alpha", api: int = API_VERSION, requires: tuple[str, ...] = (), **more: Any) -> ModuleSpec:
+    return ModuleSpec(name, "1", api, Params, lambda _: Quiet(), lambda _: 0, requires, **more)
 
 
 PLUGINS = {
@@ -78,7 +79,7 @@ def plugins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def test_each_module_is_usable_or_says_why_not() -> None:
     found = {each.name: each for each in available()}
     assert list(found) == sorted(found)
-    assert found["alpha"] == Available("alpha", PLUGINS["alpha"])  # type: ignore[arg-type]  # alpha's is a spec
+    assert found["alpha"] == Available("alpha", PLUGINS["alpha"], package="tests")  # type: ignore[arg-type]  # a spec
     assert found["fed"].spec is not None
     reasons = {name: each.unavailable for name, each in found.items() if each.spec is None}
     assert reasons["old_api"] == f"it speaks module API {API_VERSION + 1}, this version speaks {API_VERSION}"
@@ -92,37 +93,126 @@ def test_each_module_is_usable_or_says_why_not() -> None:
     assert "ZeroDivisionError" in reasons["broken_anyhow"]
 
 
-def session_of(tmp_path: Path, **settings: str) -> Any:
+def resolved(tmp_path: Path, **settings: str) -> Resolved:
     config = tmp_path / "config.toml"
     config.touch()
-    loaded = load(config, {}, {"modules.momentum.enabled": "false", **settings})
-    return SimpleNamespace(settings=loaded.settings, plan=SimpleNamespace(loaded=loaded), run="run")
+    off = {"modules.momentum.enabled": "false", "modules.mean_reversion.enabled": "false"}
+    return resolve(load(config, {}, {**off, **settings}))
 
 
-def make(session: Any) -> list[Any]:
-    made = load_modules(session, lambda _name, _allocation: SimpleNamespace(), lambda _: None)  # type: ignore[arg-type, return-value]  # never asked here
-    return list(made)
+def on(*names: str) -> dict[str, str]:
+    return {f"modules.{name}.{key}": text for name in names for key, text in (("enabled", "true"), ("allocation", "5"))}
 
 
 @pytest.mark.usefixtures("plugins")
-def test_only_what_is_enabled_by_name_is_loaded(tmp_path: Path) -> None:
-    assert make(session_of(tmp_path)) == []
-    on = {"modules.alpha.enabled": "true", "modules.alpha.allocation": "5", "modules.alpha.params.length": "7"}
-    (module,) = make(session_of(tmp_path, **on))
-    assert (module.name, module.allocation, module.params) == ("alpha", 5, Params(7))
+def test_only_what_is_enabled_by_name_is_ready(tmp_path: Path) -> None:
+    nothing = resolved(tmp_path)
+    assert (nothing.ready, nothing.unavailable) == ((), {})
+    assert "alpha" in nothing.installed
+    (ready,) = resolved(tmp_path, **on("alpha"), **{"modules.alpha.params.length": "7"}).ready
+    assert (ready.name, int(ready.settings.allocation)) == ("alpha", 5)
+    assert ready.params == Params(7)
 
 
 @pytest.mark.usefixtures("plugins")
 @pytest.mark.parametrize("name", ["old_api", "hungry", "broken_anyhow"])
-def test_an_enabled_module_that_is_unavailable_is_refused_with_its_reason(tmp_path: Path, name: str) -> None:
-    on = {f"modules.{name}.enabled": "true", f"modules.{name}.allocation": "5"}
+def test_an_enabled_module_that_can_not_run_is_named_with_its_reason_and_the_rest_is_ready(
+    tmp_path: Path, name: str
+) -> None:
+    found = resolved(tmp_path, **on(name, "alpha"))
     reason = {each.name: each.unavailable for each in available()}[name]
-    with pytest.raises(ConfigError, match=f"modules.{name} is enabled and unavailable") as caught:
-        make(session_of(tmp_path, **on))
-    assert reason in caught.value.what
+    assert found.unavailable == {name: reason}
+    assert [each.name for each in found.ready] == ["alpha"]
 
 
 @pytest.mark.usefixtures("plugins")
-def test_an_enabled_module_that_is_not_installed_is_refused_with_what_is(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"not installed; installed are: .*alpha"):
-        make(session_of(tmp_path, **{"modules.ghost.enabled": "true", "modules.ghost.allocation": "5"}))
+def test_an_enabled_module_that_is_not_installed_is_told_with_what_is(tmp_path: Path) -> None:
+    assert "it is not installed; installed are: absent_module" in resolved(tmp_path, **on("ghost")).unavailable["ghost"]
+
+
+@pytest.mark.usefixtures("plugins")
+def test_a_wrong_parameter_of_an_enabled_module_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"modules.alpha.params.*length is 0; allowed: 1 or more"):
+        resolved(tmp_path, **on("alpha"), **{"modules.alpha.params.length": "0"})
+
+
+# -- who starts before whom -------------------------------------------------------------------------------------------
+
+
+def order(**specs: dict[str, Any]) -> tuple[tuple[str, ...], dict[str, str]]:
+    made = {name: spec(name, **fields) for name, fields in specs.items()}
+    found = start_order(made, lambda _: "is not enabled")
+    return found.names, dict(found.left_out)
+
+
+def test_a_module_starts_after_those_it_needs_else_by_name() -> None:
+    assert order(b={}, c={}, a={"after": ("c",)}) == (("b", "c", "a"), {})
+
+
+def test_a_need_that_is_not_met_leaves_out_who_has_it_and_who_needs_that_one() -> None:
+    names, left_out = order(a={"after": ("ghost",)}, b={"after": ("a",)}, c={})
+    assert names == ("c",)
+    assert left_out["a"] == "it needs ghost, which is not enabled"
+    assert left_out["b"].startswith("it needs a, which is unavailable")
+
+
+def test_a_circle_leaves_out_its_members_and_nobody_else() -> None:
+    names, left_out = order(a={"after": ("b",)}, b={"after": ("a",)}, c={})
+    assert names == ("c",)
+    assert left_out.keys() == {"a", "b"}
+    assert "a, b wait for one another" in left_out["a"]
+    assert order(a={"after": ("a",)})[0] == ()
+
+
+def test_who_listens_sees_each_bar_after_who_publishes() -> None:
+    assert order(a={"subscriptions": (int,)}, b={"publishes": (int,)})[0] == ("b", "a")
+    assert order(a={"subscriptions": (int,)}, b={})[0] == ("a", "b"), "nobody needs to publish"
+    both: dict[str, Any] = {"publishes": (int,), "subscriptions": (int,)}
+    assert order(b=both, a=both)[0] == ("a", "b"), "two that listen to one another start by name"
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from("abcdef"),
+        st.tuples(st.sets(st.sampled_from("abcdefg")), st.sets(st.sampled_from((int, str))), st.sets(st.just(int))),
+    )
+)
+def test_the_order_keeps_every_need_loses_nobody_and_knows_no_order_of_its_own(drawn: dict[str, Any]) -> None:
+    made = {
+        name: spec(name, after=tuple(after), subscriptions=tuple(subs), publishes=tuple(says))
+        for name, (after, subs, says) in drawn.items()
+    }
+    found = start_order(made, lambda _: "is not installed")
+    assert set(found.names) | found.left_out.keys() == made.keys()
+    assert not set(found.names) & found.left_out.keys()
+    for place, name in enumerate(found.names):
+        assert set(made[name].after) <= set(found.names[:place])
+    backwards = dict(reversed(made.items()))
+    assert start_order(backwards, lambda _: "is not installed") == found
+
+
+# -- a third party's files --------------------------------------------------------------------------------------------
+
+
+def test_the_hash_of_files_follows_their_names_and_contents(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(tmp_path))
+    package = tmp_path / "some_package"
+    package.mkdir()
+    (package / "__init__.py").write_text("x = 1\n")
+    (package / "more.py").write_text("y = 1\n")
+    hashes = [file_hash("some_package")]
+    (package / "more.py").write_text("y = 2\n")
+    hashes.append(file_hash("some_package"))
+    (package / "more.py").rename(package / "other.py")
+    hashes.append(file_hash("some_package"))
+    assert len(set(hashes)) == 3
+    assert all(len(each) == 64 for each in hashes)
+    (tmp_path / "one_file.py").write_text("z = 1\n")
+    assert len(file_hash("one_file")) == 64
+    assert file_hash("nowhere_to_be_found") == file_hash("") == ""
+
+
+def test_our_own_modules_are_no_third_partys() -> None:
+    found = {each.name: each for each in available()}
+    assert not found["momentum"].third_party
+    assert not found["mean_reversion"].third_party
