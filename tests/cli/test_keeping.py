@@ -89,9 +89,11 @@ def test_modules_tells_what_is_there_and_what_is_on(cli: Cli) -> None:
     assert "probe" in listed["other"]["unavailable"]
     assert not listed["probe"]["unavailable"]
     assert "unavailable" in cli("modules").out
-    run = ("run", "--headless", "--db", cli.db, "--replay", cli.market)
     more = ("--set", "modules.absent.enabled=true", "--set", "modules.absent.allocation=5")
-    cli.refused(*run, *more, code=2, says="modules.absent")
+    assert cli.replay(*more).code == 0
+    (alert,) = cli("alerts", "--db", cli.db, "--json").document["alerts"]
+    assert (alert["kind"], alert["subject"]) == ("module.unavailable", "absent")
+    assert "nowhere" in alert["text"]
 
 
 def test_backup_and_restore_beside_and_after_a_trader(cli: Cli) -> None:

@@ -89,21 +89,24 @@ def test_modules_as_they_stand(cli: Cli) -> None:
     trader = cli.trader()
     mine = ("modules", "--db", cli.db, "--json")
     until(lambda: state_of(cli(*mine), "probe") == ("running", ""), "the probe runs")
-    assert state_of(cli(*mine), "momentum") == ("", "")
+    assert state_of(cli(*mine), "momentum") == ("registered", "")
     trader.signal(signal.SIGTERM)
     assert trader.wait().code == 0
     assert state_of(cli(*mine), "probe") == ("", "")  # no trader, so nothing runs
 
 
 def test_a_module_that_failed_is_named_until_the_next_start(cli: Cli) -> None:
+    """Sixty bars, and every ninth fails it: it is restarted three times, and then no more."""
     assert cli.replay("--set", "modules.probe.params.fails_at=9").code == 0
     result = cli("modules", "--db", cli.db, "--json")
-    assert state_of(result, "probe") == ("failed", "RuntimeError('the probe fails')")
+    words = "RuntimeError('the probe fails'); restarted too often, stays failed"
+    assert state_of(result, "probe") == ("failed", words)
     assert "RuntimeError" in cli("modules", "--db", cli.db).out
     records = [json.loads(line) for line in log_of(cli).read_text().splitlines()]
-    (told,) = [record for record in records if record["event"] == "alert"]
-    assert told["kind"] == "module.failed"
-    assert "the probe fails" in told["text"]
+    told = [record for record in records if record["event"] == "alert"]
+    assert [record["kind"] for record in told] == ["module.failed"] * 4
+    assert "the probe fails" in told[0]["text"]
+    assert "It is started again in 1 s." in told[0]["text"]
 
 
 def state_of(result: Result, module: str) -> tuple[str, str]:

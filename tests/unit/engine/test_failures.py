@@ -44,10 +44,15 @@ def buys() -> Script:
 PLACES: dict[str, Callable[[Callable[..., None]], Script]] = {
     "in its factory": lambda act: Script(factory=act),
     "on a bar": lambda act: Script(opinion=breaks(act)),
-    "in its messages": lambda act: Script(words=lambda bar: (act(bar), Word(bar.symbol, bar.close_ms))[1:]),
+    "in its messages": lambda act: Script(words=lambda bar: _word(act, bar)),
     "on a message": lambda act: Script(hears=act),
     "with words nobody knows": lambda act: Script(words=lambda _: _odd(act)),
 }
+
+
+def _word(act: Callable[..., None], bar: Bar) -> tuple[object, ...]:
+    act(bar)
+    return (Word(bar.symbol, bar.close_ms),)
 
 
 def _odd(act: Callable[..., None]) -> tuple[object, ...]:

@@ -187,7 +187,7 @@ async def test_a_module_is_switched_on_warm_and_stays_on(tmp_path: Path, monkeyp
         assert s.journal("a") == ["registered", "enabled", "running"]
         s.r.assert_sound()
     async with stage(tmp_path, events=events, settings=given) as s:
-        assert (s.state("a"), s.view("a").allocation) == ("running", 500)
+        assert (s.state("a"), s.view("a").allocation) == ("running", Decimal(500))
         await s.manager.disable("a")
         assert s.r.desk.terms.capital == 0
     async with stage(tmp_path, events=events, settings=given) as s:
@@ -297,7 +297,7 @@ async def test_an_allocation_holds_from_the_next_intent_on_is_journaled_and_outl
         assert changes == [{"key": "modules.a.allocation", "old": "1000", "new": "300"}]
         s.r.assert_sound()
     async with stage(tmp_path, settings=given) as s:
-        assert (s.view("a").allocation, s.r.desk.terms.capital) == (300, 300)
+        assert s.view("a").allocation == s.r.desk.terms.capital == Decimal(300)
         s.r.assert_sound()
 
 
@@ -337,7 +337,7 @@ async def test_nothing_is_changed_when_the_file_can_not_be(tmp_path: Path, monke
         (tmp_path / "config.toml").write_text("nonsense = [\n")
         with pytest.raises(ConfigError):
             await s.manager.allocate("a", Decimal(5))
-        assert (s.view("a").allocation, s.r.desk.terms.capital) == (1000, 1000)
+        assert s.view("a").allocation == s.r.desk.terms.capital == Decimal(1000)
 
 
 ACTS = st.lists(

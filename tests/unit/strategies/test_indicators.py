@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from strategies.indicators import Atr, Ema, RollingMax, RollingMin, RollingStats, Rsi
+from strategies.indicators import Atr, Ema, RollingMax, RollingMin, RollingStats, Rsi, WindowStats
 
 PRICES = st.lists(st.floats(0.001, 1000, allow_nan=False), min_size=1, max_size=120)
 LENGTH = st.integers(1, 30)
@@ -123,3 +123,18 @@ def test_rounding_does_not_pile_up_over_a_long_run() -> None:
         stats.update(1e-6)
     assert stats.mean == pytest.approx(1e-6, rel=1e-9)
     assert stats.deviation == pytest.approx(0.0, abs=1e-12)
+
+
+@given(PRICES, LENGTH)
+def test_window_stats_are_those_of_the_last_inputs_to_the_last_bit(prices: list[float], length: int) -> None:
+    stats, late = WindowStats(length), WindowStats(length)
+    assert stats.both() == (0.0, 0.0)
+    for price in prices:
+        stats.update(price)
+    for price in prices[-length:]:
+        late.update(price)
+    mean, deviation = stats.both()
+    assert (mean, deviation) == late.both(), "whatever came before"
+    window = prices[-length:]
+    assert mean == pytest.approx(statistics.fmean(window))
+    assert deviation == pytest.approx(statistics.pstdev(window), rel=1e-6, abs=1e-9)

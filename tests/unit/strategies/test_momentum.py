@@ -224,6 +224,21 @@ def test_after_a_long_gap_only_the_age_of_a_position_speaks() -> None:
     assert signal.direction is Direction.FLAT
 
 
+def test_it_tells_how_strong_the_trend_is_once_it_is_warm() -> None:
+    module, said = Momentum(PARAMS), []
+    for each in [bar(n, 100.0 + n * 0.1) for n in range(WARMUP + 2)]:
+        module.on_bar(each, None)
+        said.append(module.messages())
+    assert said[:WARMUP] == [()] * WARMUP
+    (trend,) = said[WARMUP]
+    assert (trend.symbol, trend.close_ms) == ("ETH-BTC", (WARMUP + 1) * MINUTE)
+    assert 0.3 < trend.strength < 1.0  # (8 - 3) / 2 bars of 0.1 between the averages, ranges of 0.4
+    module = Momentum(PARAMS)
+    for each in [bar(n, 200.0 - n * 0.1) for n in range(WARMUP + 1)]:
+        module.on_bar(each, None)
+    assert module.messages()[0].strength < -0.3
+
+
 # --- on any series ----------------------------------------------------------------------------------------------------
 
 LOOSE = replace(PARAMS, min_confidence=0.5, min_edge_bps=0.0, min_atr_bps=0.1, expansion=0.5)
