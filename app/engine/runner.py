@@ -149,7 +149,7 @@ class ModuleRunner:
                 if slot.unavailable:
                     transition.record(*slot.save(transition.ts_ms))
                 continue
-            if slot.module.state is S.ENABLED:
+            if slot.module.state is S.ENABLED and slot.supervision.due_ms is None:  # not one enabled meanwhile
                 self._warm(slot)
             transition.change("module", slot.name, S.REGISTERED.value, slot.state.value, "start", slot.reason)
             transition.record(*slot.save(transition.ts_ms))
@@ -234,6 +234,9 @@ class ModuleRunner:
         for slot in list(self.slots.values()):
             due = slot.supervision.due_ms
             if slot.module is None or due is None or due > now:
+                continue
+            if slot.state not in {S.FAILED, S.ENABLED}:
+                slot.supervision.give_up()
                 continue
             if slot.state is S.FAILED:
                 slot.supervision.restarted(now)
