@@ -21,7 +21,7 @@ from app.engine.module_views import ModuleView, Slot, view_of
 from app.engine.registry import Enabled, file_hash, resolve
 from app.engine.runner import ON, ModuleRunner
 from app.errors import ConfigError, StorageError, UsageError
-from app.money import to_text
+from app.money import add, to_text
 
 if TYPE_CHECKING:
     from app.config.schema import ModuleSettings
@@ -235,4 +235,5 @@ class ModuleManager(ModuleRunner):
         """The settings of a module as they hold from now on."""
         slot.settings = settings
         desk = self.session.desk
-        desk.terms = replace(desk.terms, capital=allocated(self.settings()))
+        by_hand = self.session.settings.manual.allocation
+        desk.terms = replace(desk.terms, capital=add(by_hand, allocated(self.settings())))

@@ -301,6 +301,17 @@ async def test_an_allocation_holds_from_the_next_intent_on_is_journaled_and_outl
         s.r.assert_sound()
 
 
+async def test_the_capital_of_trades_by_hand_stays_beside_that_of_modules(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install(monkeypatch, plugin("a", Script()))
+    async with stage(tmp_path, settings=on("a") | {"manual.allocation": "70"}) as s:
+        await s.manager.allocate("a", Decimal(500))
+        assert s.r.desk.terms.capital == 570
+        await s.manager.disable("a")
+        assert s.r.desk.terms.capital == 70
+
+
 async def test_an_allocation_makes_no_loss_and_hides_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     install(monkeypatch, plugin("a", Script()))
     async with stage(tmp_path, settings=on("a") | {"risk.daily_loss": "50"}) as s:

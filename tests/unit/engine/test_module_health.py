@@ -85,14 +85,8 @@ async def test_metrics_say_what_each_module_did_and_has(tmp_path: Path, monkeypa
         await s.bar("121")
         rows = s.r.rows("SELECT * FROM module_metrics ORDER BY id DESC LIMIT 2")
         b, a = sorted(rows, key=lambda row: row["module"], reverse=True)
-        assert (a["bars"], a["submitted"], a["fills"], a["state"], a["skipped"], a["restarts"]) == (
-            4,
-            1,
-            2,
-            "running",
-            0,
-            0,
-        )
+        assert (a["bars"], a["submitted"], a["fills"], a["state"], a["restarts"]) == (4, 1, 2, "running", 0)
+        assert a["skipped"] == 2, "at 121 its target is too near"
         assert (a["committed"], b["committed"]) == ("0", "0")
         assert Decimal(a["realised"]) > 0
         assert (b["signals"], b["intents"], b["skipped"], b["fills"], b["realised"]) == (4, 0, 4, 0, "0")
