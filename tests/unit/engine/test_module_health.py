@@ -90,7 +90,7 @@ async def test_metrics_say_what_each_module_did_and_has(tmp_path: Path, monkeypa
         assert (a["committed"], b["committed"]) == ("0", "0")
         assert Decimal(a["realised"]) > 0
         assert (b["signals"], b["intents"], b["skipped"], b["fills"], b["realised"]) == (4, 0, 4, 0, "0")
-        assert len(s.r.rows("SELECT * FROM module_metrics")) == 8
+        assert len(s.r.rows("SELECT * FROM module_metrics")) == 10, "at the start, and each minute"
 
 
 async def test_each_module_has_its_own_log_level(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
