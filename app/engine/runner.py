@@ -26,7 +26,7 @@ from app.execution.records import Trade
 from app.execution.states import TradeState
 from app.market.events import MarketSource
 from app.risk.statistics import REMEMBERED
-from strategies.model import Bar, Side
+from strategies.model import Bar
 
 if TYPE_CHECKING:
     from app.config.schema import ModuleSettings
@@ -281,15 +281,10 @@ class ModuleRunner:
         transition.record(*slot.save(transition.ts_ms))
         return desk.commit(transition, f"module.{slot.state.value}", slot.name)
 
-    def withdraw(self, slot: Slot) -> int:
-        """Decline the entries of a module that wait for an answer. Closes go on waiting: they reduce risk."""
-        proposals, count = self.session.pipeline.proposals, 0
-        reason = f"Module {slot.name} is {slot.state.value}: it takes no new entry."
-        for trade in proposals.waiting():
-            if trade.intent.module == slot.name and trade.intent.side is Side.BUY:
-                proposals.decline(trade.id, reason)
-                count += 1
-        return count
+    def withdraw(self, slot: Slot) -> None:
+        """End the entries of a module that wait for an answer. Closes go on waiting: they reduce risk."""
+        words = f"Module {slot.name} is {slot.state.value}: it takes no new entry."
+        self.session.pipeline.proposals.withdraw(slot.name, words)
 
     # -- what the trader tells --------------------------------------------------------------------------------------
 

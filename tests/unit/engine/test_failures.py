@@ -186,7 +186,7 @@ async def test_entries_of_who_failed_are_withdrawn(tmp_path: Path, monkeypatch: 
         (trade,) = s.r.pipeline.proposals.waiting()
         script.opinion = breaks(raising(1))
         await s.bar()
-        assert s.r.stored(trade)["state"] == "DECLINED"
+        assert s.r.stored(trade)["state"] == "CANCELLED"
 
 
 async def test_who_was_switched_off_is_not_started_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

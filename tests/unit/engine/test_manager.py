@@ -120,7 +120,7 @@ async def test_entries_that_wait_are_withdrawn_and_closes_are_not(
         await s.r.settle()
         assert [t.intent.module for t in s.r.pipeline.proposals.waiting()] == ["a"]
         stored = s.r.stored(waiting["b"])
-        assert (stored["state"], stored["reason"]) == ("DECLINED", "Module b is paused: it takes no new entry.")
+        assert (stored["state"], stored["reason"]) == ("CANCELLED", "Module b is paused: it takes no new entry.")
 
 
 async def test_an_entry_proposed_right_before_a_pause_is_withdrawn_as_it_begins_to_wait(
@@ -138,7 +138,8 @@ async def test_an_entry_proposed_right_before_a_pause_is_withdrawn_as_it_begins_
         await s.manager.pause("a")
         await s.r.settle()
         assert s.r.pipeline.proposals.waiting() == []
-        assert [row["state"] for row in s.r.rows("SELECT state FROM trades")] == ["DECLINED", "DECLINED"]
+        states = s.r.rows("SELECT state FROM trades ORDER BY state")
+        assert [row["state"] for row in states] == ["CANCELLED", "DECLINED"], "withdrawn, and declined by hand"
 
 
 async def test_all_means_what_is_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
