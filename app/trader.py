@@ -71,6 +71,8 @@ class Trader:
         self._pacer = pacer
         self.slower: Callable[[Decimal], Decimal] = lambda speed: speed
         """The market's speed at this moment, from the speed that was asked for: it may wait for a person."""
+        self.begin_paused = False
+        """Pause every module before the first event."""
         self.halted = ""
         """Why new trades stopped, or ""."""
         self._stopping = False
@@ -102,6 +104,8 @@ class Trader:
             self.position = self._resume_position()
             if not await self._unless_stopped(self.manager.start(self.position)):
                 return self._outcome
+            if self.begin_paused:
+                await self.manager.pause_all()
             await control.start()
             self._loops = [asyncio.create_task(self._deadline())]
             await self._trade()

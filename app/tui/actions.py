@@ -218,7 +218,8 @@ class Actions:
 
     def pause_all(self) -> None:
         """No module takes new entries."""
-        self.command("pause", all=True)
+        self.command("module_pause", all=True)
+        self._app.notify("All modules are paused: no new entries; exits stay managed. 4, then u resumes them.")
 
     def jump(self) -> None:
         """Letters on the panes."""

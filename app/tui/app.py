@@ -12,6 +12,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Container
 
 from app.tui import glyphs, themes
+from app.tui.driver import PatientDriver
 from app.tui.host import Host, Stage, background
 from app.tui.widgets.lines import Line, Lines, Piece
 from app.tui.widgets.status import KeyLine, StatusLine
@@ -30,7 +31,7 @@ TICK_S: Final = 0.25
 """Between two looks at the engine; each draws only what changed."""
 _NARROWEST, _LOWEST = 40, 8
 
-VIEWS: Final = {"trade": 1, "risk": 5}
+VIEWS: Final = {"trade": 1, "modules": 4, "risk": 5}
 """The screens and their number keys."""
 
 
@@ -69,7 +70,7 @@ class Terminal(App[int]):
     ]
 
     def __init__(self, host: Host, *, ascii_only: bool = False, theme: str = themes.DEFAULT, notice: str = "") -> None:
-        super().__init__()
+        super().__init__(driver_class=PatientDriver)
         self.host = host
         self.glyphs = glyphs.ASCII if ascii_only else glyphs.UNICODE
         self.crash: Exception | None = None

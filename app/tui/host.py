@@ -183,7 +183,7 @@ class Host:
             on_open=self._opened,
             pacer=self._pacer or pace,
         )
-        trader.slower = self.slower
+        trader.slower, trader.begin_paused = self.slower, self.quiet
         trader.tell.listeners.append(self._heard)
         self.trader, self.device, self.device_trade = trader, None, None
         return await trader.run()

@@ -45,6 +45,15 @@ def commands(app: Terminal) -> Iterator[Command]:
                 "propose it",
                 partial(do.close, holding.symbol, holding.module),
             )
+        yield Command("Pause all modules  (P)", "no new entries; exits stay managed", do.pause_all)
+        yield Command("Resume all modules", "those that are paused", partial(do.command, "module_resume", all=True))
+        for seen in host.trader.manager.views() if host.trader is not None else ():
+            if seen.state == "running":
+                act = partial(do.command, "module_pause", name=seen.name)
+                yield Command(f"Pause {seen.name}  (space)", "no new entries; exits stay managed", act)
+            elif seen.paused or seen.state == "failed":
+                act = partial(do.command, "module_resume", name=seen.name)
+                yield Command(f"Resume {seen.name}  (space)", seen.reason, act)
     for name, number in VIEWS.items():
         yield Command(f"Screen: {name.capitalize()}  ({number})", "show it", partial(do.show, name))
     yield Command("Screen: demo device  (9)", "what it shows, approve or refuse", do.device_dialog)

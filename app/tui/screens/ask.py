@@ -144,3 +144,46 @@ class WordDialog(Dialog):
         else:
             event.input.value = ""
             event.input.placeholder = f"that was not {self._word}"
+
+
+class LineDialog(Dialog):
+    """One line to type: a setting. Enter takes it; what it may be is checked by whoever gets it."""
+
+    DEFAULT_CSS = """
+    LineDialog Input, LineDialog Input:focus { border: none; height: 1; padding: 0; margin: 1 0; background: $panel; }
+    """
+
+    def __init__(
+        self,
+        title: str,
+        paragraphs: Sequence[tuple[str, str]],
+        value: str,
+        act: Callable[[str], None],
+        *,
+        topic: str = "",
+    ) -> None:
+        super().__init__()
+        self._title, self._paragraphs, self._value, self._act = title, paragraphs, value, act
+        self.help_topic = topic
+
+    def compose(self) -> ComposeResult:
+        """Words and a line to type on."""
+        yield StatusLine()
+        with Container(classes="frame -small", id="line"):
+            yield _Words([*self._paragraphs, ("", ""), ("Enter takes it. Esc leaves it as it is.", "key")])
+            yield Input(value=self._value, id="typed")
+        yield KeyLine()
+
+    def on_mount(self) -> None:
+        """Ready to type."""
+        self.query_one("#line").border_title = self._title
+        self.query_one(Input).focus()
+
+    def draw(self) -> None:
+        """Draw."""
+        self.query_one(_Words).show()
+
+    @on(Input.Submitted)
+    def _typed(self, event: Input.Submitted) -> None:
+        self.dismiss(None)
+        self._act(event.value)
