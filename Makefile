@@ -47,12 +47,12 @@ $(VENV):
 	$(PIP) --no-deps --no-build-isolation -e .
 	@touch .setup-run $@
 
-# Debian packages for tests only (kill points, a real keyring). Where they can not be had, those tests skip by name.
+# Debian packages for tests only (kill points, a real terminal, a real keyring). Where they can not be had, those tests skip by name.
 .setup-system:
 	@if command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
-		command -v strace >/dev/null && command -v gnome-keyring-daemon >/dev/null && command -v dbus-run-session >/dev/null || \
+		command -v strace >/dev/null && command -v tmux >/dev/null && command -v gnome-keyring-daemon >/dev/null && command -v dbus-run-session >/dev/null || \
 		{ apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
-			strace gnome-keyring dbus >/dev/null; } || true; \
+			strace tmux gnome-keyring dbus >/dev/null; } || true; \
 	fi
 	@touch $@
 

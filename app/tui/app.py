@@ -146,6 +146,9 @@ class Terminal(App[int]):
         if self.host.stage is Stage.ENDED and self.host.words.startswith("stopped by"):
             self.exit(0)
             return
+        if self.host.over and self.host.never_ran and self.host.error is not None:
+            self.exit(1)  # bad settings, another trader: the command says it in words, where they stay
+            return
         screen = self.screen
         for bar in screen.query(StatusLine):
             bar.show()

@@ -130,8 +130,8 @@ class ConfirmDialog(Dialog):
     def _yes_label(self) -> str:
         if not self.waits:
             return "submit to the signer"
-        unread = self.query_one(Reader).unread
-        return f"read on: {unread} more lines" if unread else "submit to the signer"
+        reader = self.query_one(Reader)
+        return "submit to the signer" if reader.read else f"read on: {reader.unread} more lines"
 
     def _document(self, width: int) -> list[Line]:
         desk = self.host.desk
