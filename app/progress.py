@@ -53,7 +53,7 @@ class Progress:
         """An exit of a trade traded."""
         self._listen(trade)
         words = {Role.STOP: "stop", Role.TARGET: "target", Role.CLOSE: "close", Role.FLATTEN: "flatten"}
-        key = f"{trade.id} {order.role}"
+        key = order.request.client_id
         if self._say is None or order.role not in words or self._told.get(key) == to_text(order.filled):
             return
         self._remember(key, to_text(order.filled))

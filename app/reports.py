@@ -125,12 +125,25 @@ def _quotes(reader: Reader) -> dict[str, str]:
     return {row[0]: row[2] for row in json.loads(text)} if text else {}
 
 
+def _legs(reader: Reader) -> dict[str, list[list[Any]]]:
+    """The legs of each basket, in order, without its id."""
+    legs: dict[str, list[list[Any]]] = {}
+    for trade_id, *values in reader.connection.execute(
+        "SELECT intent_id, number, price, quantity, target, rest_ms FROM intent_legs ORDER BY intent_id, number"
+    ):
+        legs.setdefault(trade_id, []).append(values)
+    return legs
+
+
 def intents_sha256(reader: Reader) -> str:
     """The golden hash: every intent in order, without its ids; equal for equal data, seed, config and confirmations."""
     digest = hashlib.sha256()
     columns = [name for name in HASHED["intents"] if name not in {"id", "config_version"}]
-    for row in reader.connection.execute(f"SELECT {', '.join(columns)} FROM intents ORDER BY seq, rowid"):  # noqa: S608 -- names from the schema
-        digest.update(canonical(list(row)).encode() + b"\n")
+    legs = _legs(reader)
+    query = f"SELECT id, {', '.join(columns)} FROM intents ORDER BY seq, rowid"  # noqa: S608 -- names from the schema
+    for trade_id, *row in reader.connection.execute(query):
+        for values in (row, *legs.get(trade_id, ())):
+            digest.update(canonical(values).encode() + b"\n")
     return digest.hexdigest()
 
 

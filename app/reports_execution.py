@@ -23,7 +23,8 @@ _FILLS: Final = """
     CROSS JOIN (SELECT trade_id, max(id) AS id FROM quotes WHERE stage = 'submit' GROUP BY trade_id) s
         ON s.trade_id = f.trade_id
     JOIN quotes q ON q.id = s.id JOIN orders o ON o.client_id = f.client_id JOIN trades t ON t.id = f.trade_id
-    WHERE o.role IN ('entry', 'close') ORDER BY f.seq, f.rowid
+    WHERE o.role IN ('entry', 'close') AND o.terms ->> '$.basket' IS NULL
+    ORDER BY f.seq, f.rowid
 """
 """CROSS JOIN keeps the fills outside: neither they nor the quotes have an index by trade, and SQLite makes one for the
 inner side only. The other way round every fill is read once for each trade."""
@@ -46,8 +47,8 @@ def _rank(ordered: list[int], share: float) -> int:
 
 def slippage(reader: Reader) -> list[Document]:
     """Per module and instrument: what entries and closes paid beyond the touch of the quote they were sent at, in basis
-    points, weighted by value, and the worst trade. Negative is better than the touch. Exits that rest at the venue have
-    no such quote and are not in it."""
+    points, weighted by value, and the worst trade. Negative is better than the touch. Exits and the legs
+    of baskets rest at the venue: they have no such quote and are not in it."""
     trades: dict[tuple[str, str, str], tuple[Decimal, Decimal]] = {}
     for row in reader.rows(_FILLS):
         buys, quantity = row["side"] == "buy", from_text(row["quantity"])

@@ -341,7 +341,7 @@ class Session:
             return
         if committed is not None:
             found = self.desk.state.find_order(report.client_id)
-            if found is not None and found[1] is found[0].entry:
+            if found is not None and found[1].decides:
                 self._on_progress(found[0])
             if found is not None and report.fills and found[1].role is not Role.ENTRY:
                 self._on_exit(*found)

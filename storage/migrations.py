@@ -212,3 +212,17 @@ def m004_modules(db: Database) -> None:
     """A module's pause and restarts outlive the session, a third party's files are remembered, and a metrics row says
     what the module has at work and has earned (NULL: not known)."""
     _run(db, _MODULES)
+
+
+_LEGS: Final = """
+CREATE TABLE intent_legs (
+    seq INTEGER NOT NULL REFERENCES journal, intent_id TEXT NOT NULL, number INTEGER NOT NULL, price TEXT NOT NULL,
+    quantity TEXT NOT NULL, target TEXT NOT NULL, rest_ms INTEGER NOT NULL, PRIMARY KEY (intent_id, number)
+) STRICT;
+"""
+
+
+@MIGRATIONS()
+def m005_baskets(db: Database) -> None:
+    """Legs of baskets: intents with several resting orders. A plain intent has none, and its rows hash as before."""
+    _run(db, _LEGS)

@@ -22,6 +22,7 @@ HASHED: Final[dict[str, tuple[str, ...]]] = {
         "id", "module", "symbol", "side", "quantity", "worst_price", "max_fee", "stop", "target", "reduce_only",
         "reason", "strength", "confidence", "created_ms", "expires_ms", "config_version",
     ),
+    "intent_legs": ("intent_id", "number", "price", "quantity", "target", "rest_ms"),
     "authorisations": ("payload_id", "trade_id", "text", "signature", "address", "signer", "signed_ms"),
     "order_events": (
         "client_id", "from_state", "to_state", "filled", "revision", "ts_ms", "detail",
@@ -35,7 +36,7 @@ HASHED: Final[dict[str, tuple[str, ...]]] = {
 }  # fmt: skip
 """Columns of each hashed table in hashing order, without `seq`."""
 
-KNOWN: Final = ("m001_slice", "m002_fewer_pages", "m003_attention", "m004_modules")
+KNOWN: Final = ("m001_slice", "m002_fewer_pages", "m003_attention", "m004_modules", "m005_baskets")
 """Names of the migrations in `migrations`, oldest first, as recorded in ``_sqlite_migrations``."""
 
 LATEST: Final = KNOWN[-1]

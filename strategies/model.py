@@ -10,9 +10,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
+from fractions import Fraction
+from itertools import pairwise
 from typing import Final
 
 _ZERO: Final = Decimal(0)
+
+MOST_LEGS: Final = 10
+"""Of one basket: each is a line of the text that a person reads on a device with three lines a page."""
 
 
 class Side(StrEnum):
@@ -126,9 +131,21 @@ class Direction(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Level:
+    """One resting buy of a basket, as a strategy wants it: where it buys and where it sells again."""
+
+    price: float
+    target: float
+
+
+@dataclass(frozen=True, slots=True)
 class Signal:
     """A strategy's opinion. `strength` and `confidence` are in 0..1; `stop` and `target` are prices (statistics, so
-    float; rounded to the tick by `app`). A LONG signal without a stop can not become an intent."""
+    float; rounded to the tick by `app`). A LONG signal without a stop can not become an intent.
+
+    With `levels` it wants a basket: resting buys instead of one at the market, all above the one `stop`, for `rest_ms`
+    from their submission. Each level has its own target, so `target` is None.
+    """
 
     symbol: str
     direction: Direction
@@ -137,6 +154,8 @@ class Signal:
     reason: str
     stop: float | None = None
     target: float | None = None
+    levels: tuple[Level, ...] = ()
+    rest_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +167,20 @@ class Exits:
 
     def __post_init__(self) -> None:
         _refuse_floats(self, ("stop", "target"))
+
+
+@dataclass(frozen=True, slots=True)
+class Leg:
+    """One resting limit buy of a basket: `quantity` base units at `price`, sold by a resting limit at `target`."""
+
+    price: Decimal
+    quantity: Decimal
+    target: Decimal
+
+    def __post_init__(self) -> None:
+        _refuse_floats(self, ("price", "quantity", "target"))
+        if self.price <= _ZERO or self.quantity <= _ZERO or self.target <= self.price:
+            raise ValueError(f"a leg buys above 0 and sells above its price: {self}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +197,9 @@ class Intent:
         rests: a limit that may wait away from the market. The text that is signed says so, and is where a restart
             reads it again.
         time_in_force_ms: how long its order may stay open; None as the session's terms say. In the text too.
+        legs: a basket's resting buys, highest price first, no price twice. `quantity` is their sum, `worst_price` the
+            price of the first, and the stop of `exits` is common to all and below them. Empty: one order at the market.
+        rest_ms: how long the legs rest, from their submission; whole seconds. 0 without legs.
     """
 
     id: str
@@ -183,6 +219,8 @@ class Intent:
     confidence: float = field(default=0.0, compare=False)
     rests: bool = field(default=False, compare=False)
     time_in_force_ms: int | None = field(default=None, compare=False)
+    legs: tuple[Leg, ...] = ()
+    rest_ms: int = 0
 
     def __post_init__(self) -> None:
         quantity, worst_price, max_fee = self.quantity, self.worst_price, self.max_fee
@@ -190,6 +228,27 @@ class Intent:
             _refuse_floats(self, ("quantity", "worst_price", "max_fee"))
         if quantity <= _ZERO or worst_price <= _ZERO or max_fee < _ZERO:
             raise ValueError(f"intent bounds must be positive: {self}")
+        if self.legs or self.rest_ms:
+            _check_basket(self)
+
+
+def _check_basket(intent: Intent) -> None:
+    legs, exits = intent.legs, intent.exits
+    if not 1 <= len(legs) <= MOST_LEGS:
+        raise ValueError(f"a basket has 1 to {MOST_LEGS} legs, not {len(legs)}")
+    if intent.side is not Side.BUY or intent.reduce_only or exits is None or exits.target is not None:
+        raise ValueError("a basket buys, has one stop, and a target for each leg")
+    if any(above.price <= below.price for above, below in pairwise(legs)):
+        raise ValueError("the legs of a basket have different prices, the highest first")
+    if not _ZERO < exits.stop < legs[-1].price:
+        raise ValueError(
+            f"the stop {exits.stop} of a basket must be below all its legs, the lowest is {legs[-1].price}"
+        )
+    total = sum(Fraction(leg.quantity) for leg in legs)  # exact; a sum of decimals would use the thread's precision
+    if intent.worst_price != legs[0].price or Fraction(intent.quantity) != total:
+        raise ValueError("a basket's quantity is the sum of its legs, its worst price that of the first")
+    if intent.rest_ms <= 0 or intent.rest_ms % 1000:
+        raise ValueError(f"a basket rests for whole seconds, not {intent.rest_ms} ms")
 
 
 def _refuse_floats(owner: object, names: tuple[str, ...]) -> None:

@@ -13,6 +13,7 @@ from typing import Any, Final
 from app.cli import context, streams
 from app.cli.watch import when
 from app.errors import CountersignError, SafetyError, UsageError
+from app.execution import basket_preview
 from app.execution.states import TradeState
 from app.ids import by_prefix
 from app.outcomes import Outcome, became
@@ -189,6 +190,7 @@ def _show(proposal: dict[str, Any]) -> None:
     lines += [
         "",
         f"Walking {book} of {when(preview['book_ms'])} UTC: {_walked(preview)}.",
+        *basket_preview.lines(preview),
         f"Proposed by {proposal['module']}: {proposal['reason']}",
     ]
     if proposal["resumed"]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 
+from app.engine.baskets import Skipped, basket_of
 from app.execution.desk import Desk
 from app.execution.preview import fee_bound
 from app.money import CEILING, DOWN, FLOOR, ZERO, add, apply_bps, from_float, mul, round_to_step, sub
@@ -14,17 +15,12 @@ from app.risk.room import rooms
 from app.risk.sizing import ModuleRecord, quantity
 from strategies.model import Direction, Exits, Instrument, Intent, Side, Signal
 
+__all__ = ["IntentMaker", "Skipped"]
+
 _MOST_OF_REWARD = Decimal("0.25")
 
 _BETTER_SALE_BPS = Decimal(300)
 """How much better than its worst price a sale may be filled within its fee bound: slippage, and a move meanwhile."""
-
-
-@dataclass(frozen=True, slots=True)
-class Skipped:
-    """Why a signal became no intent."""
-
-    why: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +34,8 @@ class IntentMaker:
 
     def from_signal(self, signal: Signal, intent_id: str, volatility: float | None) -> Intent | Skipped:
         """The intent of a signal, or why there is none."""
+        if signal.levels:
+            return basket_of(self, signal, intent_id, volatility)
         if signal.direction is Direction.LONG:
             return self._entry(signal, intent_id, volatility)
         return self._close(signal, intent_id)
@@ -54,7 +52,7 @@ class IntentMaker:
         worst = self._worst_buy(signal, quote.ask, instrument.tick)
         if worst < quote.ask:
             return Skipped("the target is too near to pay the ask")
-        amount = self._size(instrument, worst, rate, volatility)
+        amount = self.size(instrument, worst, rate, volatility)
         if not amount:
             return Skipped("no room for one lot")
         target = None if signal.target is None else round_to_step(from_float(signal.target), instrument.tick, CEILING)
@@ -90,7 +88,10 @@ class IntentMaker:
         return self._intent(signal, intent_id, Side.SELL, amount, worst, None)
 
     def again(self, old: Intent, intent_id: str, why: str) -> Intent | Skipped:
-        """A fresh proposal for a trade whose confirmed price no longer holds; it says what changed."""
+        """A fresh proposal for a trade whose confirmed price no longer holds; it says what changed. The levels of a
+        basket follow from bars that have passed: its strategy must ask anew."""
+        if old.legs:
+            return Skipped("a basket is not proposed again")
         desk, instrument = self.desk, self.desk.instruments[old.symbol]
         quote = desk.market.quote(old.symbol)
         if quote is None:
@@ -109,7 +110,8 @@ class IntentMaker:
                 return Skipped("the bid is too low to bound a sale")
         return self._intent(signal, intent_id, old.side, old.quantity, worst, old.exits)
 
-    def _size(self, instrument: Instrument, worst: Decimal, rate: Decimal, volatility: float | None) -> Decimal:
+    def size(self, instrument: Instrument, worst: Decimal, rate: Decimal, volatility: float | None) -> Decimal:
+        """Base units to buy at `worst` by the module's sizing, within every room there is; 0: none."""
         risk = self.desk.risk_state(instrument.symbol)
         room = rooms(risk, self.desk.limits)
         return quantity(

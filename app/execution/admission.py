@@ -11,7 +11,8 @@ from app.execution.desk import Desk
 from app.execution.preview import fee_at
 from app.execution.purse import Shortfall
 from app.execution.records import Trade
-from app.money import ZERO, add, mul, sub, to_text
+from app.money import ZERO, add, sub, to_text
+from app.risk.basket import notional
 from app.risk.gate import check
 from app.risk.model import Allow, Deny
 from strategies.model import Intent, Quote, Side
@@ -46,7 +47,7 @@ def _needed(desk: Desk, intent: Intent) -> Deny | tuple[Allow, str, Decimal, Dec
         return verdict
     instrument = desk.instruments[intent.symbol]
     if intent.side is Side.BUY:
-        bound = add(mul(intent.quantity, intent.worst_price), intent.max_fee)
+        bound = add(notional(intent), intent.max_fee)
         return verdict, instrument.quote, bound, _covered_by_exits(desk, instrument.quote)
     held = desk.state.positions.holding(intent.module, intent.symbol).quantity
     if not intent.reduce_only or intent.quantity > held:
@@ -83,11 +84,12 @@ def worse_than_confirmed(desk: Desk, trade: Trade) -> str | None:
     The whole gate is asked again, without this trade's own reservation. Only the distance of its worst price from the
     touch is not: the price was confirmed, and a market that came our way is no reason to stop.
     """
-    intent, entry = trade.intent, trade.entry
+    intent = trade.intent
     now = desk.clock.now_ms()
     if lapsed(desk, trade):
         return "The authorisation is no longer valid."
-    if entry is not None and entry.request.expires_ms is not None and now >= entry.request.expires_ms:
+    ends = [entry.request.expires_ms for entry in trade.entries]
+    if any(expires_ms is not None and now >= expires_ms for expires_ms in ends):
         return "The order's time in force has ended."
     if desk.halted and not intent.reduce_only:
         return f"New trades stopped: {desk.halted}."
@@ -103,10 +105,10 @@ def worse_than_confirmed(desk: Desk, trade: Trade) -> str | None:
 
 
 def worse_price(quote: Quote, trade: Trade) -> str | None:
-    """Whether the touch has left the trade's bound behind, in words with both numbers. A limit that may rest waits
-    for the touch to come back."""
+    """Whether the touch has left the trade's bound behind, in words with both numbers. What may rest waits for the
+    touch to come back."""
     worst = trade.intent.worst_price
-    if _rests(trade):
+    if trade.intent.legs or _rests(trade):
         return None
     if trade.intent.side is Side.BUY and quote.ask > worst:
         return f"The ask rose to {to_text(quote.ask)}; the trade allows {to_text(worst)} or better."

@@ -8,79 +8,51 @@ text for one meaning. Lines are short because a Nano page holds three lines of a
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from decimal import Decimal
 from typing import Final
 
-from app.execution.records import Role
+from app.execution import basket_text
+from app.execution.records import Role, slot
+from app.execution.signed_terms import (
+    AMOUNT,
+    ASSET,
+    HEX,
+    MOST_IN_LINE,
+    SYMBOL,
+    UNTIL,
+    Authorisation,
+    Part,
+    exit_group,
+    until_ms,
+    until_text,
+)
 from app.ids import client_order_id
-from app.money import add, from_text, mul, sub, to_text
+from app.money import from_text, to_text
 from app.venues.base import OrderKind, OrderRequest
 from strategies.model import Side
 
+__all__ = ["HEADER", "MOST_IN_LINE", "RESTS", "Authorisation", "parse", "permits", "refusal", "render", "says_rests"]
+
 HEADER: Final = "countersign trade 1"
-MOST_IN_LINE: Final = 60
-"""Characters; more would scroll over four pages of the smallest device."""
 RESTS: Final = "limit order, may rest"
 """The line of an order that may wait at its price. Without it the order is meant to trade at once."""
 
-_AMOUNT: Final = r"(0|[1-9]\d{0,39}|(?:0|[1-9]\d{0,39})\.\d{1,40})"
-_SYMBOL: Final = r"([A-Z0-9]{1,20}-[A-Z0-9]{1,20}(?:-PERP)?)"
-_ASSET: Final = r"([A-Z0-9]{1,20}(?:-[A-Z0-9]{1,20}-PERP)?)"
-_HEX: Final = r"([0-9a-f]{32})"
 _LINES: Final = re.compile(
     rf"{HEADER}\n"
-    rf"(BUY|SELL) {_AMOUNT} {_SYMBOL}\n"
+    rf"(BUY|SELL) {AMOUNT} {SYMBOL}\n"
     rf"on ([a-z0-9_]{{1,20}})\n"
-    rf"at {_AMOUNT} or better\n"
+    rf"at {AMOUNT} or better\n"
     rf"(?:{RESTS}\n)?"
-    rf"fee up to {_AMOUNT} {_ASSET}\n"
-    rf"(?:pay up to|get at least) (-?){_AMOUNT} {_ASSET}\n"
-    rf"(?:stop {_AMOUNT}, sell at market\n)?"
-    rf"(?:target {_AMOUNT}, sell\n)?"
+    rf"fee up to {AMOUNT} {ASSET}\n"
+    rf"(?:pay up to|get at least) (-?){AMOUNT} {ASSET}\n"
+    rf"(?:stop {AMOUNT}, sell at market\n)?"
+    rf"(?:target {AMOUNT}, sell\n)?"
     rf"(?:reduce only\n)?"
-    rf"(?:shares exits {_HEX}\n)?"
+    rf"(?:shares exits {HEX}\n)?"
     rf"open for ([1-9]\d{{0,9}}) ms\n"
-    rf"valid until (\d{{4}}-\d\d-\d\d \d\d:\d\d:\d\d) UTC\n"
-    rf"trade {_HEX}",
+    rf"valid until {UNTIL} UTC\n"
+    rf"trade {HEX}",
     re.ASCII,
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Authorisation:
-    """What the text says.
-
-    Attributes:
-        max_fee: quote asset, all fills of the entry (or close) together.
-        group: the exits this sale shares its quantity with, when it closes a covered position.
-        time_in_force_ms: how long the entry may rest once submitted.
-        rests: it is a limit that may wait away from the market for that long.
-        valid_until_ms: whole seconds; the venue accepts nothing after it.
-    """
-
-    trade_id: str
-    side: Side
-    quantity: Decimal
-    symbol: str
-    quote: str
-    venue: str
-    worst_price: Decimal
-    max_fee: Decimal
-    stop: Decimal | None
-    target: Decimal | None
-    reduce_only: bool
-    group: str | None
-    time_in_force_ms: int
-    valid_until_ms: int
-    rests: bool = False
-
-    @property
-    def bound(self) -> Decimal:
-        """Most that is paid (buy), least that is received (sell), fee included, in the quote asset."""
-        notional = mul(self.quantity, self.worst_price)
-        return add(notional, self.max_fee) if self.side is Side.BUY else sub(notional, self.max_fee)
 
 
 def render(authorisation: Authorisation) -> str:
@@ -90,13 +62,16 @@ def render(authorisation: Authorisation) -> str:
         ValueError: a line would be longer than `MOST_IN_LINE`, or `parse` would not read it back.
     """
     text = _words(authorisation)
-    if any(len(line) > MOST_IN_LINE for line in text.split("\n")) or _LINES.fullmatch(text) is None:
+    form = basket_text.LINES if authorisation.legs else _LINES
+    if any(len(line) > MOST_IN_LINE for line in text.split("\n")) or form.fullmatch(text) is None:
         raise ValueError(f"the authorisation of trade {authorisation.trade_id} can not be shown in plain short lines")
     return text
 
 
 def _words(authorisation: Authorisation) -> str:
     a = authorisation
+    if a.legs:
+        return basket_text.words(a)
     word = "pay up to" if a.side is Side.BUY else "get at least"
     lines = [
         HEADER,
@@ -115,10 +90,9 @@ def _words(authorisation: Authorisation) -> str:
         lines.append("reduce only")
     if a.group is not None:
         lines.append(f"shares exits {a.group}")
-    until = datetime.fromtimestamp(a.valid_until_ms // 1000, UTC)
     lines += [
         f"open for {a.time_in_force_ms} ms",
-        f"valid until {until:%Y-%m-%d %H:%M:%S} UTC",
+        f"valid until {until_text(a.valid_until_ms)} UTC",
         f"trade {a.trade_id}",
     ]
     return "\n".join(lines)
@@ -130,13 +104,20 @@ def parse(text: str) -> Authorisation:
     Raises:
         ValueError: not exactly what `render` writes.
     """
+    a = basket_text.read(text) if text.startswith(basket_text.HEADER) else _read(text)
+    if _words(a) != text or a.symbol.split("-")[1] != a.quote or max(map(len, text.split("\n"))) > MOST_IN_LINE:
+        raise ValueError("the lines of the authorisation contradict one another")
+    return a
+
+
+def _read(text: str) -> Authorisation:
     match = _LINES.fullmatch(text)
     if match is None:
         raise ValueError("not a countersign trade authorisation")
     side, quantity, symbol, venue, worst, fee, quote, _, _, _, stop, target, group, open_for, until, trade = (
         match.groups()
     )
-    authorisation = Authorisation(
+    return Authorisation(
         trade_id=trade,
         side=Side(side.lower()),
         quantity=from_text(quantity),
@@ -150,12 +131,9 @@ def parse(text: str) -> Authorisation:
         reduce_only="\nreduce only\n" in text,
         group=group,
         time_in_force_ms=int(open_for),
-        valid_until_ms=int(datetime.strptime(f"{until}+0000", "%Y-%m-%d %H:%M:%S%z").timestamp()) * 1000,
+        valid_until_ms=until_ms(until),
         rests=says_rests(text),
     )
-    if _words(authorisation) != text or symbol.split("-")[1] != quote or max(map(len, text.split("\n"))) > MOST_IN_LINE:
-        raise ValueError("the lines of the authorisation contradict one another")
-    return authorisation
 
 
 def says_rests(text: str) -> bool:
@@ -169,7 +147,8 @@ def refusal(text: str, order: OrderRequest, venue: str | None = None) -> str | N
 
     An entry or close needs: the text's side, symbol, at most its quantity, a limit no worse than its price, an end no
     later than valid-until plus the time it may stay open, and the client id derived from the trade. A stop or target
-    needs: a sale that only reduces, hangs on that entry, and carries exactly the price that was read.
+    needs: a sale that only reduces, hangs on that entry, and carries exactly the price that was read. Of a basket each
+    leg is such an entry with its own quantity, price and target, tied to the others by the basket's name.
     """
     try:
         allowed = parse(text)
@@ -177,9 +156,10 @@ def refusal(text: str, order: OrderRequest, venue: str | None = None) -> str | N
         return str(error)
     if (why := _elsewhere(allowed, order, venue)) is not None:
         return why
-    for role, rule in _RULES.items():
-        if order.client_id == client_order_id(allowed.trade_id, role):
-            return rule(allowed, order)
+    for number, part in enumerate(allowed.parts, 1):
+        for role, rule in _RULES.items():
+            if order.client_id == client_order_id(allowed.trade_id, slot(role, number)):
+                return _too_much(part, order) or rule(allowed, number, part, order)
     return "the order's id does not derive from the trade"
 
 
@@ -188,10 +168,16 @@ def _elsewhere(allowed: Authorisation, order: OrderRequest, venue: str | None) -
         return f"the text is for {allowed.venue}, the order goes to {venue}"
     if order.symbol != allowed.symbol:
         return f"the text is for {allowed.symbol}, the order for {order.symbol}"
-    if not 0 < order.quantity <= allowed.quantity:
-        return f"the text allows {to_text(allowed.quantity)}, the order has {to_text(order.quantity)}"
     if order.valid_until_ms != allowed.valid_until_ms:
         return "the order is valid for another time than the text"
+    if order.basket != allowed.basket:
+        return "the order is in another basket than the text says"
+    return None
+
+
+def _too_much(part: Part, order: OrderRequest) -> str | None:
+    if not 0 < order.quantity <= part.quantity:
+        return f"the text allows {to_text(part.quantity)}, the order has {to_text(order.quantity)}"
     return None
 
 
@@ -200,59 +186,57 @@ def permits(text: str, order: OrderRequest, venue: str | None = None) -> bool:
     return refusal(text, order, venue) is None
 
 
-def _entry(allowed: Authorisation, order: OrderRequest) -> str | None:
+def _entry(allowed: Authorisation, _number: int, part: Part, order: OrderRequest) -> str | None:
     if allowed.reduce_only or order.reduce_only:
         return "an entry can not be reduce-only"
     if order.parent is not None or order.group is not None:
         return "an entry hangs on no other order"
-    return _marketable(allowed, order)
+    return _marketable(allowed, part, order)
 
 
-def _close(allowed: Authorisation, order: OrderRequest) -> str | None:
+def _close(allowed: Authorisation, _number: int, part: Part, order: OrderRequest) -> str | None:
     if not (allowed.reduce_only and order.reduce_only):
         return "a close must be reduce-only in the text and in the order"
     if order.parent is not None or order.group != allowed.group:
         return "the close shares other exits than the text says"
-    return _marketable(allowed, order)
+    return _marketable(allowed, part, order)
 
 
-def _marketable(allowed: Authorisation, order: OrderRequest) -> str | None:
+def _marketable(allowed: Authorisation, part: Part, order: OrderRequest) -> str | None:
     if order.side is not allowed.side:
         return f"the text says {allowed.side}, the order {order.side}"
     if order.kind is not OrderKind.LIMIT or order.limit_price is None or order.stop_price is not None:
         return "the order must be a limit"
-    worse = (
-        order.limit_price > allowed.worst_price if allowed.side is Side.BUY else order.limit_price < allowed.worst_price
-    )
-    if worse:
-        return f"the text says {to_text(allowed.worst_price)} or better, the order {to_text(order.limit_price)}"
+    worst = part.worst_price
+    if order.limit_price > worst if allowed.side is Side.BUY else order.limit_price < worst:
+        return f"the text says {to_text(worst)} or better, the order {to_text(order.limit_price)}"
     if order.expires_ms is None or order.expires_ms > allowed.valid_until_ms + allowed.time_in_force_ms:
         return "the order may stay open longer than the text says"
     return None
 
 
-def _exit(allowed: Authorisation, order: OrderRequest) -> str | None:
+def _exit(allowed: Authorisation, number: int, order: OrderRequest) -> str | None:
     if allowed.side is not Side.BUY or order.side is not Side.SELL or not order.reduce_only:
         return "an exit must be a reduce-only sale of what was bought"
-    if order.parent != client_order_id(allowed.trade_id, Role.ENTRY):
+    if order.parent != client_order_id(allowed.trade_id, slot(Role.ENTRY, number)):
         return "the exit hangs on another entry"
-    if order.group != client_order_id(allowed.trade_id, "exits"):
+    if order.group != exit_group(allowed.trade_id, number):
         return "the exit is in another group"
     if order.expires_ms is not None:
         return "an exit rests until it is done"
     return None
 
 
-def _stop(allowed: Authorisation, order: OrderRequest) -> str | None:
+def _stop(allowed: Authorisation, number: int, _part: Part, order: OrderRequest) -> str | None:
     if order.kind is not OrderKind.STOP or order.limit_price is not None or order.stop_price != allowed.stop:
         return "the stop is not the one in the text"
-    return _exit(allowed, order)
+    return _exit(allowed, number, order)
 
 
-def _target(allowed: Authorisation, order: OrderRequest) -> str | None:
-    if order.kind is not OrderKind.LIMIT or order.stop_price is not None or order.limit_price != allowed.target:
+def _target(allowed: Authorisation, number: int, part: Part, order: OrderRequest) -> str | None:
+    if order.kind is not OrderKind.LIMIT or order.stop_price is not None or order.limit_price != part.target:
         return "the target is not the one in the text"
-    return _exit(allowed, order)
+    return _exit(allowed, number, order)
 
 
 _RULES: Final = {Role.ENTRY: _entry, Role.CLOSE: _close, Role.STOP: _stop, Role.TARGET: _target}

@@ -24,6 +24,7 @@ from app.money import ZERO, add, mul, to_text, total
 from app.portfolio.equity import DAY_MS, EquityCurve
 from app.portfolio.valuation import Valuation
 from app.risk.adaptive import Level, step, tightened
+from app.risk.basket import entries
 from app.risk.model import Correlated, Limits, RiskState
 from app.venues.base import Venue, VenueInfo
 from signers.base import DeviceState
@@ -282,7 +283,9 @@ class Desk:
         self.sample_equity()
         equity, peak, day_start = self.equity.on(self.terms.capital)
         today = now - now % DAY_MS
-        counted = without is not None and without.payload is not None and without.payload.signed_ms >= today
+        counted = 0
+        if without is not None and without.payload is not None and without.payload.signed_ms >= today:
+            counted = entries(without.intent)
         exposure, base = total([*values.values()]), instrument.base
         correlation = self.watch.statistics.correlation
         others = [
@@ -301,7 +304,7 @@ class Desk:
             equity=equity,
             equity_peak=peak,
             day_start_equity=day_start,
-            trades_today=state.entries_since(today) - int(counted),
+            trades_today=state.entries_since(today) - counted,
             losses_in_row=state.positions.losses_since(today),
             last_trade_ms=state.positions.last_fill_ms.get(symbol),
             stale_marks=stale,

@@ -71,7 +71,8 @@ class Emergency:
             report.kept_exits += sum(order.request.reduce_only for order in orders)
         if flatten:
             for trade in self._trades():
-                await self._flatten(trade, report)
+                for stop in [order for order in trade.orders.values() if order.role is Role.STOP]:
+                    await self._flatten(trade, stop, report)
             self._left_over(report)
         text = (
             f"Emergency stop: {len(report.cancelled)} entries cancelled, {report.kept_exits} exits kept, "
@@ -94,8 +95,7 @@ class Emergency:
     async def _entries(self, report: StopReport) -> None:
         """Cancel every entry that the venue has."""
         for trade in self._trades():
-            entry = trade.orders.get(Role.ENTRY)
-            if entry is not None and entry.live and entry.state is not OrderState.PENDING:
+            for entry in trade.resting_entries():
                 await self._cancel(trade, entry, report)
 
     async def _in_flight(self, report: StopReport) -> None:
@@ -107,9 +107,9 @@ class Emergency:
                     pass
         except TimeoutError:
             for trade in self._trades():
-                entry = trade.orders.get(Role.ENTRY)
-                if trade.state is TradeState.SIGNED and entry is not None:
-                    report.unknown.append(entry.request.client_id)
+                if trade.state is TradeState.SIGNED:
+                    entries = [order for order in trade.entries if order.role is Role.ENTRY]
+                    report.unknown += [entry.request.client_id for entry in entries]
         await self._entries(report)
 
     async def _cancel(self, trade: Trade, order: Order, report: StopReport) -> None:
@@ -132,10 +132,12 @@ class Emergency:
         else:
             report.cancelled.append(client_id)
 
-    async def _flatten(self, trade: Trade, report: StopReport) -> None:
-        desk, stop, entry = self._desk, trade.orders.get(Role.STOP), trade.orders.get(Role.ENTRY)
-        under_way = any(order.role is Role.FLATTEN and order.live for order in trade.orders.values())
-        if entry is None or stop is None or not stop.live or not entry.filled or under_way:
+    async def _flatten(self, trade: Trade, stop: Order, report: StopReport) -> None:
+        """Sell what the entry of `stop` bought. Each leg of a basket has its own stop, and is sold by its own order."""
+        desk, entry, group = self._desk, trade.entry_of(stop), stop.request.group
+        sales = [order for order in trade.orders.values() if order.role is Role.FLATTEN and order.live]
+        under_way = any(sale.request.group == group for sale in sales)
+        if entry is None or not stop.live or not entry.filled or under_way:
             return
         order = flatten_of(trade, stop.request, desk.clock.now_ms(), desk.terms.time_in_force_ms)
         task = self._pipeline.flatten(trade, order)

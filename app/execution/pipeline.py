@@ -16,11 +16,12 @@ from app.execution.admission import admit, lapsed, worse_than_confirmed
 from app.execution.desk import Desk
 from app.execution.prepare import permitted_orders, prepare, unlike_signed
 from app.execution.proposals import Answer, Decision, Proposals
-from app.execution.records import Order, Role, Trade
+from app.execution.records import Order, Trade
 from app.execution.settlement import Settlement, end_unsent, release
 from app.execution.states import PayloadState, TradeState
 from app.execution.transition import Transition
 from app.execution.work import Work
+from app.risk.basket import entries
 from app.venues.base import OrderReport, OrderState, SignedText
 from signers.base import SignRequest
 from signers.faults import RefusedOnDevice, SignerFault
@@ -176,7 +177,7 @@ class Pipeline:
         transition.took(trade, "sign", desk.clock.monotonic_ns())
         desk.state.add(trade)
         if not trade.intent.reduce_only:
-            desk.state.count_entry(desk.clock.now_ms())
+            desk.state.count_entries(desk.clock.now_ms(), entries(trade.intent))
         await desk.commit(transition, "trade.signed", trade.id)
         self._on_progress(trade)
         return True
@@ -298,16 +299,14 @@ class Pipeline:
                 await self._end(trade, decision.state, decision.reason, decision.answer)
 
     async def withdraw(self, trade: Trade) -> None:
-        """Cancel an entry that came to rest while the emergency stop was on its way."""
-        entry = trade.orders.get(Role.ENTRY)
-        if not self._desk.stop.raised() or entry is None or not entry.live or entry.state is OrderState.PENDING:
-            return
-        try:
-            await self.cancel_order(entry)
-        except VenueError as error:
-            self._desk.record_error(error, trade.id)
-            text = f"{trade.intent.symbol}: the emergency stop is in force and an entry may still be open."
-            self._desk.alert(Severity.CRITICAL, "stop.entry_open", text, trade.id)
+        """Cancel entries that came to rest while the emergency stop was on its way."""
+        for entry in trade.resting_entries() if self._desk.stop.raised() else ():
+            try:
+                await self.cancel_order(entry)
+            except VenueError as error:
+                self._desk.record_error(error, trade.id)
+                text = f"{trade.intent.symbol}: the emergency stop is in force and an entry may still be open."
+                self._desk.alert(Severity.CRITICAL, "stop.entry_open", text, trade.id)
 
     async def cancel_order(self, order: Order) -> None:
         """Cancel what is unfilled. Needs no authorisation and no lifted stop: it can only reduce risk.

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from app.errors import SafetyError
 from app.execution.admission import worse_price
-from app.execution.authorisation import Authorisation, parse, refusal, render
+from app.execution.authorisation import parse, refusal, render
+from app.execution.basket_preview import BasketPreview, walk_legs
 from app.execution.desk import Desk
 from app.execution.orders import orders_of
 from app.execution.preview import Preview, walk
 from app.execution.records import Order, Payload, Trade
+from app.execution.signed_terms import Authorisation
 from app.ids import payload_id
 from app.money import to_text
 from signers.faults import SignerFault
@@ -22,7 +24,14 @@ def prepare(desk: Desk, trade: Trade) -> Payload | str:
     book, quote = desk.market.book(intent.symbol), desk.market.quote(intent.symbol)
     if book is None or quote is None:
         return "There is no market to prepare the trade on."
-    preview = walk(book, intent.side, intent.quantity, intent.worst_price, desk.venue_info.taker_fee_bps)
+    if intent.legs and not desk.venue_info.capabilities.baskets:
+        return f"{desk.venue_info.name} does not take several entries in one list."
+    taker = desk.venue_info.taker_fee_bps
+    preview: Preview | BasketPreview
+    if intent.legs:
+        preview = walk_legs(book, intent, taker)
+    else:
+        preview = walk(book, intent.side, intent.quantity, intent.worst_price, taker)
     if (worse := worse_price(quote, trade)) is not None:
         return worse
     if preview.fee > intent.max_fee:
@@ -33,7 +42,7 @@ def prepare(desk: Desk, trade: Trade) -> Payload | str:
         return f"The trade can not be put into words: {error}."
 
 
-def _payload(desk: Desk, trade: Trade, preview: Preview) -> Payload:
+def _payload(desk: Desk, trade: Trade, preview: Preview | BasketPreview) -> Payload:
     """What the screen shows and the device signs.
 
     Raises:
@@ -55,9 +64,10 @@ def _payload(desk: Desk, trade: Trade, preview: Preview) -> Payload:
         target=intent.exits.target if intent.exits else None,
         reduce_only=intent.reduce_only,
         group=groups[0][0] if groups else None,
-        time_in_force_ms=intent.time_in_force_ms or desk.terms.time_in_force_ms,
+        time_in_force_ms=intent.rest_ms or intent.time_in_force_ms or desk.terms.time_in_force_ms,
         valid_until_ms=valid_until - valid_until % 1000,
         rests=intent.rests,
+        legs=intent.legs,
     )
     shown = canonical(preview.as_json())
     return Payload(payload_id(trade.id, 1), render(authorisation), shown, authorisation.valid_until_ms)

@@ -56,6 +56,12 @@ def walk(book: Book, side: Side, quantity: Decimal, limit: Decimal, taker_fee_bp
         taken = min(size, sub(quantity, filled))
         filled = add(filled, taken)
         notional = add(notional, mul(taken, price))
+    return measured(book, side, filled, notional, taker_fee_bps)
+
+
+def measured(book: Book, side: Side, filled: Decimal, notional: Decimal, taker_fee_bps: Decimal) -> Preview:
+    """What taking `filled` for `notional` from `book` means."""
+    levels = book.asks if side is Side.BUY else book.bids
     average = impact = None
     if filled:
         average = div(notional, filled, 12, ROUND_HALF_EVEN)

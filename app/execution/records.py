@@ -10,7 +10,7 @@ from typing import Any
 from app.execution.states import PayloadState, TradeState
 from app.money import ZERO, from_text, to_text
 from app.venues.base import TERMINAL, OrderKind, OrderRequest, OrderState, SignedText
-from strategies.model import Exits, Intent, Side
+from strategies.model import Exits, Intent, Leg, Side
 
 
 class Role(StrEnum):
@@ -42,6 +42,11 @@ class Order:
         """Not ended, or not known to have ended."""
         return self.state not in TERMINAL
 
+    @property
+    def decides(self) -> bool:
+        """Whether its trade's state follows from it."""
+        return self.role is Role.ENTRY or self.role is Role.CLOSE
+
 
 @dataclass(slots=True)
 class Payload:
@@ -65,7 +70,8 @@ class Trade:
     reason: str = ""
     payload: Payload | None = None
     orders: dict[str, Order] = field(default_factory=dict)
-    """By `slot`: its role, and for a flatten that is tried again its role and number."""
+    """By `slot`: its role, and from the second of that role on (legs of a basket, a flatten that is tried again) its
+    role and number."""
     resumed: bool = False
     """Signed before a restart and proven unsent: it is sent only when the trader says so again."""
     lap_ns: int = 0
@@ -85,18 +91,30 @@ class Trade:
         return slot(role, sum(1 for order in self.orders.values() if order.role is role) + 1)
 
     @property
-    def entry(self) -> Order | None:
-        """The order that decides the trade's state."""
-        return self.orders.get(Role.ENTRY) or self.orders.get(Role.CLOSE)
+    def entries(self) -> list[Order]:
+        """The orders that decide the trade's state: an entry for each leg, or one close. None before the signature."""
+        return [order for order in self.orders.values() if order.decides]
+
+    def resting_entries(self) -> list[Order]:
+        """Entries that the venue has, or may have, and that have not ended: what can be cancelled."""
+        unsent = OrderState.PENDING
+        return [each for each in self.entries if each.role is Role.ENTRY and each.live and each.state is not unsent]
+
+    def entry_of(self, exit_order: Order) -> Order | None:
+        """The entry that an exit of this trade hangs on."""
+        parent = exit_order.request.parent
+        return next((order for order in self.orders.values() if order.request.client_id == parent), None)
 
 
 def slot(role: str, number: int) -> str:
-    """The `number`-th order of a role in a trade: ``flatten``, then ``flatten:2``."""
+    """The `number`-th order of a role in a trade: ``entry``, then ``entry:2``; a leg's exits have its number."""
     return str(role) if number == 1 else f"{role}:{number}"
 
 
 def terms_of(request: OrderRequest) -> dict[str, Any]:
-    """An order's terms as JSON-ready values with a fixed key order; stored in the order's first event and row."""
+    """An order's terms as JSON-ready values with a fixed key order; stored in the order's first event and row. An order
+    of no basket does not mention one, as before there were any."""
+    basket = {} if request.basket is None else {"basket": request.basket}
     return {
         "client_id": request.client_id,
         "symbol": request.symbol,
@@ -110,6 +128,7 @@ def terms_of(request: OrderRequest) -> dict[str, Any]:
         "parent": request.parent,
         "group": request.group,
         "reduce_only": request.reduce_only,
+        **basket,
     }
 
 
@@ -128,6 +147,7 @@ def request_of(terms: dict[str, Any]) -> OrderRequest:
         parent=terms["parent"],
         group=terms["group"],
         reduce_only=terms["reduce_only"],
+        basket=terms.get("basket"),
     )
 
 
@@ -155,8 +175,24 @@ def intent_row(intent: Intent) -> tuple[Any, ...]:
     )
 
 
-def intent_of(row: dict[str, Any]) -> Intent:
-    """The inverse of `intent_row`, from a database row."""
+def leg_rows(intent: Intent) -> list[tuple[Any, ...]]:
+    """A basket's legs as hashed rows; none for a plain intent."""
+    return [
+        (
+            "intent_legs",
+            intent.id,
+            number,
+            to_text(leg.price),
+            to_text(leg.quantity),
+            to_text(leg.target),
+            intent.rest_ms,
+        )
+        for number, leg in enumerate(intent.legs, 1)
+    ]
+
+
+def intent_of(row: dict[str, Any], legs: list[dict[str, Any]]) -> Intent:
+    """The inverse of `intent_row` and `leg_rows`, from database rows; `legs` in order of their numbers."""
     exits = None
     if row["stop"] is not None:
         exits = Exits(from_text(row["stop"]), _amount(row["target"]))
@@ -176,6 +212,8 @@ def intent_of(row: dict[str, Any]) -> Intent:
         reduce_only=bool(row["reduce_only"]),
         strength=float(row["strength"]),
         confidence=float(row["confidence"]),
+        legs=tuple(Leg(from_text(leg["price"]), from_text(leg["quantity"]), from_text(leg["target"])) for leg in legs),
+        rest_ms=legs[0]["rest_ms"] if legs else 0,
     )
 
 

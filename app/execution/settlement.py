@@ -21,7 +21,7 @@ from app.execution.states import (
     TradeState,
     check_edge,
     order_path,
-    trade_state_of,
+    trade_state_of_all,
 )
 from app.execution.transition import Transition
 from app.money import ZERO, add, mul, sub, to_text, total
@@ -69,9 +69,11 @@ class Settlement:
             StorageError: its fills are not this order's, or sell more than the module holds.
         """
         order_path(order.request.client_id, order.state, report.state)
-        state = trade_state_of(report.state, report.filled > 0)
-        if order is trade.entry and trade.state not in _UNSENT and state is not trade.state:
-            check_edge(TRADE_EDGES, trade.id, trade.state, state)
+        if order.decides and trade.state not in _UNSENT:
+            others = [(each.state, each.filled > 0) for each in trade.entries if each is not order]
+            state = trade_state_of_all([*others, (report.state, report.filled > 0)])
+            if state is not trade.state:
+                check_edge(TRADE_EDGES, trade.id, trade.state, state)
         request, new = order.request, [fill for fill in report.fills if fill.fill_id not in order.fills]
         for fill in new:
             mine = (fill.client_id, fill.symbol, fill.side) == (request.client_id, request.symbol, request.side)
@@ -86,7 +88,7 @@ class Settlement:
     def book(self, transition: Transition, trade: Trade, order: Order, report: OrderReport) -> None:
         """Put a report that passed `check` into a transition: new fills with their postings, the order's new state."""
         new = [fill for fill in report.fills if fill.fill_id not in order.fills]
-        late, before = order.state in TERMINAL and bool(new), order.fees
+        late, before = order.state in TERMINAL and bool(new), _entry_fees(trade)
         for fill in new:
             self._book_fill(transition, trade, order, fill)
         self._tell_fees(trade, order, before)
@@ -109,19 +111,19 @@ class Settlement:
             )
 
     def follow(self, transition: Transition, trade: Trade) -> None:
-        """Bring trade and reservation in line with the entry order."""
-        entry = trade.entry
-        if entry is None or trade.state in _UNSENT:
+        """Bring trade and reservation in line with the orders that decide it."""
+        entries = trade.entries
+        if not entries or trade.state in _UNSENT:
             return
         told = any(order.state not in _UNTOLD for order in trade.orders.values())
         if told and trade.payload is not None and trade.payload.state is PayloadState.UNKNOWN:
             transition.payload(trade, PayloadState.LANDED)  # a list is accepted whole: one order proves all
-        state = trade_state_of(entry.state, entry.filled > 0)
+        state = trade_state_of_all((entry.state, entry.filled > 0) for entry in entries)
         if state is not trade.state:
             transition.trade(trade, state)
-        self._shrink(transition, trade, entry)
+        self._shrink(transition, trade)
 
-    def _shrink(self, transition: Transition, trade: Trade, entry: Order) -> None:
+    def _shrink(self, transition: Transition, trade: Trade) -> None:
         desk, hold = self._desk, self._desk.state.purse.holds.get(trade.id)
         if hold is None:
             return
@@ -129,9 +131,15 @@ class Settlement:
             desk.state.purse.release(trade.id)
             transition.hold(trade, replace(hold, remaining=ZERO), "RELEASED")
             return
-        left = sub(entry.request.quantity, entry.filled)
-        if trade.intent.side is Side.BUY:
-            left = add(mul(left, trade.intent.worst_price), trade.intent.max_fee)
+        left, buys = ZERO, trade.intent.side is Side.BUY
+        for entry in trade.entries:
+            if entry.live:
+                open_quantity = sub(entry.request.quantity, entry.filled)
+                limit = entry.request.limit_price
+                assert limit is not None
+                left = add(left, mul(open_quantity, limit) if buys else open_quantity)
+        if buys:
+            left = add(left, trade.intent.max_fee)
         if left < hold.remaining:
             transition.hold(trade, desk.state.purse.shrink(trade.id, left), "OPEN")
 
@@ -158,13 +166,13 @@ class Settlement:
     def _tell_fees(self, trade: Trade, order: Order, before: Decimal) -> None:
         """More was paid than "fee up to" says: a sale rested and was filled far above its price, or the venue became
         dearer. The text bounds entry and close; of stop and target it says no fee. Told when the sum of all fills
-        passes the bound, which it does once."""
-        bound = trade.intent.max_fee
-        if order is not trade.entry or not before <= bound < order.fees:
+        passes the bound, which it does once. The legs of a basket have one bound together."""
+        bound, fees = trade.intent.max_fee, _entry_fees(trade)
+        if not before <= bound < fees:
             return
         quote = self._desk.instruments[trade.intent.symbol].quote
         text = (
-            f"{trade.intent.symbol}: the fees of the {order.role.value} are {to_text(order.fees)} {quote}; "
+            f"{trade.intent.symbol}: the fees of the {order.role.value} are {to_text(fees)} {quote}; "
             f"fee up to {to_text(bound)} was signed."
         )
         self._desk.alert(Severity.HIGH, "order.fee", text, trade.id)
@@ -172,7 +180,7 @@ class Settlement:
     def _spend(self, transition: Transition, trade: Trade, order: Order, fill: VenueFill) -> None:
         """What a fill paid is no longer reserved: else the fee would be taken from what others reserved."""
         hold = self._desk.state.purse.holds.get(trade.id)
-        if hold is None or order is not trade.entry:
+        if hold is None or not order.decides:
             return
         paid = fill.quantity if fill.side is Side.SELL else add(mul(fill.price, fill.quantity), fill.fee)
         left = max(ZERO, sub(hold.remaining, paid))
@@ -205,6 +213,11 @@ class Settlement:
         text = f"The venue reports order {report.client_id}, which this database does not know."
         self._desk.alert(Severity.CRITICAL, "order.foreign", text, report.client_id)
         self._desk.halt("an order at the venue is not ours")
+
+
+def _entry_fees(trade: Trade) -> Decimal:
+    """What the fills of its entries, or of its close, have cost in fees."""
+    return total([entry.fees for entry in trade.entries])
 
 
 def end_unsent(desk: Desk, transition: Transition, trade: Trade, state: TradeState, reason: str) -> None:

@@ -37,9 +37,9 @@ class State:
         self._ended: OrderedDict[str, Trade] = OrderedDict()
         self._entries: deque[int] = deque(maxlen=100_000)
 
-    def count_entry(self, ts_ms: int) -> None:
-        """An entry was signed at `ts_ms`."""
-        self._entries.append(ts_ms)
+    def count_entries(self, ts_ms: int, number: int = 1) -> None:
+        """`number` entries were signed at `ts_ms`: each leg of a basket is one."""
+        self._entries.extend([ts_ms] * number)
 
     def entries_since(self, ts_ms: int) -> int:
         """Entries signed at or after `ts_ms`."""
@@ -102,13 +102,18 @@ class State:
         for trade in self.trades.values():
             if trade.intent.module != module or trade.intent.symbol != symbol:
                 continue
-            entry, stop = trade.orders.get(Role.ENTRY), trade.orders.get(Role.STOP)
-            if entry is None or stop is None or not stop.live or stop.request.group is None:
-                continue
-            left = sub(entry.filled, self._sold(stop.request.group))
-            if left > 0:
-                groups[stop.request.group] = left
+            for stop in trade.orders.values():
+                group = stop.request.group
+                if stop.role is Role.STOP and stop.live and group is not None:
+                    left = self.left_of(trade, stop)
+                    if left > 0:
+                        groups[group] = left
         return list(groups.items())
+
+    def left_of(self, trade: Trade, stop: Order) -> Decimal:
+        """What the entry of `stop` bought and nothing of its group has sold."""
+        entry, group = trade.entry_of(stop), stop.request.group
+        return ZERO if entry is None or group is None else sub(entry.filled, self._sold(group))
 
     def _sold(self, group: str) -> Decimal:
         sold = ZERO
@@ -152,7 +157,7 @@ def load(venue: str, reader: Reader) -> State:
         state.positions.apply(row["module"], fill_of(row))
     signed = "SELECT a.signed_ms FROM authorisations a JOIN orders o ON o.trade_id = a.trade_id WHERE o.role = 'entry' "
     for row in reader.rows(signed + "ORDER BY a.seq"):
-        state.count_entry(row["signed_ms"])
+        state.count_entries(row["signed_ms"])
     live = ", ".join(f"'{s.value}'" for s in sorted(IN_FLIGHT))
     ended = ", ".join(f"'{s.value}'" for s in sorted(TERMINAL))
     query = (
@@ -174,9 +179,10 @@ def load_trade(reader: Reader, trade_id: str) -> Trade:
     """One trade with its payload and orders."""
     row = reader.one("SELECT * FROM trades WHERE id = ?", (trade_id,))
     intent = reader.one("SELECT * FROM intents WHERE id = ?", (trade_id,))
+    legs = reader.rows("SELECT * FROM intent_legs WHERE intent_id = ? ORDER BY number", (trade_id,))
     assert row is not None
     assert intent is not None
-    trade = Trade(intent_of(intent), TradeState(row["state"]), row["reason"])
+    trade = Trade(intent_of(intent, legs), TradeState(row["state"]), row["reason"])
     trade.payload = _payload(reader, trade_id)
     for order_row in reader.rows("SELECT * FROM orders WHERE trade_id = ? ORDER BY rowid", (trade_id,)):
         order = _order(reader, order_row)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from typing import Final, TypeVar
 
 from app.errors import IllegalTransition
-from app.venues.base import OrderState
+from app.venues.base import TERMINAL, OrderState
 
 
 class TradeState(StrEnum):
@@ -58,7 +58,8 @@ TRADE_EDGES: Final[Mapping[TradeState, frozenset[TradeState]]] = {
     T.PARTIALLY_FILLED: frozenset({T.FILLED, T.CANCELLED, T.EXPIRED}),
     # the one edge out of FILLED is a reorganisation of a chain; a late fill leaves CANCELLED or EXPIRED
     T.FILLED: frozenset({T.SUBMITTED}),
-    T.CANCELLED: frozenset({T.PARTIALLY_FILLED, T.FILLED}),
+    # (to EXPIRED: the one cancelled leg of a basket was filled after all, the others had expired)
+    T.CANCELLED: frozenset({T.PARTIALLY_FILLED, T.FILLED, T.EXPIRED}),
     T.EXPIRED: frozenset({T.PARTIALLY_FILLED, T.FILLED}),
     T.DENIED: frozenset(),
     T.DECLINED: frozenset(),
@@ -142,3 +143,19 @@ def trade_state_of(entry: OrderState, filled: bool) -> TradeState:
             return T.REJECTED
         case Q.PENDING | Q.OPEN | Q.UNKNOWN:
             return T.PARTIALLY_FILLED if filled else T.SUBMITTED
+
+
+def trade_state_of_all(entries: Iterable[tuple[OrderState, bool]]) -> TradeState:
+    """The trade's state once submitted, from each entry's state and whether it has a fill. Of one entry it is
+    `trade_state_of`.
+
+    A basket is under way while one of its legs is. Ended, it is FILLED or REJECTED when every leg is, CANCELLED when a
+    leg was cancelled, and else EXPIRED; what its legs bought is settled in each of them.
+    """
+    each = list(entries)
+    states = {trade_state_of(*entry) for entry in each}
+    if len(states) == 1:
+        return states.pop()
+    if any(state not in TERMINAL for state, _ in each):
+        return T.PARTIALLY_FILLED if any(filled for _, filled in each) else T.SUBMITTED
+    return T.CANCELLED if T.CANCELLED in states else T.EXPIRED

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from app.execution.purse import Hold
-from app.execution.records import Order, Payload, Role, Trade, intent_row, terms_of
+from app.execution.records import Order, Payload, Role, Trade, intent_row, leg_rows, terms_of
 from app.execution.states import (
     ORDER_EDGES,
     PAYLOAD_EDGES,
@@ -64,7 +64,7 @@ class Transition:
 
     def new_trade(self, trade: Trade) -> None:
         """A proposal appears, with its intent."""
-        self._rows.append(intent_row(trade.intent))
+        self._rows += [intent_row(trade.intent), *leg_rows(trade.intent)]
         self._save_trade(trade)
 
     def trade(self, trade: Trade, state: TradeState, reason: str = "") -> None:

@@ -13,7 +13,6 @@ from decimal import Decimal
 from typing import Any, Final
 
 from app.execution.authorisation import refusal
-from app.execution.orders import exit_group
 from app.execution.rebuild import (
     MALFORMED,
     Journal,
@@ -26,6 +25,7 @@ from app.execution.rebuild import (
     fold_settings,
 )
 from app.execution.records import Role, request_of, slot
+from app.execution.signed_terms import exit_group
 from app.execution.states import IN_FLIGHT, TradeState
 from app.ids import client_order_id
 from app.money import ZERO, add, from_text, to_text
@@ -34,10 +34,13 @@ from signers.verify import verify_text
 from storage.database import Reader
 from storage.journal import Finding, Head, verify_chain
 from storage.tables import strangers, unreadable
+from strategies.model import MOST_LEGS
 
 _UNCOVERED: Final = frozenset({Role.FLATTEN.value})
 """Roles that need no authorisation: reduce-only sales after an emergency stop."""
-_FLATTEN: Final = {"side": "sell", "kind": "market", "reduce_only": True, "parent": None, "group": None}
+_FLATTEN: Final = {
+    "side": "sell", "kind": "market", "reduce_only": True, "parent": None, "group": None, "basket": None,
+}  # fmt: skip
 """Their terms, but for the group, which is that of the exits whose quantity they share."""
 
 
@@ -178,13 +181,19 @@ def _signatures(reader: Reader, journal: Journal, orders: Orders) -> Iterator[Fi
             yield Finding(None, "orders", what)
         elif order["role"] in _UNCOVERED:
             terms = orders.terms[row["client_id"]]
-            if {key: terms.get(key) for key in _FLATTEN} != {**_FLATTEN, "group": exit_group(trade_id)}:
+            group = terms.get("group") if terms.get("group") in _groups(trade_id) else exit_group(trade_id)
+            if {key: terms.get(key) for key in _FLATTEN} != {**_FLATTEN, "group": group}:
                 yield Finding(None, "orders", f"{row['client_id']} is no reduce-only sale of its trade's position")
         else:
             text = texts.get(row["trade_id"])
             why = "nothing was signed for it" if text is None else _refused(text, orders.terms[row["client_id"]])
             if why is not None:
                 yield Finding(None, "orders", f"{row['client_id']} is not covered by a signed text: {why}")
+
+
+def _groups(trade_id: str) -> set[str]:
+    """The exits that a trade can have, leg by leg."""
+    return {exit_group(trade_id, number) for number in range(1, MOST_LEGS + 1)}
 
 
 def _unless(check: Callable[[], None]) -> str | None:

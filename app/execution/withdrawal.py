@@ -123,12 +123,12 @@ def _refusal(desk: Desk, trade: Trade, order: Order) -> tuple[str, str] | None:
         return f"{name} sells what is held after an emergency stop; it ends by itself.", _LIST
     if order.state is OrderState.PENDING:
         return f"{name} has not been sent, or the venue has not answered yet.", "Try again in a moment."
-    return _uncovering(desk, trade, name) if order.role in _EXITS else None
+    return _uncovering(desk, trade, order, name) if order.role in _EXITS else None
 
 
-def _uncovering(desk: Desk, trade: Trade, name: str) -> tuple[str, str] | None:
+def _uncovering(desk: Desk, trade: Trade, order: Order, name: str) -> tuple[str, str] | None:
     """Why an exit is not cancelled, while there is something for it to protect."""
-    entry = trade.orders.get(Role.ENTRY)
+    entry = trade.entry_of(order)
     if entry is not None and entry.live:
         step = f"Cancel the entry, and its exits end with it: countersign cancel {entry.request.client_id[:8]}"
         return f"{name} protects what its entry buys.", step

@@ -48,6 +48,7 @@ def check_list(
             raise Refused("order.stale", f"Order {request.client_id} was valid until {request.valid_until_ms} ms.")
         _check_terms(request, market.instrument)
         _check_ties(account, request, requests)
+        _check_basket(account, request, requests)
     _check_held(account, markets, requests)
     _check_money(settings, account, requests)
 
@@ -95,6 +96,21 @@ def _check_ties(account: Account, request: OrderRequest, requests: tuple[OrderRe
             raise Refused("order.group", "A group holds reduce-only orders of one instrument.")
         if request.parent is not None and any(other.parent != request.parent for other in others):
             raise Refused("order.group", "A group with exits of an entry is made with them, and has one entry.")
+
+
+def _check_basket(account: Account, request: OrderRequest, requests: tuple[OrderRequest, ...]) -> None:
+    if request.parent is not None:
+        parent = next(r for r in requests if r.client_id == request.parent)
+        if parent.basket != request.basket:
+            raise Refused("order.basket", "An exit is in the basket of its entry.")
+    if request.basket is None:
+        return
+    if request.parent is None and (request.side is not Side.BUY or request.kind is not OrderKind.LIMIT):
+        raise Refused("order.basket", "A basket holds limit buys and their exits.")
+    if any(r.basket == request.basket and r.symbol != request.symbol for r in requests):
+        raise Refused("order.basket", "A basket trades one instrument.")
+    if any(order.request.basket == request.basket for order in account.live_orders()):
+        raise Refused("order.basket", "A basket is made whole, in one list.")
 
 
 def _check_held(account: Account, markets: Mapping[str, Market], requests: tuple[OrderRequest, ...]) -> None:

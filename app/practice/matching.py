@@ -11,7 +11,8 @@ half the spread; beyond the bar's remaining depth, at the low less half the spre
 exit must complete. A resting limit fills only where the range goes strictly through it, up to the depth left. Stop and
 target within one bar: the stop wins. An exit whose entry filled at the open is live for the whole bar; one whose entry
 filled within the bar only for its stop: a price that fell through the entry and further was at the stop later, but a
-target may have been passed before the entry. All of this errs against the trader.
+target may have been passed before the entry. A basket whose stop fills within a bar has bought whatever the bar
+went through on the way down; the rest ends. All of this errs against the trader.
 
 *Books* (fed by `Book`, `Quote`, `PublicTrade`). A submit matches at once; the rest waits for the next book. A stop is
 triggered by the best bid and then sells at market until it is done. (The lowest bid of a recorded quote bar comes as a
@@ -155,6 +156,7 @@ class Exchange:
                     continue
                 order.triggered = True
                 self.account.touch(order)
+                self.account.stopped(order)
             self._walk(market, order)
 
     def _walk(self, market: Market, order: VenueOrder) -> None:
@@ -184,6 +186,10 @@ class Exchange:
             if order.request.kind is OrderKind.LIMIT and order.live and self._through(order.request, bar):
                 self._rest(market, order, bar)
         self._stops(market, asleep, bar)
+        # Only now: a range that holds entries of a basket and their stop went through the entries first.
+        for order in eligible:
+            if order.request.kind is OrderKind.STOP and order.filled:
+                self.account.stopped(order)
 
     def _stops(self, market: Market, orders: list[VenueOrder], bar: Bar) -> None:
         for order in orders:

@@ -195,6 +195,15 @@ class Account:
             else:
                 self.end(member, OrderState.CANCELLED, "the other exit sold it")
 
+    def stopped(self, stop: VenueOrder) -> None:
+        """The stop of a basket was triggered: what is unfilled of the basket's entries must not buy again."""
+        basket = stop.request.basket
+        if basket is None:
+            return
+        for order in self.live_orders(stop.request.symbol):
+            if order.live and order.request.basket == basket and order.request.side is Side.BUY:
+                self.end(order, OrderState.CANCELLED, "the stop of its basket was triggered")
+
     def _nothing_held(self, base: str) -> None:
         """Exits that have nothing left to sell end with the position; else they would sell the next one."""
         if self.balance(base):

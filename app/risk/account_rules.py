@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Final
 
 from app.money import DOWN, UP, ZERO, add, div, mul, quantise, sub, to_text
+from app.risk.basket import entries, notional
 from app.risk.model import Limits, RiskState
 from app.risk.room import daily_loss_limit, exposure_limit, moving_together, position_limit
 from app.risk.words import seconds, shown, usd
@@ -22,7 +23,7 @@ Breach = tuple[str, str, str]
 
 def _with(intent: Intent, state: RiskState, held: Decimal) -> Decimal:
     assert state.rate is not None
-    return add(held, mul(mul(intent.quantity, intent.worst_price), state.rate))
+    return add(held, mul(notional(intent), state.rate))
 
 
 def position(intent: Intent, state: RiskState, limits: Limits) -> Breach | None:
@@ -127,11 +128,12 @@ def drawdown(_intent: Intent, state: RiskState, limits: Limits) -> Breach | None
     return f"Equity is {number} % below its peak; trading stops at {limit} %.", number, limit
 
 
-def trades_per_day(_intent: Intent, state: RiskState, limits: Limits) -> Breach | None:
-    """How many today."""
-    if state.trades_today < limits.trades_per_day:
+def trades_per_day(intent: Intent, state: RiskState, limits: Limits) -> Breach | None:
+    """How many today, each leg of a basket counted."""
+    last = state.trades_today + entries(intent)
+    if last <= limits.trades_per_day:
         return None
-    number, limit = str(state.trades_today + 1), str(limits.trades_per_day)
+    number, limit = str(last), str(limits.trades_per_day)
     return f"This would be trade {number} of the day; the limit is {limit} trades.", number, limit
 
 

@@ -30,6 +30,7 @@ from typing import Final
 
 from app.money import UP, ZERO, add, div, mul, sub, to_text
 from app.risk import account_rules as account
+from app.risk.basket import legs_precision
 from app.risk.model import Allow, Deny, Limits, RiskState, Verdict
 from app.risk.room import fits
 from app.risk.words import seconds, shown
@@ -111,7 +112,7 @@ def _precision(intent: Intent, state: RiskState, _limits: Limits) -> Breach | No
             number,
             tick,
         )
-    return None
+    return legs_precision(intent, instrument) if intent.legs else None
 
 
 # --- is the market known --------------------------------------------------------------------------------------------

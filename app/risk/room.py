@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Final, NamedTuple
 
 from app.money import ZERO, add, mul, sub
+from app.risk.basket import notional
 from app.risk.model import Correlated, Limits, RiskState
 from strategies.model import Intent
 
@@ -46,7 +47,7 @@ def fits(intent: Intent, state: RiskState, limits: Limits) -> bool:
     """
     rate, equity, held = state.rate, state.equity, state.position_value
     assert rate is not None
-    value = mul(mul(intent.quantity, intent.worst_price), rate)
+    value = mul(notional(intent), rate)
     position, exposure = add(held, value), add(state.exposure, value)
     if (
         position > limits.position

@@ -58,6 +58,8 @@ class OrderRequest:
             not matchable) until the parent fills, and then trades exactly the parent's filled quantity.
         group: orders of one group share one quantity: a fill of one shrinks the others, completion cancels them.
         reduce_only: never trades more than the account holds of the base asset.
+        basket: name shared by all orders of a list with several entries. Once a stop of it is triggered, the venue
+            cancels what is unfilled of its entries: what was stopped out does not buy again.
     """
 
     client_id: str
@@ -72,6 +74,7 @@ class OrderRequest:
     parent: str | None = None
     group: str | None = None
     reduce_only: bool = False
+    basket: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +124,8 @@ class Capabilities:
 
     order_list: bool = False
     """Entry and exits accepted as one list, all or none; exits sleep until the entry fills."""
+    baskets: bool = False
+    """Several entries with their exits in one such list, tied by `OrderRequest.basket`."""
     exits_rest: bool = False
     """A stop rests at the venue and works while we are down."""
     landing_horizon_ms: int = 0

@@ -116,7 +116,7 @@ class PaperVenue:
             self._unsent = dict(self._latest)
         return VenueInfo(
             name="paper",
-            capabilities=Capabilities(order_list=True, exits_rest=True, landing_horizon_ms=0),
+            capabilities=Capabilities(order_list=True, baskets=True, exits_rest=True, landing_horizon_ms=0),
             instruments=self._settings.instruments,
             taker_fee_bps=self._settings.taker_fee_bps,
             maker_fee_bps=self._settings.maker_fee_bps,

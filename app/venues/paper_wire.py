@@ -119,7 +119,8 @@ def instrument_in(data: list[Any]) -> Instrument:
 
 
 def request_out(request: OrderRequest) -> list[Any]:
-    """An order as JSON: a list in field order."""
+    """An order as JSON: a list in field order. The last field is there only for an order of a basket."""
+    basket = [] if request.basket is None else [request.basket]
     return [
         request.client_id,
         request.symbol,
@@ -133,6 +134,7 @@ def request_out(request: OrderRequest) -> list[Any]:
         request.parent,
         request.group,
         request.reduce_only,
+        *basket,
     ]
 
 
@@ -142,7 +144,9 @@ def request_in(data: list[Any]) -> OrderRequest:
     Raises:
         ValueError, TypeError: malformed.
     """
-    client_id, symbol, side, kind, quantity, valid_until, limit, stop, expires, parent, group, reduce_only = data
+    client_id, symbol, side, kind, quantity, valid_until, limit, stop, expires, parent, group, reduce_only, *rest = data
+    if len(rest) > 1:
+        raise ValueError(f"an order has at most 13 fields, not {len(data)}")
     return OrderRequest(
         client_id=_text(client_id),
         symbol=_text(symbol),
@@ -156,6 +160,7 @@ def request_in(data: list[Any]) -> OrderRequest:
         parent=None if parent is None else _text(parent),
         group=None if group is None else _text(group),
         reduce_only=_bool(reduce_only),
+        basket=_text(rest[0]) if rest else None,
     )
 
 

@@ -36,13 +36,14 @@ _MODULE = '''
 """Buys at bar `first`, sells `hold` bars later, and so on: trades without waiting for a market's mood."""
 from dataclasses import dataclass
 from strategies.base import ModuleSpec
-from strategies.model import Direction, Signal
+from strategies.model import Direction, Level, Signal
 
 @dataclass(frozen=True)
 class Params:
     first: int = 2
     hold: int = 5
     fails_at: int = 0
+    baskets: bool = False
 
 class Probe:
     def __init__(self, params):
@@ -53,6 +54,11 @@ class Probe:
         if self.bars == self.params.fails_at:
             raise RuntimeError("the probe fails")
         close = float(bar.close)
+        if self.params.baskets and position is None and self.bars % 2 == 0:
+            levels = tuple(Level(close * (1 - 0.001 * n), close * 1.5) for n in range(3))
+            return Signal(
+                bar.symbol, Direction.LONG, 0.5, 0.5, "probes", stop=close * 0.9, levels=levels, rest_ms=300_000
+            )
         if position is None:
             self.held = 0
             if self.bars >= self.params.first:

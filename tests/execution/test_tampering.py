@@ -44,7 +44,8 @@ PROJECTED = {
 def session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cli]:
     """A finished session with several trades."""
     with commands(tmp_path_factory.mktemp("tampering") / "home") as cli:
-        result = cli.replay(bars=24)
+        baskets = ("--set", "modules.probe.params.baskets=true", "--set", "modules.probe.params.hold=2")
+        result = cli.replay(*baskets, bars=40)
         assert result.code == 0, result
         yield cli
 
@@ -144,8 +145,9 @@ def test_every_column_is_in_the_campaign(bench: Bench) -> None:
 def test_a_changed_value_is_found_at_its_row(bench: Bench, table: str, column: str) -> None:
     for rowid in bench.rowids(table):
         seq, value = bench.value(table, "seq", rowid), bench.value(table, column, rowid)
+        new = -value if column == "number" else other(value)  # one more is the next leg's
         with bench.tampered() as run:
-            run(f"UPDATE {table} SET {column} = ? WHERE rowid = ?", other(value), rowid)
+            run(f"UPDATE {table} SET {column} = ? WHERE rowid = ?", new, rowid)
             found = bench.findings()
         assert any(f.seq == seq and f.table in {"journal", table} for f in found), (rowid, found)
         if table != "journal":
@@ -185,7 +187,7 @@ def test_a_deleted_row_is_found(bench: Bench, table: str) -> None:
         assert where, (rowid, found)
 
 
-_KEYS = {"intents": ("id",), "authorisations": ("payload_id",), "fills": ("fill_id",)}
+_KEYS = {"intents": ("id",), "intent_legs": ("intent_id",), "authorisations": ("payload_id",), "fills": ("fill_id",)}
 
 
 @pytest.mark.parametrize("table", HASHED)

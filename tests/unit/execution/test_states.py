@@ -29,10 +29,11 @@ SIGNED -> SUBMITTED DENIED EXPIRED DECLINED CANCELLED FAILED
 SUBMITTED -> PARTIALLY_FILLED FILLED REJECTED CANCELLED EXPIRED
 PARTIALLY_FILLED -> FILLED CANCELLED EXPIRED
 FILLED -> SUBMITTED
-CANCELLED -> PARTIALLY_FILLED FILLED
+CANCELLED -> PARTIALLY_FILLED FILLED EXPIRED
 EXPIRED -> PARTIALLY_FILLED FILLED
 """
-"""REFUSED only while the device is asked; REJECTED only once the venue was; nothing is FAILED after it was sent."""
+"""CANCELLED -> EXPIRED: the one cancelled leg of a basket was filled late, the others had expired.
+REFUSED only while the device is asked; REJECTED only once the venue was; nothing is FAILED after it was sent."""
 
 PAYLOAD = """
 BUILT -> CONFIRMED DROPPED
