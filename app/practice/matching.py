@@ -156,7 +156,7 @@ class Exchange:
                     continue
                 order.triggered = True
                 self.account.touch(order)
-                self.account.stopped(order)
+                self.account.stopped(order)  # before it sells: what follows in this loop finds its basket ended
             self._walk(market, order)
 
     def _walk(self, market: Market, order: VenueOrder) -> None:

@@ -196,13 +196,19 @@ class Account:
                 self.end(member, OrderState.CANCELLED, "the other exit sold it")
 
     def stopped(self, stop: VenueOrder) -> None:
-        """The stop of a basket was triggered: what is unfilled of the basket's entries must not buy again."""
+        """A stop of a basket was triggered: what is unfilled of the basket's entries must not buy again, and the stops
+        of its other legs are triggered with it, also where the bids it needed are gone."""
         basket = stop.request.basket
         if basket is None:
             return
-        for order in self.live_orders(stop.request.symbol):
-            if order.live and order.request.basket == basket and order.request.side is Side.BUY:
+        mine = [order for order in self.live_orders(stop.request.symbol) if order.request.basket == basket]
+        for order in mine:
+            if order.live and order.request.side is Side.BUY:
                 self.end(order, OrderState.CANCELLED, "the stop of its basket was triggered")
+        for order in mine:
+            if order.live and order.request.stop_price is not None and not order.triggered:
+                order.triggered = True
+                self.touch(order)
 
     def _nothing_held(self, base: str) -> None:
         """Exits that have nothing left to sell end with the position; else they would sell the next one."""
