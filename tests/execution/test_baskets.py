@@ -304,11 +304,14 @@ async def test_a_venue_without_baskets_is_not_sent_one(tmp_path: Path) -> None:
 
 
 async def test_the_reservation_is_the_sum_of_the_legs_and_no_more(tmp_path: Path) -> None:
-    async with rig(tmp_path, settings={"paper.cash_per_quote": "294.294002"}) as r:  # without the allowed roundings
+    for name in ("short", "enough"):
+        (tmp_path / name).mkdir()
+    async with rig(tmp_path / "short", settings={"paper.cash_per_quote": "294.294002"}) as r:
         assert r.pipeline.propose(basket_intent(r)) is None
         assert r.desk.counters.by_rule == {"balance": 1}
-        trade = await basket(r, max_fee="0.294")
-        assert r.desk.state.purse.available("USDT") == Decimal("0.000002")
+    async with rig(tmp_path / "enough", settings={"paper.cash_per_quote": "294.294003"}) as r:
+        trade = await basket(r)
+        assert r.desk.state.purse.available("USDT") == 0
         await r.book("89.50", "96.90")
         assert r.held() == 0
         assert r.hold(trade) == ("0", "RELEASED")
