@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections import deque
 
-__all__ = ["Atr", "Ema", "RollingMax", "RollingMin", "RollingStats", "Rsi", "WindowStats"]
+__all__ = ["Adx", "Atr", "Ema", "RollingMax", "RollingMin", "RollingStats", "Rsi", "WindowStats"]
 
 
 class Ema:
@@ -72,6 +72,51 @@ class Atr:
             self._sum += span
             if self._count == self._length:
                 self.value = self._sum / self._length
+        return self.value
+
+
+class Adx:
+    """Average directional index, 0..100: how one-sided moves are, whichever way. 0 until 2 n bars are in.
+
+    Directional movement is the larger of how far the high rose and the low fell, and counts for that side alone. Each
+    side's is smoothed as in `Atr` (the true range that both are divided by cancels out).
+    DX = 100 * |up - down| / (up + down), 0 while nothing moves; ADX is the mean of the first n of those, then smoothed
+    the same way. Source: Wilder (1978), as `Atr`.
+    """
+
+    __slots__ = ("_count", "_down", "_dx_sum", "_high", "_length", "_low", "_up", "value")
+
+    def __init__(self, length: int) -> None:
+        self._length = length
+        self._count = -1
+        self._high = self._low = 0.0
+        self._up = self._down = self._dx_sum = 0.0
+        self.value = 0.0
+
+    def update(self, high: float, low: float) -> float:
+        """Take one bar, return the new index."""
+        rise, fall = high - self._high, self._low - low
+        self._high, self._low = high, low
+        self._count += 1
+        if self._count == 0:
+            return 0.0
+        length = self._length
+        up = rise if rise > fall and rise > 0.0 else 0.0
+        down = fall if fall > rise and fall > 0.0 else 0.0
+        # Sums and not means, as Wilder keeps them: the ratio below is the same.
+        keep = 1.0 - 1.0 / length if self._count > length else 1.0
+        self._up = self._up * keep + up
+        self._down = self._down * keep + down
+        if self._count < length:
+            return 0.0
+        both = self._up + self._down
+        dx = 100.0 * abs(self._up - self._down) / both if both > 0.0 else 0.0
+        if self._count < 2 * length:
+            self._dx_sum += dx
+            if self._count == 2 * length - 1:
+                self.value = self._dx_sum / length
+        else:
+            self.value += (dx - self.value) / length
         return self.value
 
 

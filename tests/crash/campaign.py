@@ -29,6 +29,17 @@ from tests.crash.judge import judge
 ROOT = Path(__file__).resolve().parents[2]
 CALLS = ("fdatasync", "sendto", "recvfrom")
 LIMIT_S = 60
+GRID = (
+    "risk.position=1000", "risk.exposure=1000", "modules.grid.enabled=true", "modules.grid.allocation=1000",
+    *(
+        f"modules.grid.params.{param}"
+        for param in (
+            "adx_bars=3", "max_adx=100", "band_bars=4", "band_edge=0", "atr_bars=3", "levels=4", "spacing_atr=0.6",
+            "stop_spacings=0.5", "rest_bars=5", "min_edge_bps=0",
+        )
+    ),
+)  # fmt: skip
+"""Baskets on a market of 90 bars: some legs sell at their target, some expire, some baskets are stopped out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +64,7 @@ class Campaign:
         """The trader's command line."""
         options = ["run", "--headless", "--auto-confirm", "--json", "--db", str(db), "--replay", str(self.candles)]
         settings = ("risk.cool_down_min=0", "risk.losses_in_row=1000", "risk.trades_per_day=1000")
-        for setting in (*settings, "modules.drill.enabled=true", "modules.drill.allocation=1000"):
+        for setting in (*settings, "modules.drill.enabled=true", "modules.drill.allocation=1000", *GRID):
             options += ["--set", setting]
         for module in ("mean_reversion", "momentum"):
             options += ["--set", f"modules.{module}.enabled=false"]

@@ -1,4 +1,5 @@
-"""The trader of the campaign: the product's own command line with one extra module that trades all the time.
+"""The trader of the campaign: the product's own command line with one extra module that trades all the time, and the
+grid with such parameters that it does too.
 
 ``python -m tests.crash.drill run --headless ...``. The module is registered here and nowhere in the product. Nothing
 else is changed but how often the log is moved into the database, so that kill points fall into that too; no switch of
@@ -15,6 +16,7 @@ from pathlib import Path
 import storage.writer
 from app.__main__ import main
 from app.engine import registry
+from strategies import grid
 from strategies.base import API_VERSION, ModuleSpec
 from strategies.model import Bar, Direction, Position, Signal
 
@@ -62,5 +64,5 @@ def write_candles(path: Path) -> Path:
 
 if __name__ == "__main__":
     storage.writer._CHECKPOINT_BUSY = 40  # type: ignore[misc]  # a Final of the product, smaller here
-    registry.available = lambda: [registry.Available("drill", SPEC)]
+    registry.available = lambda: [registry.Available("drill", SPEC), registry.Available("grid", grid.SPEC)]
     sys.exit(main())

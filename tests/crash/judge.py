@@ -10,8 +10,9 @@ import sqlite3
 from pathlib import Path
 from typing import Any
 
-from app.execution.authorisation import refusal
+from app.execution.authorisation import parse, refusal
 from app.execution.verify import verify
+from app.venues.base import OrderKind
 from app.venues.paper_wire import request_in
 from signers.faults import SignatureMismatch
 from signers.verify import verify_text
@@ -47,6 +48,7 @@ def judge(db: Path) -> list[str]:
     try:
         wrong += _sent_once(venue)
         wrong += _covered(venue)
+        wrong += _baskets(venue)
         wrong += _nothing_lost(venue, our_orders)
         wrong += _same_fills(venue, our_fills)
         theirs = {asset: amount for asset, amount in venue.execute("SELECT * FROM balances") if amount != "0"}
@@ -85,6 +87,28 @@ def _covered(venue: sqlite3.Connection) -> list[str]:
             wrong.append(f"accepted with a bad signature: {error}")
         refused = {order[0]: refusal(text, request_in(order), "paper") for order in request["orders"]}
         wrong += [f"order {client_id} is not permitted: {why}" for client_id, why in refused.items() if why is not None]
+    return wrong
+
+
+def _baskets(venue: sqlite3.Connection) -> list[str]:
+    """Each basket arrived whole; every leg that bought something had its stop; after the stop nothing was bought."""
+    wrong = []
+    fills = "SELECT client_id, min(ts_ms), max(ts_ms) FROM fills GROUP BY client_id"
+    when = {client_id: (first, last) for client_id, first, last in venue.execute(fills)}
+    for request in _submits(venue):
+        orders = [request_in(order) for order in request["orders"]]
+        legs = parse(request["authorisation"][0]).legs
+        entries = [order for order in orders if order.parent is None]
+        stops = [order for order in orders if order.kind is OrderKind.STOP]
+        if not legs:
+            continue
+        name = orders[0].basket
+        if len(entries) != len(legs) or {stop.parent for stop in stops} != {entry.client_id for entry in entries}:
+            wrong.append(f"basket {name} has {len(entries)} entries and {len(stops)} stops for {len(legs)} legs")
+        stopped = [when[stop.client_id][0] for stop in stops if stop.client_id in when]
+        bought = {entry.client_id: when[entry.client_id][1] for entry in entries if entry.client_id in when}
+        late = [client_id for client_id, last_ms in bought.items() if stopped and last_ms > min(stopped)]
+        wrong += [f"basket {name}: entry {client_id} bought after a stop had sold" for client_id in late]
     return wrong
 
 
