@@ -6,6 +6,8 @@ from enum import StrEnum
 from itertools import product
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from app.errors import IllegalTransition
 from app.execution.states import (
@@ -17,8 +19,9 @@ from app.execution.states import (
     check_edge,
     order_path,
     trade_state_of,
+    trade_state_of_all,
 )
-from app.venues.base import OrderState
+from app.venues.base import TERMINAL, OrderState
 
 TRADE = """
 PROPOSED -> RESERVED DENIED EXPIRED DECLINED CANCELLED FAILED
@@ -118,3 +121,41 @@ def test_a_path_is_one_edge_or_none() -> None:
     assert order_path("x", OrderState.OPEN, OrderState.FILLED) == (OrderState.FILLED,)
     with pytest.raises(IllegalTransition):
         order_path("x", OrderState.REJECTED, OrderState.OPEN)
+
+
+# -- several entries ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("filled", [False, True])
+@pytest.mark.parametrize("entry", list(OrderState))
+def test_a_basket_of_one_is_a_plain_trade(entry: OrderState, filled: bool) -> None:
+    assert trade_state_of_all([(entry, filled)]) is trade_state_of(entry, filled)
+
+
+@settings(max_examples=400, deadline=None, derandomize=True)
+@given(st.data())
+def test_whatever_its_legs_do_a_basket_moves_along_its_edges(data: st.DataObject) -> None:
+    """Any legal walk of each leg, in any interleaving, is a legal walk of the trade. A venue accepts or refuses a list
+    whole, so either all legs are rejected or none is."""
+    moves = edges(ORDER)
+    legs = [(OrderState.PENDING, False)] * data.draw(st.integers(1, 4))
+    trade = TradeState.SUBMITTED
+    for _ in range(data.draw(st.integers(1, 16))):
+        at = data.draw(st.integers(0, len(legs) - 1))
+        state, filled = legs[at]
+        after = [each for each in OrderState if (state.value, each.value) in moves and each is not OrderState.REJECTED]
+        if not after:
+            continue
+        new = data.draw(st.sampled_from(after))
+        legs[at] = (new, filled or new in {OrderState.FILLED, OrderState.PARTIALLY_FILLED})
+        follows = trade_state_of_all(legs)
+        if follows is not trade:
+            check_edge(TRADE_EDGES, "x", trade, follows)
+        trade = follows
+        under_way = any(state not in TERMINAL for state, _ in legs)
+        assert under_way == (trade in {TradeState.SUBMITTED, TradeState.PARTIALLY_FILLED})
+        assert (trade is TradeState.FILLED) == all(state is OrderState.FILLED for state, _ in legs)
+
+
+def test_a_basket_that_was_refused_is_rejected_whole() -> None:
+    assert trade_state_of_all([(OrderState.REJECTED, False)] * 3) is TradeState.REJECTED
