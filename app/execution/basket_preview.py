@@ -92,9 +92,10 @@ def lines(preview: Mapping[str, Any]) -> list[str]:
     """A stored preview of a basket in words, one line a leg and one of totals; none for one order."""
     result = []
     for number, leg in enumerate(preview.get("legs", ()), 1):
-        now = f"takes {leg['takes']} at once, rests {leg['rests']}" if leg["takes"] != "0" else "rests"
-        where = "" if leg["below_ask_bps"] is None else f", {leg['below_ask_bps']} bps below the ask"
-        result.append(f"Leg {number}: {leg['quantity']} at {leg['price']} {now}{where}; sells at {leg['target']}.")
+        now = f"takes {leg['takes']} at once, rests {leg['rests']}"
+        if leg["takes"] == "0":
+            now = "rests" if leg["below_ask_bps"] is None else f"rests {leg['below_ask_bps']} bps below the ask"
+        result.append(f"Leg {number}: {leg['quantity']} at {leg['price']} {now}; sells at {leg['target']}.")
     if result:
         result.append(
             f"All legs cost at most {preview['worst_cost']}; when all are bought and the stop sells them, "
