@@ -12,10 +12,10 @@ from app.execution.preview import fee_at
 from app.execution.records import Trade
 from app.execution.risk_view import risk_view
 from app.execution.states import TradeState
-from app.money import add, mul, sub
+from app.money import ZERO, add, mul, sub
 from app.risk.usage import LimitUse
 from signers.pages import Page, pages
-from strategies.model import Side
+from strategies.model import Intent, Side
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class ConfirmView:
         text: exactly what is signed, line by line.
         device_pages: what the device shows of it, in its order.
         at_stop, at_target: profit if the entry fills at its worst price and the exit at its own, fees included, quote
-            asset; None without that exit.
+            asset; None without that exit. Of a basket: all legs bought, and each sold at the stop or at its target.
     """
 
     id: str
@@ -62,8 +62,8 @@ def confirmation(desk: Desk, trade: Trade) -> ConfirmView:
         text=tuple(payload.text.split("\n")),
         preview=json.loads(payload.preview),
         quote=instrument.quote,
-        at_stop=_outcome(desk, trade, intent.exits.stop if intent.exits else None),
-        at_target=_outcome(desk, trade, intent.exits.target if intent.exits else None),
+        at_stop=_outcome(desk, intent, [intent.exits.stop if intent.exits else None]),
+        at_target=_outcome(desk, intent, _targets(intent)),
         risk=_risk(desk, trade),
         device_pages=pages(payload.text),
         left_ms=max(0, intent.expires_ms - desk.clock.now_ms()),
@@ -73,16 +73,28 @@ def confirmation(desk: Desk, trade: Trade) -> ConfirmView:
     )
 
 
-def _outcome(desk: Desk, trade: Trade, exit_price: Decimal | None) -> Decimal | None:
-    """Profit of entry at worst and exit at `exit_price`, both fees paid: the careful reading of what the trade is."""
-    intent = trade.intent
-    if exit_price is None or intent.side is not Side.BUY:
+def _targets(intent: Intent) -> list[Decimal | None]:
+    """Where each entry of the intent is sold when all goes well."""
+    return [leg.target for leg in intent.legs] or [intent.exits.target if intent.exits else None]
+
+
+def _outcome(desk: Desk, intent: Intent, exits: list[Decimal | None]) -> Decimal | None:
+    """Profit of each entry at its worst and its exit at its own price (the last of `exits` for all further entries),
+    both fees paid: the careful reading of what the trade is."""
+    if intent.side is not Side.BUY:
         return None
-    fees = add(
-        fee_at(intent.quantity, intent.worst_price, desk.venue_info.taker_fee_bps),
-        fee_at(intent.quantity, exit_price, desk.venue_info.highest_fee_bps),
-    )
-    return sub(mul(intent.quantity, sub(exit_price, intent.worst_price)), fees)
+    entries = [(leg.quantity, leg.price) for leg in intent.legs] or [(intent.quantity, intent.worst_price)]
+    profit = ZERO
+    for number, (quantity, price) in enumerate(entries):
+        exit_price = exits[min(number, len(exits) - 1)]
+        if exit_price is None:
+            return None
+        fees = add(
+            fee_at(quantity, price, desk.venue_info.taker_fee_bps),
+            fee_at(quantity, exit_price, desk.venue_info.highest_fee_bps),
+        )
+        profit = add(profit, sub(mul(quantity, sub(exit_price, price)), fees))
+    return profit
 
 
 def _risk(desk: Desk, trade: Trade) -> tuple[LimitUse, ...]:

@@ -375,15 +375,15 @@ async def test_an_emergency_stop_cancels_every_leg_and_keeps_or_sells_what_was_b
     tmp_path: Path, flatten: bool
 ) -> None:
     async with rig(tmp_path) as r:
-        trade = await basket(r)
+        trade = await basket(r, (*THREE, ("96", "1", "98"), ("95", "1", "97")))
         await r.book("97.80", "97.90", "1.4")
         assert r.held() == Decimal("1.4")
         r.desk.stop.create("test")
         report = await r.session.emergency.act(flatten=flatten)
         await r.settle()
-        assert len(report.cancelled) == 2
+        assert len(report.cancelled) == 4
         assert (report.refused, report.unknown) == ([], [])
-        assert [leg[0] for leg in legs(r, trade)] == ["FILLED", "CANCELLED", "CANCELLED"]
+        assert [leg[0] for leg in legs(r, trade)] == ["FILLED", *["CANCELLED"] * 4]
         assert r.held() == (0 if flatten else Decimal("1.4"))
         assert report.kept_exits == 4
         if flatten:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
+from app.execution import basket_preview
 from app.execution.states import TradeState
 from app.money import mul
 from app.risk.usage import LimitUse, Source, UseState
@@ -50,15 +51,16 @@ def _hard(text: str, width: int) -> list[str]:
 
 def _preview(seen: ConfirmView, width: int) -> list[Line]:
     shown = seen.preview
+    legs = [each for text in basket_preview.lines(shown) for each in wrapped(text, width, "", "  ")]
     if not Decimal(str(shown["filled"])):
-        return wrapped("Walking the book: nothing would fill now.", width, "error")
+        return legs or wrapped("Walking the book: nothing would fill now.", width, "error")
     book = "a SYNTHETIC book (made from a bar)" if shown["synthetic_book"] else "the book"
     average = words.price(Decimal(shown["average"]), seen.tick)
     text = (
         f"Walking {book} of {words.clock(int(shown['book_ms']))}: fills {shown['filled']} at {average}, "
         f"impact {shown['impact_bps']} bps, fee {shown['fee']} {seen.quote}."
     )
-    return wrapped(text, width, "", "  ")
+    return [*wrapped(text, width, "", "  "), *legs]
 
 
 def _outcomes(seen: ConfirmView, width: int, glyphs: Glyphs) -> list[Line]:
