@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
 from typing import Any, Final
 
-from app.execution.authorisation import refusal
+from app.execution.authorisation import parse, refusal
 from app.execution.rebuild import (
     MALFORMED,
     Journal,
@@ -169,6 +169,7 @@ def _signatures(reader: Reader, journal: Journal, orders: Orders) -> Iterator[Fi
         shown = journal.payloads.get((row["payload_id"],), {}).get("text")
         if shown != row["text"]:
             yield Finding(row["seq"], "authorisations", f"{row['payload_id']}: what was signed is not what was shown")
+    yield from _legs(reader, texts)
     numbers: dict[tuple[str, str], int] = {}
     for row in reader.rows("SELECT client_id, trade_id FROM orders ORDER BY rowid"):
         order = orders.rows.get((row["client_id"],))
@@ -189,6 +190,18 @@ def _signatures(reader: Reader, journal: Journal, orders: Orders) -> Iterator[Fi
             why = "nothing was signed for it" if text is None else _refused(text, orders.terms[row["client_id"]])
             if why is not None:
                 yield Finding(None, "orders", f"{row['client_id']} is not covered by a signed text: {why}")
+
+
+def _legs(reader: Reader, texts: Mapping[Any, Any]) -> Iterator[Finding]:
+    """The legs of each signed basket are those that were proposed."""
+    for trade_id, text in texts.items():
+        try:
+            signed = [(to_text(leg.price), to_text(leg.quantity), to_text(leg.target)) for leg in parse(text).legs]
+        except MALFORMED:
+            continue  # its orders are found, because nothing that can be read permits them
+        sql = "SELECT price, quantity, target FROM intent_legs WHERE intent_id = ? ORDER BY number"
+        if signed and signed != [tuple(row.values()) for row in reader.rows(sql, (trade_id,))]:
+            yield Finding(None, "intent_legs", f"{trade_id}: the legs that were signed are not those proposed")
 
 
 def _groups(trade_id: str) -> set[str]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 import json
+import sqlite3
+from contextlib import closing
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
@@ -14,6 +16,7 @@ from app.errors import VenueError
 from app.execution.baskets import cancel_entries
 from app.execution.records import Role
 from app.execution.states import TradeState
+from app.execution.verify import verify
 from app.ids import client_order_id
 from app.venues.base import Capabilities
 from tests.execution.basket_acts import THREE, assert_covered, assert_within, basket, basket_intent, legs
@@ -79,6 +82,18 @@ async def test_a_plain_trade_names_no_basket_anywhere(tmp_path: Path) -> None:
         assert all("basket" not in row["terms"] for row in r.rows("SELECT terms FROM orders"))
         bodies = r.venue_rows("SELECT body FROM requests WHERE op = 'submit'")
         assert all(len(order) == 12 for (body,) in bodies for order in json.loads(body)["orders"])
+
+
+async def test_verify_finds_a_leg_that_was_signed_otherwise_than_proposed(tmp_path: Path) -> None:
+    async with rig(tmp_path) as r:
+        trade = await basket(r)
+        r.assert_sound()
+        for change in ("SET quantity = '2' WHERE number = 2", "SET target = '1000' WHERE number = 3"):
+            with closing(sqlite3.connect(r.session.plan.db)) as connection, connection:
+                connection.execute(f"UPDATE intent_legs {change}")
+        found = list(verify(r.session.reader, None))
+        assert any(f.table == "intent_legs" and trade.id in f.what for f in found), found
+        assert any(f.table == "journal" and "intent_legs" in f.what for f in found), found
 
 
 # -- fills ----------------------------------------------------------------------------------------------------------
@@ -311,6 +326,10 @@ async def test_the_reservation_is_the_sum_of_the_legs_and_no_more(tmp_path: Path
         assert r.desk.counters.by_rule == {"balance": 1}
     async with rig(tmp_path / "enough", settings={"paper.cash_per_quote": "294.294003"}) as r:
         trade = await basket(r)
+        assert r.desk.state.purse.available("USDT") == 0
+        for price in (99, 98):  # each exactly at its worst price, so that its fee is all that is left of its share
+            await r.book(str(price - 1), str(price), "1")
+            check(r)
         assert r.desk.state.purse.available("USDT") == 0
         await r.book("89.50", "96.90")
         assert r.held() == 0
