@@ -46,8 +46,10 @@ market = st.tuples(
     st.integers(0, 2_000),  # thousandths on each side
     st.sampled_from([1, 1_000, 40_000]),
 )
+touches = st.tuples(st.just("touch"), st.integers(0, MOST_LEGS - 1), st.integers(1, 2_000))
+"""An offer at exactly a leg's price: nothing is bought better than it was reserved for."""
 others = st.sampled_from([("cancel leg",), ("cancel all",), ("restart",), ("close",), ("again",)])
-walks = st.lists(st.one_of(market, market, market, market, others), min_size=1, max_size=14)
+walks = st.lists(st.one_of(market, market, market, touches, touches, others), min_size=1, max_size=14)
 
 
 class Walk:
@@ -95,6 +97,9 @@ class Walk:
                 await r.book(
                     str(bid * CENTS), str((bid + spread) * CENTS), str(Decimal(size) / 1000), after_ms=after_ms
                 )
+            case ("touch", number, size):
+                price = Decimal(self._shape[0][number % len(self._shape[0])][0])
+                await r.book(str(price - CENTS), str(price), str(Decimal(size) / 1000))
             case ("again",):
                 await self._propose(r)
             case ("cancel all",) if live:
