@@ -132,7 +132,7 @@ class Missed:
     ) -> Statement | None:
         """Follow an entry that was declined or has expired; None for a trade that is not followed by rule."""
         intent = trade.intent
-        if intent.reduce_only or intent.exits is None:
+        if intent.reduce_only or intent.exits is None or intent.legs:  # of a basket nobody knows what it had bought
             return None
         made = Hypothetical(
             trade.id,

@@ -27,6 +27,7 @@ from app.execution.records import Trade
 from app.execution.states import TradeState
 from app.execution.transition import Transition
 from app.money import from_text, mul, to_text
+from app.risk.basket import notional
 from app.text import lasting
 from strategies.model import Intent, Quote, Side
 
@@ -308,7 +309,7 @@ class Proposals:
     def _value(self, intent: Intent) -> Decimal | None:
         """Account currency, at the worst price."""
         rate = self._rate(intent)
-        return None if rate is None else mul(mul(intent.quantity, intent.worst_price), rate)
+        return None if rate is None else mul(notional(intent), rate)
 
     def _listed(self, trade: Trade, all_waiting: list[Trade]) -> Waiting:
         intent, asked, now_ms = trade.intent, self._waiting[trade.id], self._desk.clock.now_ms()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from pathlib import Path
 
-from app.snapshots.trades import confirmation, proposals
+from app.snapshots.trades import confirmation
 from app.tui.glyphs import ASCII
 from app.tui.screens.confirm_text import document
 from tests.execution.basket_acts import basket
@@ -19,7 +19,7 @@ async def test_what_is_read_before_confirming_says_what_all_legs_can_win_and_los
         fees = Decimal("0.099") + Decimal("0.098") + Decimal("0.097")
         assert seen.at_stop == -24 - fees - Decimal("0.27")
         assert seen.at_target == 6 - fees - Decimal("0.3")
-        assert proposals(r.desk, [trade])[0].value == 294
+        assert r.pipeline.proposals._value(trade.intent) == 294
         shown = "\n".join("".join(text for text, _ in each.pieces) for each in document(seen, 100, ASCII))
         assert all(line in shown for line in trade.payload.text.split("\n"))  # type: ignore[union-attr]  # prepared
         assert "Leg 2: 1 at 98 rests 200 bps below the ask; sells at 100." in shown
