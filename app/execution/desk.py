@@ -101,8 +101,7 @@ class Desk:
         self.wall = wall
         self.writer = writer
         self.state = state
-        self.venue = venue
-        self.venue_info = venue_info
+        self.venue, self.venue_info = venue, venue_info
         self.signer = signer
         self.market = market
         self.instruments = instruments
@@ -115,8 +114,7 @@ class Desk:
         self.terms = terms
         self.stop = stop
         self.equity = equity
-        self.activity = Activity()
-        self.counters = Counters()
+        self.activity, self.counters = Activity(), Counters()
         self.halted = ""
         self.on_halt: Callable[[str], None] = lambda _: None
         """Called once, when new trades stop."""
