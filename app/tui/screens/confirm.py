@@ -79,7 +79,7 @@ class ConfirmDialog(Dialog):
             with Container(classes="choices"):
                 yield Choice("Esc", "cancel: it keeps waiting", id="back")
                 yield Choice("x", "refuse", id="refuse")
-                yield Choice("S", "submit to the signer", id="yes", focusable=False)
+                yield Choice("S", "read on", id="yes", focusable=False)
         yield KeyLine()
 
     def on_mount(self) -> None:

@@ -74,9 +74,10 @@ class ModulesView(View):
         return [("space", "pause/resume"), ("e", "on"), ("d", "off"), ("a", "capital"), ("u", "resume all")]
 
     def views(self) -> tuple[ModuleView, ...]:
-        """Every module, by name; none while the engine does not run."""
+        """Every module, those that are on first; none while the engine does not run."""
         trader = self.host.trader
-        return () if trader is None or self.host.desk is None else trader.manager.views()
+        seen = () if trader is None or self.host.desk is None else trader.manager.views()
+        return tuple(sorted(seen, key=lambda each: (not each.enabled, each.name)))
 
     @property
     def marked(self) -> ModuleView | None:
