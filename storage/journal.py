@@ -12,7 +12,7 @@ import hashlib
 import json
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -93,12 +93,17 @@ def head_of(connection: sqlite3.Connection) -> Head:
     return Head(row[0], row[1]) if row else Head(0, GENESIS)
 
 
-def verify_chain(connection: sqlite3.Connection, mirror: Head | None) -> Iterator[Finding]:
+def verify_chain(
+    connection: sqlite3.Connection, mirror: Head | None, checked: Callable[[], None] = lambda: None
+) -> Iterator[Finding]:
     """Walk the whole chain once, in seq order; SQLite sorts, so memory stays bounded.
 
     Yields a finding per broken row; a break is reported once, then the walk goes on from the stored hash, so that
     one changed row gives one finding, not thousands. Values of any type are judged, also those a STRICT table would
     have refused: whoever tampers may have replaced the table.
+
+    Args:
+        checked: called after each row of the journal; what it raises ends the walk.
     """
     there = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type IN ('table', 'view')")}
     # An older version's database has not all of them; that none of its own is missing is for `storage.tables` to say.
@@ -124,6 +129,7 @@ def verify_chain(connection: sqlite3.Connection, mirror: Head | None) -> Iterato
         if mirror is not None and seq == mirror.seq:
             mirrored = stored == mirror.hash
         prev, expected = stored, seq + 1
+        checked()
     for table, stream in streams.items():
         for stray in stream.before(None):
             yield Finding(stray, table, "a row belongs to no journal row")

@@ -9,7 +9,6 @@ from typing import Any
 from app.cli import context
 from app.cli.watch import when
 from storage.database import reader
-from storage.journal import head_of, read_mirror
 
 
 def journal(options: argparse.Namespace) -> int:
@@ -47,14 +46,12 @@ def _when(ts_ms: int) -> str:
 
 
 def _verify(options: argparse.Namespace) -> int:
-    from app.execution.verify import verify  # noqa: PLC0415 -- signatures need eth_account, 0.9 s
+    from app.engine.clock import WallClock  # noqa: PLC0415 -- asyncio, and `show` needs none
+    from app.verification import Verification  # noqa: PLC0415 -- as above
 
     db = context.database(options)
-    with reader(db) as data:
-        mirror = read_mirror(db)  # before the view begins: a trader may write one more row, never one less
-        data.connection.execute("BEGIN")  # one consistent view beside a running trader
-        head = head_of(data.connection)
-        findings = list(verify(data, mirror))
+    found = Verification(db, WallClock()).run()
+    head, mirror, findings = found.head, found.mirror, found.findings
     document = {
         "ok": not findings,
         "rows": head.seq,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -48,10 +49,11 @@ class Positions:
     findings: list[Finding] = field(default_factory=list)
 
 
-def fold_journal(reader: Reader) -> Journal:
+def fold_journal(reader: Reader, checked: Callable[[], None]) -> Journal:
     """Walk every journal body."""
     journal = Journal()
     for seq, ts_ms, body in reader.connection.execute("SELECT seq, ts_ms, body FROM journal ORDER BY seq"):
+        checked()
         try:
             for entity, *values in json.loads(body).get("set", ()):
                 _apply(journal, ts_ms, entity, values)
@@ -77,10 +79,11 @@ def _apply(journal: Journal, ts_ms: Any, entity: Any, values: list[Any]) -> None
         journal.reservations[subject,] = row
 
 
-def fold_orders(reader: Reader) -> Orders:
+def fold_orders(reader: Reader, checked: Callable[[], None]) -> Orders:
     """Walk every order event."""
     orders = Orders()
     for event in reader.rows("SELECT * FROM order_events ORDER BY seq, rowid"):
+        checked()
         client_id = event["client_id"]
         try:
             _order_event(orders, event, json.loads(event["detail"]))
@@ -111,7 +114,7 @@ def _order_event(orders: Orders, event: Row, detail: dict[str, Any]) -> None:
     row.update(state=event["to_state"], filled=event["filled"], revision=event["revision"], updated_ms=event["ts_ms"])
 
 
-def fold_positions(reader: Reader) -> Positions:
+def fold_positions(reader: Reader, checked: Callable[[], None]) -> Positions:
     """Walk every fill; each position bears the time of the transition that booked its last one."""
     positions, book = Positions(), PositionBook()
     sql = (
@@ -119,6 +122,7 @@ def fold_positions(reader: Reader) -> Positions:
         "ORDER BY f.seq, f.rowid"
     )
     for row in reader.rows(sql):
+        checked()
         try:
             fill = fill_of(row)
             if fill.quantity <= 0:

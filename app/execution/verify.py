@@ -44,7 +44,26 @@ _FLATTEN: Final = {
 """Their terms, but for the group, which is that of the exits whose quantity they share."""
 
 
-def verify(reader: Reader, mirror: Head | None) -> Iterator[Finding]:
+PARTS: Final = {
+    "chain": "journal",
+    "changes": "journal",
+    "fills": "fills",
+    "events": "order_events",
+    "postings": "postings",
+    "signatures": "authorisations",
+    "orders": "orders",
+}
+"""What is walked row by row, in order, and the table whose rows are counted."""
+
+Checked = Callable[[str], None]
+"""Called with a part's name after each row of it; what it raises ends the walk."""
+
+
+def _uncounted(_part: str) -> None:
+    """Nobody watches."""
+
+
+def verify(reader: Reader, mirror: Head | None, checked: Checked = _uncounted) -> Iterator[Finding]:
     """Every finding; none means: nothing was changed, inserted or removed, and every projection follows.
 
     Raises:
@@ -59,15 +78,16 @@ def verify(reader: Reader, mirror: Head | None) -> Iterator[Finding]:
         yield from missing
         if missing:
             return
-        yield from verify_chain(connection, mirror)
-        journal, positions = fold_journal(reader), fold_positions(reader)
-        orders = fold_orders(reader)
+        yield from verify_chain(connection, mirror, lambda: checked("chain"))
+        journal = fold_journal(reader, lambda: checked("changes"))
+        positions = fold_positions(reader, lambda: checked("fills"))
+        orders = fold_orders(reader, lambda: checked("events"))
         for fold in (journal, orders, positions):
             yield from fold.findings
-        yield from _ledger(reader)
+        yield from _ledger(reader, lambda: checked("postings"))
         yield from _projections(reader, journal, orders, positions)
         yield from _fills(reader, orders)
-        yield from _signatures(reader, journal, orders)
+        yield from _signatures(reader, journal, orders, checked)
         yield from _settings(reader)
     finally:
         connection.text_factory = usual
@@ -78,13 +98,14 @@ def _verbatim(stored: bytes) -> str:
     return stored.decode(errors="surrogateescape")
 
 
-def _ledger(reader: Reader) -> Iterator[Finding]:
+def _ledger(reader: Reader, checked: Callable[[], None]) -> Iterator[Finding]:
     """Postings sum to zero per asset in each transition, and to the balances over all."""
     sums: dict[str, Decimal] = {}
     rebuilt: dict[tuple[Any, ...], Row] = {}
     totals: dict[tuple[Any, ...], Decimal] = {}
     current: Any = None
     for row in reader.rows("SELECT rowid, seq, account, asset, amount FROM postings ORDER BY seq, rowid"):
+        checked()
         if row["seq"] != current:
             yield from _unbalanced(current, sums)
             current, sums = row["seq"], {}
@@ -158,10 +179,11 @@ def _fills(reader: Reader, orders: Orders) -> Iterator[Finding]:
             yield Finding(None, "orders", f"{row['client_id']} says {_short(row['filled'])}, its fills {total}")
 
 
-def _signatures(reader: Reader, journal: Journal, orders: Orders) -> Iterator[Finding]:
+def _signatures(reader: Reader, journal: Journal, orders: Orders, checked: Checked) -> Iterator[Finding]:
     """Every authorisation is what was confirmed and what its address signed; every order follows from one."""
     texts: dict[Any, Any] = {}
     for row in reader.rows("SELECT * FROM authorisations ORDER BY seq, rowid"):
+        checked("signatures")
         texts[row["trade_id"]] = row["text"]
         why = _unless(lambda row=row: verify_text(row["text"], bytes.fromhex(row["signature"]), row["address"]))  # type: ignore[misc]  # binds now
         if why is not None:
@@ -172,6 +194,7 @@ def _signatures(reader: Reader, journal: Journal, orders: Orders) -> Iterator[Fi
     yield from _legs(reader, texts)
     numbers: dict[tuple[str, str], int] = {}
     for row in reader.rows("SELECT client_id, trade_id FROM orders ORDER BY rowid"):
+        checked("orders")
         order = orders.rows.get((row["client_id"],))
         if order is None:
             continue  # already found as an order without events

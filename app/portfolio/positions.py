@@ -8,20 +8,29 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass, field
 from decimal import ROUND_HALF_EVEN, Decimal
+from typing import Final
 
 from app.money import ZERO, add, div, mul, neg, sub
 from app.venues.base import VenueFill
 from strategies.model import Position, Side
 
+_TRIPS_KEPT: Final = 1_000
+
 
 @dataclass(frozen=True, slots=True)
 class RoundTrip:
-    """A position that went back to zero: its profit after fees, in the quote asset."""
+    """A position that went back to zero. `quantity` is all that was bought for it, `cost` what that cost and `proceeds`
+    what it brought, both without `fees`; `net` is the profit after them. Quote asset."""
 
     module: str
     symbol: str
     net: Decimal
     closed_ms: int
+    opened_ms: int
+    quantity: Decimal
+    cost: Decimal
+    proceeds: Decimal
+    fees: Decimal
 
 
 @dataclass(slots=True)
@@ -37,13 +46,30 @@ class Holding:
     fees: Decimal = ZERO
     opened_ms: int = 0
     _lots: deque[tuple[Decimal, Decimal]] = field(default_factory=deque)
-    _trip_start: Decimal = ZERO
-    """`realised - fees` when the present position was opened."""
+    _before: tuple[Decimal, Decimal] = (ZERO, ZERO)
+    """`realised` and `fees` when the present position was opened."""
+    _bought: tuple[Decimal, Decimal] = (ZERO, ZERO)
+    """Quantity and cost of all that was bought since then."""
 
     @property
     def net(self) -> Decimal:
         """Realised profit after fees."""
         return sub(self.realised, self.fees)
+
+    @property
+    def lots(self) -> tuple[tuple[Decimal, Decimal], ...]:
+        """Quantity and price of each open lot, the one that is sold first in front."""
+        return tuple(self._lots)
+
+    @property
+    def trip_realised(self) -> Decimal:
+        """Realised profit of the present position alone, before fees."""
+        return sub(self.realised, self._before[0])
+
+    @property
+    def trip_fees(self) -> Decimal:
+        """Fees of the present position alone."""
+        return sub(self.fees, self._before[1])
 
     def unrealised(self, mark: Decimal) -> Decimal:
         """Profit of the open lots at `mark`."""
@@ -62,17 +88,34 @@ class Holding:
             ValueError: a sale of more than is held.
         """
         if fill.side is Side.BUY:
+            paid = mul(fill.quantity, fill.price)
             if not self.quantity:
-                self.opened_ms, self._trip_start = fill.ts_ms, self.net
+                self.opened_ms, self._before, self._bought = fill.ts_ms, (self.realised, self.fees), (ZERO, ZERO)
             self._lots.append((fill.quantity, fill.price))
             self.quantity = add(self.quantity, fill.quantity)
-            self.cost = add(self.cost, mul(fill.quantity, fill.price))
+            self.cost = add(self.cost, paid)
+            self._bought = add(self._bought[0], fill.quantity), add(self._bought[1], paid)
         else:
             self._sell(fill)
         self.fees = add(self.fees, fill.fee)
         if fill.side is Side.SELL and not self.quantity:
-            return RoundTrip(self.module, self.symbol, sub(self.net, self._trip_start), fill.ts_ms)
+            return self._round_trip(fill.ts_ms)
         return None
+
+    def _round_trip(self, closed_ms: int) -> RoundTrip:
+        realised, fees = self.trip_realised, self.trip_fees
+        quantity, cost = self._bought
+        return RoundTrip(
+            module=self.module,
+            symbol=self.symbol,
+            net=sub(realised, fees),
+            closed_ms=closed_ms,
+            opened_ms=self.opened_ms,
+            quantity=quantity,
+            cost=cost,
+            proceeds=add(cost, realised),
+            fees=fees,
+        )
 
     def _sell(self, fill: VenueFill) -> None:
         if fill.quantity > self.quantity:
@@ -109,6 +152,8 @@ class PositionBook:
         self.last_fill_ms: dict[str, int] = {}
         self._losses: list[int] = []
         self.records: dict[tuple[str, str], TripRecord] = {}
+        self.trips: deque[RoundTrip] = deque(maxlen=_TRIPS_KEPT)
+        """The newest closed round trips, oldest first."""
 
     def losses_since(self, ts_ms: int) -> int:
         """Losing round trips in a row, of those closed at or after `ts_ms`. A new day starts with a clean slate, or a
@@ -128,6 +173,7 @@ class PositionBook:
         trip = self.holding(module, fill.symbol).apply(fill)
         self.last_fill_ms[fill.symbol] = max(fill.ts_ms, self.last_fill_ms.get(fill.symbol, 0))
         if trip is not None:
+            self.trips.append(trip)
             self._count(trip)
         return trip
 

@@ -39,6 +39,9 @@ class Actions:
     def show(self, name: str) -> None:
         """Bring a screen to the front; made the first time it is wanted."""
         app = self._app
+        before = app.view
+        if before is not None and app.current != name:
+            before.leave()
         body = app.screen_stack[0].query_one("#body")
         for view in body.children:
             view.display = view.id == f"view-{name}"
@@ -54,6 +57,15 @@ class Actions:
             body.mount(made)
             app.call_after_refresh(made.enter)
         app.call_after_refresh(app.tick)
+
+    def verify_journal(self) -> None:
+        """To the journal's screen, and verify there."""
+        from app.tui.screens.journal import JournalView  # noqa: PLC0415 -- when it is wanted
+
+        self.show("journal")
+        view = self._app.view
+        if isinstance(view, JournalView):
+            view.call_after_refresh(view.action_verify)
 
     def read(self, trade_id: str) -> None:
         """Open a waiting trade."""

@@ -31,7 +31,7 @@ TICK_S: Final = 0.25
 """Between two looks at the engine; each draws only what changed."""
 _NARROWEST, _LOWEST = 40, 8
 
-VIEWS: Final = {"trade": 1, "modules": 4, "risk": 5}
+VIEWS: Final = {"trade": 1, "positions": 2, "orders": 3, "modules": 4, "risk": 5, "journal": 6}
 """The screens and their number keys."""
 
 
@@ -137,12 +137,16 @@ class Terminal(App[int]):
         dialog = getattr(self.screen, "hints", None)
         if dialog is not None:
             return list(dialog())
-        own = [] if self.view is None else self.view.hints()
+        view = self.view
+        own = [] if view is None or not view.is_mounted else view.hints()
         return [*own, ("?", "help"), ("P", "pause all"), ("!", "STOP"), ("q", "quit")]
 
     def tick(self) -> None:
-        """Look at the engine and draw what changed, on the screen that is in front. An engine that was told to stop
-        from outside (a signal, `countersign stop`, a terminal that was closed) takes the screen with it."""
+"""Look at the engine and draw what changed, on the screen that is in front; not while it is taken down. An
+        engine that was told to stop from outside (a signal, `countersign stop`, a terminal that was closed) takes the
+        screen with it."""
+        if not self.is_running:
+            return
         if self.host.stage is Stage.ENDED and self.host.words.startswith("stopped by"):
             self.exit(0)
             return

@@ -246,6 +246,25 @@ class Host:
         logs.get(__name__).error("engine.failed", error=error)
 
 
+class _Yielding:
+    """Jobs that run beside the loop now, and how often threads gave way before the first of them."""
+
+    lock = threading.Lock()
+    jobs = 0
+    before_s = 0.0
+
+
+def _give_way(more: int) -> None:
+    """Begin (1) or end (-1) a job; they overlap, so the first one shortens the interval and the last restores it."""
+    with _Yielding.lock:
+        if _Yielding.jobs == 0:
+            _Yielding.before_s = sys.getswitchinterval()
+            sys.setswitchinterval(_SWITCH_S)
+        _Yielding.jobs += more
+        if _Yielding.jobs == 0:
+            sys.setswitchinterval(_Yielding.before_s)
+
+
 async def aside(job: Callable[[], R]) -> R:
     """Run `job` on a daemon thread, so that the loop goes on and the program's exit does not wait for it."""
     loop = asyncio.get_running_loop()
@@ -260,15 +279,14 @@ async def aside(job: Callable[[], R]) -> R:
             done.set_exception(error)
 
     def run() -> None:
-        before = sys.getswitchinterval()
-        sys.setswitchinterval(_SWITCH_S)
+        _give_way(1)
         result, error = None, None
         try:
             result = job()
         except BaseException as raised:  # noqa: BLE001 -- it is raised where it is awaited
             error = raised
         finally:
-            sys.setswitchinterval(before)
+            _give_way(-1)
         try:
             loop.call_soon_threadsafe(settle, result, error)
         except RuntimeError:

@@ -45,7 +45,24 @@ def signed(value: Decimal | None, glyphs: Glyphs, places: int = 2) -> Piece:
 
 def clock(ts_ms: int | None) -> str:
     """``11-21 14:05:09``, UTC."""
-    return "-" if ts_ms is None else f"{datetime.fromtimestamp(ts_ms / 1000, UTC):%m-%d %H:%M:%S}"
+    if ts_ms is None:
+        return "-"
+    try:
+        return f"{datetime.fromtimestamp(ts_ms / 1000, UTC):%m-%d %H:%M:%S}"
+    except (ValueError, OverflowError, OSError):  # a row that somebody wrote by hand
+        return f"{ts_ms} ms"
+
+
+def bps(value: Decimal | None) -> str:
+    """``-210 bps``, signed; basis points are rounded where they are made."""
+    return "?" if value is None else f"{value:+,f} bps"
+
+
+def micros(value: int) -> str:
+    """How long a step took: ``0.4 ms``, ``12 ms``, ``3.1 s``."""
+    if value < 10_000:
+        return f"{value / 1000:.1f} ms"
+    return f"{value // 1000} ms" if value < 1_000_000 else f"{value / 1_000_000:.1f} s"
 
 
 def span(ms: int) -> str:

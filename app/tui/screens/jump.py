@@ -10,7 +10,6 @@ from textual.events import Key
 from textual.widgets import Static
 
 from app.tui.screens.dialog import Dialog
-from app.tui.screens.trade import TradeView
 from app.tui.widgets.status import StatusLine
 
 if TYPE_CHECKING:
@@ -56,7 +55,4 @@ class JumpDialog(Dialog):
         self.dismiss(None)
         if pane is None:
             return
-        if isinstance(self._view, TradeView):
-            self._view.show_pane(str(pane.id))
-        else:
-            pane.focus()
+        self._view.show_pane(str(pane.id))

@@ -28,7 +28,7 @@ class View(Container):
 
     def refresh_view(self) -> None:
         """Draw what changed, unless it is not there yet or not any more."""
-        if self.is_attached and self.is_mounted:
+        if self.app.is_running and self.is_attached and self.is_mounted:
             self.draw()
 
     def draw(self) -> None:
@@ -42,6 +42,13 @@ class View(Container):
     def panes(self) -> list[Widget]:
         """What jump mode and Tab go to, in order."""
         return [pane for pane in self.query(".pane") if pane.can_focus]
+
+    def show_pane(self, name: str) -> None:
+        """Bring one pane to the front."""
+        self.query_one(f"#{name}").focus()
+
+    def leave(self) -> None:
+        """Another screen comes to the front."""
 
     def enter(self) -> None:
         """The screen came to the front."""

@@ -152,17 +152,25 @@ def test_first_in_is_first_out() -> None:
     assert holding.apply(sell("1.5", "30")) is None
     assert (holding.quantity, holding.cost, holding.realised) == (Decimal("0.5"), Decimal(10), Decimal(25))
     assert holding.view() == Position("ETH-BTC", Decimal("0.5"), Decimal(20), 5)
-    assert holding.apply(sell("0.5", "5", "0.25", ts_ms=9)) == RoundTrip("m", "ETH-BTC", Decimal("17.25"), 9)
+    assert holding.apply(sell("0.5", "5", "0.25", ts_ms=9)) == RoundTrip(
+        "m", "ETH-BTC", Decimal("17.25"), 9, 5, Decimal(2), Decimal(30), Decimal("47.5"), Decimal("0.25")
+    )
     assert holding.view() is None
 
 
 def test_a_new_position_starts_a_new_round_trip() -> None:
     holding = Holding("m", "ETH-BTC")
     holding.apply(buy("1", "10", "1"))
-    assert holding.apply(sell("1", "10", "1")) == RoundTrip("m", "ETH-BTC", Decimal(-2), 0)
+    assert holding.apply(sell("1", "10", "1")) == RoundTrip(
+        "m", "ETH-BTC", Decimal(-2), 0, 0, Decimal(1), Decimal(10), Decimal(10), Decimal(2)
+    )
     holding.apply(buy("1", "10", "1", ts_ms=7))
     assert holding.opened_ms == 7
-    assert holding.apply(sell("1", "15", "1")) == RoundTrip("m", "ETH-BTC", Decimal(3), 0)
+    assert (holding.trip_realised, holding.trip_fees) == (Decimal(0), Decimal(1))
+    assert holding.lots == ((Decimal(1), Decimal(10)),)
+    assert holding.apply(sell("1", "15", "1")) == RoundTrip(
+        "m", "ETH-BTC", Decimal(3), 0, 7, Decimal(1), Decimal(10), Decimal(15), Decimal(2)
+    )
 
 
 def test_more_than_is_held_is_never_sold() -> None:

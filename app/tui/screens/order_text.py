@@ -1,0 +1,60 @@
+"""One order as lines: what it is, what happened to it, what permitted it, how long it took. Pure."""
+
+from __future__ import annotations
+
+from app.reports_orders import OrderDetail, needs_no_text
+from app.text import escape_untrusted
+from app.tui import words
+from app.tui.screens.facts import (
+    UNKNOWN,
+    fact,
+    fill_lines,
+    heading,
+    order_words,
+    signed_lines,
+    slippage,
+    state_words,
+    steps,
+)
+from app.tui.widgets.lines import Line, line, wrapped
+
+
+def order(each: OrderDetail | None, missing: str, width: int) -> list[Line]:
+    """Everything known of one order; `missing` says why it is not there."""
+    if each is None:
+        return wrapped(escape_untrusted(missing) or "reading", width, "error" if missing else "dim")
+    row, terms, trade = each.row, each.terms, each.trade
+    lines = wrapped(escape_untrusted(order_words(row)), width, "title")
+    if row.unknown:
+        lines += wrapped(f"UNKNOWN: {UNKNOWN}", width, "alarm")
+    lines += fact("state", state_words(row.state), width, "error" if row.unknown else "")
+    lines += fact("filled", f"{words.amount(row.filled)} of {words.amount(row.quantity)}", width)
+    lines += fact("kind", f"{row.kind}{', only reduces' if terms['reduce_only'] else ''}", width)
+    lines += fact("module", row.module, width)
+    until = "until it is cancelled" if terms["expires_ms"] is None else f"until {words.clock(terms['expires_ms'])}"
+    lines += fact("rests", until, width)
+    lines += fact("sent until", words.clock(terms["valid_until_ms"]), width)
+    lines += fact("client id", row.client_id, width)
+    lines += fact("venue's id", each.venue_order_id or "none yet", width)
+    lines += fact("trade", f"{row.trade_id}, {state_words(trade.state)}", width)
+    if trade.why:
+        lines += fact("why", trade.why, width)
+    lines += heading("Events")
+    for event in each.events:
+        reason = f": {event.reason}" if event.reason else ""
+        filled = f", filled {words.amount(event.filled)}" if event.filled else ""
+        said = f"{words.clock(event.ts_ms)} {state_words(event.state)}{filled}{reason}  (journal {event.seq})"
+        lines += wrapped(escape_untrusted(said), width, "error" if event.state == "UNKNOWN" else "", "  ")
+    lines += [*heading("Fills"), *fill_lines(each.fills, width), *_permitted(each, width), *heading("Its trade took")]
+    lines += wrapped(steps(trade), width, "", "  ")
+    return [*lines, *fact("slippage", slippage(trade), width)]
+
+
+def _permitted(each: OrderDetail, width: int) -> list[Line]:
+    signed = each.trade.signed
+    if needs_no_text(each.row.role):
+        words_ = "By no text: a sale that only reduces, after an emergency stop, needs none."
+        return [*heading("Permitted"), *wrapped(words_, width, "label")]
+    if signed is None:
+        return [*heading("Permitted"), *wrapped("By nothing: no signature of its trade is on record.", width, "error")]
+    return [*heading("Permitted by this text"), line(), *signed_lines(signed, width)]

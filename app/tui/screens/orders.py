@@ -1,0 +1,134 @@
+"""The Orders screen: what lives first, then what has ended, the newest first; beside it one order in full."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from app import reports_orders
+from app.text import counted, escape_untrusted
+from app.tui import words
+from app.tui.screens import order_text
+from app.tui.screens.facts import UNKNOWN, state_words
+from app.tui.screens.history import History
+from app.tui.screens.paged import SIZE, Paged
+from app.tui.widgets.lines import Line, Lines, fit
+from app.tui.widgets.table import Column, Row
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from textual.widget import Widget
+
+    from app.reports_orders import OrderDetail, OrderPage, OrderRow
+
+COLUMNS: Final = (
+    Column("updated", 14, rank=1),
+    Column("state", 13),
+    Column("side", 4),
+    Column("quantity", 9, right=True),
+    Column("instrument", 11),
+    Column("price", 11, right=True),
+    Column("role", 7),
+    Column("filled", 9, right=True, rank=2),
+    Column("module", 12, rank=3),
+    Column("id", 8, rank=4),
+)
+
+
+def order_row(each: OrderRow) -> Row:
+    """One order; one in doubt is loud from end to end."""
+    ended = "" if each.live else "dim"
+    return Row(
+        each.client_id,
+        (
+            (words.clock(each.updated_ms), "dim"),
+            (state_words(each.state), "error" if each.unknown else "ok" if each.live else "dim"),
+            (each.side.upper(), ("up" if each.side == "buy" else "down") if each.live else "dim"),
+            (words.amount(each.quantity), ended),
+            (escape_untrusted(each.symbol), "title" if each.live else ""),
+            ("market" if each.price is None else words.amount(each.price), ended),
+            (each.role, ended),
+            (words.amount(each.filled), ended),
+            (escape_untrusted(each.module), "label"),
+            (each.client_id[:8], "dim"),
+        ),
+        base="alarm" if each.unknown else "",
+    )
+
+
+class _Doubt(Lines):
+    """One line while orders are in doubt, whatever the filter."""
+
+    DEFAULT_CSS = "_Doubt { height: 1; display: none; } _Doubt.-some { display: block; }"
+
+    def __init__(self) -> None:
+        super().__init__(id="doubt")
+        self.count = 0
+
+    def content(self, width: int, height: int) -> list[Line]:  # noqa: ARG002 -- one line
+        """How many, and what that means."""
+        return [Line(((fit(f" {counted(self.count, 'order')} UNKNOWN: {UNKNOWN}", width), ""),), "alarm")]
+
+
+class OrdersView(Paged):
+    """Orders."""
+
+    name_shown = "Orders"
+    topic = "orders"
+    SCOPED_CSS = False
+    columns = COLUMNS
+    list_id = "orders"
+    choices = tuple(reports_orders.STATES)
+
+    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 -- Textual's name
+        super().__init__(id=id)
+        self._detail: History[str, OrderDetail | None] = History(self, reports_orders.detail)
+
+    def history(self) -> History[Any, Any]:
+        """Pages of orders."""
+        return History(self, reports_orders.page)
+
+    def wanted(self) -> reports_orders.Wanted:
+        """By state and text."""
+        return reports_orders.Wanted(self.choice, self.text, self.page, SIZE, self.newest)
+
+    def rows(self, found: OrderPage) -> list[Row]:
+        """As the table shows them."""
+        return [order_row(each) for each in found.rows]
+
+    def title(self, found: OrderPage) -> str:
+        """With how many there are."""
+        return f"Orders ({found.total:,})"
+
+    def nothing(self) -> str:
+        """Before the first order."""
+        return "No orders yet. Confirm a proposal to send one: 1, then Tab to the proposals, then Enter."
+
+    def above(self) -> Sequence[Widget]:
+        """What is in doubt."""
+        return [_Doubt()]
+
+    def hints(self) -> list[tuple[str, str]]:
+        """Of the focused pane."""
+        if self.detail.has_focus:
+            return [("Esc", "back")]
+        if not self.table.has_focus:
+            return [("Enter", "to the list"), ("Esc", "clear")]
+        return [("Enter", "detail"), ("f", f"filter: {self.choice}"), ("/", "find")]
+
+    def draw_more(self) -> None:
+        """The line of doubt, and the order under the cursor."""
+        doubt, found = self.query_one(_Doubt), self.pages.result
+        doubt.count = 0 if found is None else found.unknown
+        doubt.set_class(doubt.count > 0, "-some")
+        doubt.show()
+        if self.detail_seen() and self.table.cursor:
+            self._detail.want(self.table.cursor)
+
+    def document(self, width: int) -> list[Line]:
+        """The order under the cursor."""
+        cursor = self.table.cursor
+        if not cursor:
+            return []
+        known = self._detail.result if self._detail.wanted == cursor else None
+        return order_text.order(known, self._detail.words, width)
