@@ -150,12 +150,17 @@ def life(reader: Reader, trade_id: str) -> Life | None:
 
 
 _FACTS: Final = (
-    "SELECT e.seq, coalesce(o.role, 'order') || ' ' || e.to_state || "
-    "CASE e.filled WHEN '0' THEN '' ELSE ' ' || e.filled END AS words "
-    "FROM order_events e LEFT JOIN orders o ON o.client_id = e.client_id WHERE e.seq IN ({}) ORDER BY e.seq, e.rowid",
+    (
+        "SELECT e.seq, coalesce(o.role, 'order') || ' ' || e.to_state || "
+        "CASE e.filled WHEN '0' THEN '' ELSE ' ' || e.filled END AS words "
+        "FROM order_events e LEFT JOIN orders o ON o.client_id = e.client_id WHERE e.seq IN ({}) "
+        "ORDER BY e.seq, e.rowid"
+    ),
     "SELECT seq, side || ' ' || quantity || ' at ' || price AS words FROM fills WHERE seq IN ({}) ORDER BY seq, rowid",
-    "SELECT seq, key || ' ' || coalesce(old, '-') || ' to ' || coalesce(new, '-') AS words FROM config_changes "
-    "WHERE seq IN ({}) ORDER BY seq, rowid",
+    (
+        "SELECT seq, key || ' ' || coalesce(old, '-') || ' to ' || coalesce(new, '-') AS words FROM config_changes "
+        "WHERE seq IN ({}) ORDER BY seq, rowid"
+    ),
 )
 """What the hashed rows of journal rows say: orders, fills, settings."""
 

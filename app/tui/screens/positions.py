@@ -3,6 +3,7 @@ where the position under the cursor came from."""
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
 from textual import on
@@ -86,7 +87,7 @@ def _nearest(each: HeldView, role: str) -> str:
     exits = [pair for pair in zip(each.seen.exits, each.distances, strict=True) if pair[0].role == role]
     if not exits:
         return ""
-    exit_, far = min(exits, key=lambda pair: abs(pair[1] or 0))
+    exit_, far = min(exits, key=lambda pair: Decimal(0) if pair[1] is None else abs(pair[1]))
     more = f" +{len(exits) - 1}" if len(exits) > 1 else ""
     return f"{words.price(exit_.price, each.seen.tick)} {'?' if far is None else f'{far:+,f}'}bp{more}"
 
