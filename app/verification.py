@@ -11,9 +11,9 @@ from app.engine.clock import Clock
 from storage.database import Reader, reader
 from storage.journal import Finding, Head, head_of, read_mirror
 
-_COST: Final = {"signatures": 12}
-"""What a row of a part costs where one of the chain costs 1, as measured: a signature is recovered. For the time
-left, which a mere count of rows would promise far too early: the dear part comes last."""
+_COST: Final = {"signatures": 16, "orders": 2}
+"""What a row of a part costs where one of the chain costs 1, as measured: a signature is recovered, a text parsed. For
+the time left, which a mere count of rows would promise far too early: the dear parts come last."""
 
 
 @dataclass(frozen=True, slots=True)

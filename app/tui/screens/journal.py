@@ -195,6 +195,10 @@ class JournalView(Paged):
             self._job.cancel()
             self._job, self._shows = None, "row"
 
+    def on_unmount(self) -> None:
+        """This screen is gone; the engine may go on under another one."""
+        self.leave()
+
     def _verdict(self) -> tuple[str, str]:
         if self._job is not None:
             return journal_text.progress_words(self._job.progress()), "warn"
