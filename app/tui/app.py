@@ -142,7 +142,7 @@ class Terminal(App[int]):
         return [*own, ("?", "help"), ("P", "pause all"), ("!", "STOP"), ("q", "quit")]
 
     def tick(self) -> None:
-"""Look at the engine and draw what changed, on the screen that is in front; not while it is taken down. An
+        """Look at the engine and draw what changed, on the screen that is in front; not while it is taken down. An
         engine that was told to stop from outside (a signal, `countersign stop`, a terminal that was closed) takes the
         screen with it."""
         if not self.is_running:

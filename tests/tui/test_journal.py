@@ -220,3 +220,11 @@ async def test_jobs_beside_the_loop_that_overlap_leave_the_interpreter_as_it_was
     second.set()
     await two
     assert sys.getswitchinterval() == before
+
+
+async def test_the_palette_s_way_to_verify(tmp_path: Path) -> None:
+    async with terminal(tmp_path) as seat:
+        await bought(seat)
+        assert seat.app.current == "trade"
+        seat.app.do.verify_journal()
+        await seat.until(lambda: seat.app.current == "journal" and "Verified: " in seat.text())
