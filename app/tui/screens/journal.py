@@ -151,8 +151,9 @@ class JournalView(Paged):
         return journal_text.row(known, missing, width)
 
     def row_marked(self) -> None:
-        """The detail follows the cursor."""
-        self._shows = "row"
+        """The detail follows a cursor that somebody moves, not one that new rows move."""
+        if self.table.has_focus:
+            self._shows = "row"
 
     def row_opened(self, key: str) -> None:
         """The life of its trade; of a row that has none, what it committed."""
