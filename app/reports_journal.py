@@ -13,8 +13,8 @@ from storage.database import Reader
 from storage.journal import head_of
 from storage.schema import HASHED
 
-KINDS: Final = ("all", "trade", "order", "config", "ledger", "stop")
-"""Filters by kind: what stands before its dot."""
+KINDS: Final = ("all", "trade", "order", "module", "risk", "config", "ledger", "stop")
+"""Filters by kind: what it begins with."""
 MOST_OF_A_LIFE: Final = 500
 """Rows of one trade that are read; the oldest."""
 _ENTITY_STATE: Final = {"trade": 1, "payload": 2, "reservation": 4}
@@ -100,7 +100,7 @@ def page(reader: Reader, wanted: JournalWanted) -> JournalPage:
     given: list[Any] = [newest]
     if wanted.kind != "all":
         where.append("substr(kind, 1, ?) = ?")
-        given += [len(wanted.kind) + 1, f"{wanted.kind}."]
+        given += [len(wanted.kind), wanted.kind]
     if wanted.text:
         where.append("instr(lower(kind || ' ' || subject), ?)")
         given.append(wanted.text.lower())

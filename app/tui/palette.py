@@ -56,8 +56,7 @@ def commands(app: Terminal) -> Iterator[Command]:
                 yield Command(f"Resume {seen.name}  (space)", seen.reason, act)
     for name, number in VIEWS.items():
         yield Command(f"Screen: {name.capitalize()}  ({number})", "show it", partial(do.show, name))
-    if desk is not None or host.over:
-        yield Command("Verify the journal  (v)", "on its screen; leaving that cancels it", do.verify_journal)
+    yield Command("Verify the journal  (v)", "on its screen; leaving that cancels it", do.verify_journal)
     yield Command("Screen: demo device  (9)", "what it shows, approve or refuse", do.device_dialog)
     yield Command("Jump to a pane  (Ctrl+O)", "letters on the panes", do.jump)
     for name in themes.NAMES:

@@ -14,6 +14,8 @@ async def send(seat: Seat, trade: Trade) -> None:
     """Confirm a waiting trade and approve it on the device."""
     assert seat.host.trader is not None
     demo = seat.host.trader.session.demo
+    seat.rig.pipeline.proposals.shown(trade.id)
+    seat.person.waits(1)
     seat.rig.pipeline.proposals.confirm(trade.id)
     await seat.until(lambda: demo.review is not None)
     demo.turn(100)
