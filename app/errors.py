@@ -8,6 +8,7 @@
         DatabaseInUse     3   a second trader on one database
       JournalError        1   the hash chain or a projection does not verify
       ClockError          3   time went backwards, or further than a rule allows
+      LoopStalled         1   a handler held the loop
       VenueError          1   a venue
         VenueRefused      3   the venue said no: definite, nothing happened
         VenueUnknown      1   no answer: maybe sent
@@ -123,6 +124,12 @@ class ClockError(CountersignError):
     exit_code = 3
     error_class = ErrorClass.SYSTEM
     severity = Severity.HIGH
+
+
+class LoopStalled(CountersignError):
+    """A handler held the loop that everything runs on."""
+
+    error_class = ErrorClass.SYSTEM
 
 
 class VenueError(CountersignError):

@@ -19,6 +19,7 @@ from app.engine.modules import Module
 from app.errors import VenueError
 from app.execution.control import ControlServer
 from app.execution.records import Trade
+from app.loop_guard import LoopGuard
 from app.market.events import MarketEvent, MarketSource, event_time
 from app.market.pace import Pacer, pace
 from app.money import ZERO, add, mul, to_text
@@ -75,6 +76,9 @@ class Trader:
         """Pause every module before the first event."""
         self.halted = ""
         """Why new trades stopped, or ""."""
+        self.guard: LoopGuard | None = None
+        """Watches loop and market; None in a replay at full speed."""
+        self.control: ControlServer | None = None
         self._stopping = False
         self._told_to_stop = asyncio.Event()
         self._opening: asyncio.Task[None] | None = None
@@ -99,7 +103,7 @@ class Trader:
             self._on_halt(self.session.desk.halted)
         socket = paths.socket_path(session.plan.db)
         paths.open_socket_dir(socket)
-        control = ControlServer(socket, handlers(self))
+        control = self.control = ControlServer(socket, handlers(self))
         try:
             self.position = self._resume_position()
             if not await self._unless_stopped(self.manager.start(self.position)):
@@ -107,6 +111,9 @@ class Trader:
             if self.begin_paused:
                 await self.manager.pause_all()
             await control.start()
+            if not session.plan.lockstep:
+                self.guard = LoopGuard(self, self._say)
+                self.guard.start()
             self._loops = [asyncio.create_task(self._deadline())]
             await self._trade()
             await self._wind_down()
@@ -117,6 +124,8 @@ class Trader:
             for loop in self._loops:
                 loop.cancel()
             await asyncio.gather(*self._loops, return_exceptions=True)
+            if self.guard is not None:
+                await self.guard.close()
             await control.close()
             await session.close(self._outcome)
         return self._outcome

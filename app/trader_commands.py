@@ -13,6 +13,7 @@ from app.execution.fatigue import Requirement
 from app.execution.proposals import Refusal
 from app.execution.ranking import Waiting
 from app.execution.records import Trade
+from app.health import health
 from app.ids import by_prefix
 from app.module_commands import module_handlers
 from app.money import to_text
@@ -33,6 +34,7 @@ def handlers(trader: Trader) -> Mapping[str, Handler]:
     commands = _Commands(trader)
     return {
         "status": commands.status,
+        "health": commands.health,
         "proposals": commands.proposals,
         "shown": commands.shown,
         "confirm": commands.confirm,
@@ -68,6 +70,10 @@ class _Commands:
             "writer_failed": writer.failed.what if writer.failed else "",
             "modules": [_stands(view) for view in trader.manager.views() if view.enabled],
         }
+
+    async def health(self, _: dict[str, Any]) -> dict[str, Any]:
+        """How the trader fares; what `app.health` says."""
+        return health(self._trader).document()
 
     async def proposals(self, _: dict[str, Any]) -> dict[str, Any]:
         """Most deserving first."""

@@ -27,6 +27,11 @@ class DeviceSession:
         self._thread = threading.Thread(target=self._run, name="device", daemon=True)
         self._thread.start()
 
+    @property
+    def alive(self) -> bool:
+        """The thread runs."""
+        return self._thread.is_alive()
+
     async def probe(self, deadline_s: float = _DEADLINE_S) -> DeviceInfo:
         """Probe on the device thread.
 

@@ -124,6 +124,11 @@ class Writer:
         """Entries that wait for the thread."""
         return self._queue.qsize()
 
+    @property
+    def alive(self) -> bool:
+        """The thread runs."""
+        return self._thread.is_alive()
+
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
         """Start the thread; answers come back to `loop`."""
         self._loop = loop

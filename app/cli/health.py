@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import argparse
-from typing import Any, Final
+from typing import Any
 
 from app.cli import context
 from app.errors import CountersignError
+from app.health import SERIOUS, size
 from storage.database import reader, trader_pid
-
-_ILL: Final = frozenset({"failed", "starved"})
-"""A slow module, or one that is not warm yet, does what it should."""
 
 
 def health(options: argparse.Namespace) -> int:
@@ -21,36 +19,53 @@ def health(options: argparse.Namespace) -> int:
     live: dict[str, Any] | None = None
     if pid is not None:
         try:
-            live = context.ask_trader(db, {"op": "status"}, timeout_s=2.0)
-            checks.append(("trader answers", True, f"market event {live['position']}"))
+            live = context.ask_trader(db, {"op": "health"}, timeout_s=2.0)
+            checks.append(("trader answers", True, f"market event {live['market']['position']}"))
         except CountersignError as error:
             checks.append(("trader answers", False, error.what))
     if live is not None and not options.live:
-        checks += _readiness(live)
+        checks += [(each["name"], each["passed"], each["detail"]) for each in live["checks"]]
     if not options.live and not options.ready:
         with reader(db) as data:
-            open_errors = data.value(
-                "SELECT count(*) FROM errors WHERE acknowledged_ms IS NULL AND severity IN ('HIGH', 'CRITICAL')"
-            )
+            open_errors = data.value(SERIOUS)
         checks.append(("no serious errors", open_errors == 0, f"{open_errors} not acknowledged"))
     healthy = all(passed for _, passed, _ in checks)
-    document = {"healthy": healthy, "checks": [{"name": n, "passed": p, "detail": d} for n, p, d in checks]}
-    context.emit(options, "health", document, [f"{'ok  ' if p else 'FAIL'}  {n:<20} {d}" for n, p, d in checks])
+    document = {
+        "healthy": healthy,
+        "checks": [{"name": n, "passed": p, "detail": d} for n, p, d in checks],
+        "trader": live,
+    }
+    lines = [f"{'ok  ' if p else 'FAIL'}  {n:<20} {d}" for n, p, d in checks]
+    if live is not None and not options.live and not options.ready:
+        lines += _numbers(live)
+    context.emit(options, "health", document, lines)
     return 0 if healthy else 1
 
 
-def _readiness(live: dict[str, Any]) -> list[tuple[str, bool, str]]:
-    modules = live["modules"]
-    ill = [f"{m['name']} {m['health']}: {m['health_words']}" for m in modules if m["health"] in _ILL]
-    ill += [f"{m['name']} unavailable: {m['reason']}" for m in modules if m["state"] == "registered"]
-    states = ", ".join(f"{m['name']} {m['state']}" for m in modules) or "none is enabled"
-    return [
-        ("database writes", not live["writer_failed"], live["writer_failed"] or f"{live['writer_queue']} queued"),
-        ("takes new trades", not live["halted"] and not live["stop_in_force"], live["halted"] or _stop(live)),
-        ("orders all known", live["unknown_orders"] == 0, f"{live['unknown_orders']} unknown"),
-        ("modules run", not ill, "; ".join(ill) or states),
-    ]
+def _numbers(live: dict[str, Any]) -> list[str]:
+    """What is measured, for reading; no number of these fails a check by itself."""
+    lag, market, machine = live["lag"], live["market"], live["machine"]
+    lines = []
+    if lag is not None and lag["samples"]:
+        lines.append(
+            f"loop lag    {_ms(lag['p50_us'])} / {_ms(lag['p99_us'])} / {_ms(lag['max_us'])} ms (p50, p99, max)"
+        )
+    lines += [f"slow        {each['worst_ms']} ms, {each['count']}x: {each['handler']}" for each in live["slow"][:5]]
+    if market["per_minute"] is not None:
+        lines.append(
+            f"market      {market['per_minute'] / 60:.1f} events/s, newest {market['silent_ms'] / 1000:.1f} s ago"
+        )
+    for each in live["feeds"]:
+        age = "no quote yet" if each["age_ms"] is None else f"{each['age_ms'] / 1000:.1f} s old"
+        fresh, oldest = "fresh" if each["fresh"] else "STALE", each["limit_ms"] / 1000
+        lines.append(f"feed        {each['symbol']:<12} {fresh}, {age}, oldest traded on {oldest:.0f} s")
+    memory = "unknown" if machine["memory"] is None else size(machine["memory"])
+    lines.append(
+        f"machine     memory {memory}, database {size(machine['database'])} + log {size(machine['wal'])}, "
+        f"journal row {machine['journal_seq']}"
+    )
+    return lines
 
 
-def _stop(live: dict[str, Any]) -> str:
-    return "the emergency stop is in force" if live["stop_in_force"] else "yes"
+def _ms(micros: int) -> str:
+    return f"{micros / 1000:.1f}"

@@ -52,6 +52,11 @@ class ControlServer:
         finally:
             os.umask(mask)
 
+    @property
+    def listening(self) -> bool:
+        """Commands can arrive."""
+        return self._server is not None and self._server.is_serving() and self._path.exists()
+
     async def close(self) -> None:
         """Stop listening, remove the socket, end who has asked nothing yet, let answers on their way arrive."""
         if self._server is not None:

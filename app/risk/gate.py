@@ -36,9 +36,9 @@ from app.risk.room import fits
 from app.risk.words import seconds, shown
 from app.text import counted
 from storage.decimals import CONTEXT
-from strategies.model import InstrumentKind, Intent, Side
+from strategies.model import InstrumentKind, Intent, Quote, Side
 
-__all__ = ["RULES", "Rule", "check"]
+__all__ = ["RULES", "Rule", "check", "oldest_quote_ms"]
 
 _remainder: Final = CONTEXT.remainder  # exact: traps instead of rounding
 _BUY: Final = Side.BUY  # a global is cheaper than an attribute of the enum; the same goes for ZERO against 0
@@ -139,16 +139,17 @@ def _clock(intent: Intent, state: RiskState, _limits: Limits) -> Breach | None:
     return f"The {what} of {intent.symbol} is {number} s ahead of the clock; the limit is 0 s.", number, "0"
 
 
+def oldest_quote_ms(quote: Quote, bar_ms: int, limits: Limits) -> int:
+    """The age up to which `quote` is traded on: one made from bars (of `bar_ms`) counts until the next bar is due."""
+    return max(limits.quote_age_ms, bar_ms) if quote.synthetic else limits.quote_age_ms
+
+
 def _quote_age(intent: Intent, state: RiskState, limits: Limits) -> Breach | None:
     quote = state.quote
     assert quote is not None
-    age_ms, limit_ms = state.now_ms - quote.ts_ms, limits.quote_age_ms
+    age_ms, limit_ms = state.now_ms - quote.ts_ms, oldest_quote_ms(quote, state.bar_ms, limits)
     if age_ms <= limit_ms:
         return None
-    if quote.synthetic and state.bar_ms > limit_ms:
-        limit_ms = state.bar_ms
-        if age_ms <= limit_ms:
-            return None
     number, limit = seconds(age_ms), seconds(limit_ms)
     return f"The quote of {intent.symbol} is {number} s old; the limit is {limit} s.", number, limit
 

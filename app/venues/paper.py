@@ -137,6 +137,11 @@ class PaperVenue:
             )
         return await self._call({"op": "hello", "settings": settings_out(self._settings)})
 
+    @property
+    def connected(self) -> bool:
+        """Requests can be sent."""
+        return self._link is not None and self._link.writable
+
     async def ready(self) -> None:
         """Show the market that was kept back; again when events came meanwhile."""
         while self._unsent:
