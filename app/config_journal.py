@@ -15,7 +15,7 @@ from app.execution.desk import Desk
 from app.risk.model import Limits
 
 _IN_MINUTES: Final = {"cool_down_ms": "cool_down_min", "error_window_ms": "error_window_min"}
-_LIMITS: Final = {f"risk.{_IN_MINUTES.get(field.name, field.name)}": field.name for field in fields(Limits)}
+LIMITS: Final = {f"risk.{_IN_MINUTES.get(field.name, field.name)}": field.name for field in fields(Limits)}
 """Settings key and field of each limit of the gate."""
 
 _Change = tuple[str, str | None, str | None, str]
@@ -42,6 +42,11 @@ class ConfigJournal:
         ]
         self.version = int(remembered.get("config_version", 0)) + bool(self._changes)
 
+    @property
+    def in_force(self) -> Mapping[str, str]:
+        """Canonical text of every setting that this session trades by."""
+        return self._in_force
+
     async def record(self, desk: Desk, facts: Mapping[str, str]) -> None:
         """Journal what changed since the last start; `facts` are remembered beside it."""
         if self._changes:
@@ -61,11 +66,11 @@ class ConfigJournal:
 
     async def _tighten(self, desk: Desk, new: Loaded) -> list[str]:
         wanted, old = flatten(new.settings), dict(self._in_force)
-        keys = [key for key in sorted(_LIMITS) if is_tightening(old[key], wanted[key], key)]
+        keys = [key for key in sorted(LIMITS) if is_tightening(old[key], wanted[key], key)]
         if not keys:
             return []
         limits = new.settings.risk.limits()
-        desk.configure(replace(desk.configured, **{_LIMITS[key]: getattr(limits, _LIMITS[key]) for key in keys}))
+        desk.configure(replace(desk.configured, **{LIMITS[key]: getattr(limits, LIMITS[key]) for key in keys}))
         version, in_force = self.version + 1, self._in_force | {key: wanted[key] for key in keys}
         changes: list[_Change] = [(key, old[key], wanted[key], new.sources[key]) for key in keys]
         await self._write(desk, version, in_force, changes, {})

@@ -6,10 +6,9 @@ import argparse
 
 from app.cli import context, streams
 from app.errors import ConfigError, CountersignError, SafetyError, UsageError
+from app.settings_change import WORD, consider, judge, write
 from storage.database import trader_pid
 from storage.faults import StorageFault
-
-WORD = "LOOSEN"
 
 
 def config(options: argparse.Namespace) -> int:
@@ -39,7 +38,7 @@ def config(options: argparse.Namespace) -> int:
 def _check(options: argparse.Namespace) -> int:
     try:
         loaded = context.settings(options)
-        doubts = context.judge(loaded)
+        doubts = judge(loaded)
     except ConfigError as error:  # whose next step is this very command
         raise ConfigError(error.code, error.what, next_step="Correct this and check again.") from error
     for doubt in doubts:
@@ -50,25 +49,18 @@ def _check(options: argparse.Namespace) -> int:
 
 
 def _set(options: argparse.Namespace) -> int:
-    from app.config.edit import set_value  # noqa: PLC0415 -- only here
-    from app.config.load import load  # noqa: PLC0415 -- same
-    from app.config.tree import flatten, is_tightening  # noqa: PLC0415 -- same
-
     if options.key is None or options.value is None:
         raise UsageError(
             "config.set", "Which setting, and which value? For example: countersign config set risk.position 20"
         )
     loaded = context.settings(options)
-    file = load(loaded.path if loaded.path.exists() else None, {}, {})  # what an env variable covers up must not count
-    new = load(loaded.path if loaded.path.exists() else None, {}, {options.key: options.value})
-    for doubt in context.judge(new):  # before the word is asked for
+    change = consider(loaded.path, options.key, options.value)
+    for doubt in change.doubts:  # before the word is asked for
         context.note(doubt)
-    old_value, new_value = flatten(file.settings).get(options.key), flatten(new.settings).get(options.key)
-    loosens = is_tightening(str(old_value), str(new_value), options.key) is False
-    prompt = f"{options.key}: {old_value} -> {new_value} loosens a limit. Type {WORD} and Enter: "
-    if loosens and streams.typed_line(prompt) != WORD:
+    prompt = f"{options.key}: {change.old} -> {change.new} loosens a limit. Type {WORD} and Enter: "
+    if change.loosens and streams.typed_line(prompt) != WORD:
         raise SafetyError("config.kept", "Nothing was changed.")
-    old, value = set_value(loaded.path, options.key, options.value, context.judge)
+    old, value = write(change)
     now = _in_force(options)
     holds = "It holds now" if options.key in now else "It holds from the next start"
     lines = [f"{options.key}: {old} -> {value} in {loaded.path}. {holds} and is journaled then."]

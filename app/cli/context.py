@@ -8,7 +8,7 @@ import os
 import socket
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from app import paths
 from app.cli import streams
@@ -19,16 +19,12 @@ from storage.database import reader, trader_pid
 from storage.faults import OtherProfile, StorageFault
 from storage.identity import check_profile
 
-if TYPE_CHECKING:
-    from app.config.load import Loaded
-
 __all__ = [
     "PROFILES",
     "ask_trader",
     "database",
     "database_named",
     "emit",
-    "judge",
     "note",
     "overrides",
     "profile_named",
@@ -37,7 +33,7 @@ __all__ = [
     "settings",
 ]
 
-_QUESTIONS: Final = frozenset({"status", "proposals", "modules", "risk", "ticket_preview", "shown"})
+_QUESTIONS: Final = frozenset({"status", "health", "proposals", "modules", "risk", "ticket_preview", "shown"})
 """Commands to the trader that can cause nothing to be sent."""
 
 _LAST: Final = "last-database"
@@ -90,34 +86,6 @@ def remember_database(db: Path) -> None:
         part.rename(folder / _LAST)
     except (OSError, CountersignError):
         note(f"{paths.data_dir()} can not be written, so other commands need: --db {db}")
-
-
-def judge(loaded: Loaded) -> list[str]:
-    """What a session would refuse beyond the schema: modules, their parameters, the practice market's bars.
-
-    Returns:
-        What it would accept and a trader hardly means.
-
-    Raises:
-        ConfigError, UsageError: in the words of `run`.
-    """
-    from app.engine.registry import resolve  # noqa: PLC0415 -- imports the modules
-    from app.market.naming import parse_timeframe  # noqa: PLC0415 -- with it
-    from app.market.practice import PracticeSource  # noqa: PLC0415 -- with it
-
-    modules, market = resolve(loaded), loaded.settings.market
-    source = PracticeSource(market.seed, start_ms=0, timeframe_ms=parse_timeframe(market.timeframe))
-    known = {"*", *(instrument.symbol for instrument in source.instruments)}
-    doubts = [
-        f"modules.{name} is enabled and unavailable, so a session runs without it: {why}"
-        for name, why in modules.unavailable.items()
-    ]
-    return doubts + [
-        f"modules.{each.name}.instruments = {', '.join(each.settings.instruments)}: the practice market has none of "
-        "these, so the module trades in a replay only"
-        for each in modules.ready
-        if not known & set(each.settings.instruments)
-    ]
 
 
 def emit(options: argparse.Namespace, schema: str, document: dict[str, Any], lines: Iterable[str]) -> None:

@@ -15,6 +15,7 @@ from app import paths
 from app.cli import context
 from app.engine.clock import WallClock
 from app.errors import CountersignError
+from app.settings_change import judge
 from storage.database import reader
 from storage.faults import StorageFault
 
@@ -85,7 +86,7 @@ def _sync(folder: Path) -> _Check:
 def _settings(options: argparse.Namespace) -> _Check:
     try:
         loaded = context.settings(options)
-        doubts = context.judge(loaded)
+        doubts = judge(loaded)
     except CountersignError as error:
         return "settings", "FAIL", error.what.splitlines()[0]
     if doubts:

@@ -20,7 +20,14 @@ if TYPE_CHECKING:
     from app.config.load import Loaded
 
 
-def set_value(path: Path, key: str, text: str, check: Callable[[Loaded], object] = lambda _: None) -> tuple[str, str]:
+def set_value(
+    path: Path,
+    key: str,
+    text: str,
+    check: Callable[[Loaded], object] = lambda _: None,
+    *,
+    expected: str | None = None,
+) -> tuple[str, str]:
     """Set `key` to `text` (its canonical or any accepted form, without quotes) in the file at `path`.
 
     The file is made where absent. A link is followed, so a file kept elsewhere stays there; the result is 0600. Two
@@ -28,6 +35,7 @@ def set_value(path: Path, key: str, text: str, check: Callable[[Loaded], object]
 
     Args:
         check: what the schema can not judge (a module's own parameters); raises a `ConfigError` of its own.
+        expected: the canonical text that the change was judged against; another one there now is refused.
 
     Returns:
         The canonical text before (of file and defaults) and after.
@@ -50,6 +58,9 @@ def set_value(path: Path, key: str, text: str, check: Callable[[Loaded], object]
         if unread:
             raise problems.refuse(unread)
         before = load.combine(path, sources.parse(path, content))
+        old_text = tree.flatten(before.settings).get(key, "")
+        if expected is not None and old_text != expected:
+            raise _changed(path, key, old_text, expected)
         # Judged as the command line first, so that the message names what was typed and not the file.
         after = load.combine(path, sources.parse(path, content), change)
         check(after)
@@ -59,7 +70,7 @@ def set_value(path: Path, key: str, text: str, check: Callable[[Loaded], object]
         if written.settings != after.settings:
             raise _by_hand(path, key)
         _replace(real, edited)
-    return tree.flatten(before.settings).get(key, ""), new_text
+    return old_text, new_text
 
 
 def _edit(document: str, parts: tuple[str, ...], value: object) -> bytes:
@@ -92,6 +103,15 @@ def _without(tree: dict[str, Any], parts: tuple[str, ...]) -> dict[str, Any]:
     if len(parts) > 1 and isinstance(below, dict) and (kept := _without(below, parts[1:])):
         rest[parts[0]] = kept
     return rest
+
+
+def _changed(path: Path, key: str, now: str, expected: str) -> ConfigError:
+    return ConfigError(
+        "config.changed",
+        f"{escape_untrusted(str(path))}: {key} is {now or 'not set'} now, and was {expected or 'not set'} when the "
+        "change was looked at: somebody else changed it.",
+        next_step="Nothing was changed. Look at it again.",
+    )
 
 
 def _by_hand(path: Path | None, key: str) -> ConfigError:

@@ -349,6 +349,15 @@ class LogSettings(Section):
     )
 
 
+class TerminalSettings(Section):
+    """How the screen looks. The terminal reads these two before anything else loads: `app.tui.looks`."""
+
+    theme: Literal["dark", "midnight", "light", "colour-blind", "ansi"] = Field(
+        default="dark", description="colours; ansi takes the terminal's own"
+    )
+    ascii: bool = Field(default=False, description="plain ASCII characters, as with --ascii")
+
+
 def _modules() -> dict[str, ModuleSettings]:
     return {name: ModuleSettings(enabled=True, allocation=Decimal(1000)) for name in ("mean_reversion", "momentum")}
 
@@ -371,6 +380,7 @@ class Settings(Section):
     signer: Signer = Field(default_factory=Signer)
     metrics: Metrics = Field(default_factory=Metrics)
     log: LogSettings = Field(default_factory=LogSettings)
+    terminal: TerminalSettings = Field(default_factory=TerminalSettings)
 
     @model_validator(mode="after")
     def _allocated_within_capital(self) -> Settings:

@@ -198,6 +198,12 @@ def is_tightening(old: str, new: str, key: str) -> bool | None:
         return False  # a limit that was not there, or is gone: nothing says that it is tighter now
 
 
+def is_limit(key: str) -> bool:
+    """Whether making this setting looser needs the trader's typed word."""
+    leaf = find(tuple(key.split(".")))
+    return leaf is not None and leaf.pattern in _TIGHTER
+
+
 def _walk(model: type[BaseModel], prefix: Path) -> Iterator[Leaf]:
     for name, field in model.model_fields.items():
         yield from _expand((*prefix, name), field, field.description or "")

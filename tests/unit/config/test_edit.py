@@ -220,3 +220,12 @@ def test_any_layout_takes_any_change_or_stays_as_it_was(
         else:
             assert load(path, {}, {}).settings == expected
             assert all(comment in path.read_text() for comment in comments)
+
+
+def test_a_change_that_was_judged_against_another_value_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "c.toml"
+    file.write_text('[risk]\nposition = "20"\n', encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"risk.position is 20 now, and was 10 when"):
+        set_value(file, "risk.position", "15", expected="10")
+    assert file.read_text(encoding="utf-8") == '[risk]\nposition = "20"\n'
+    assert set_value(file, "risk.position", "15", expected="20") == ("20", "15")
