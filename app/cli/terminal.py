@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app.cli import asked
@@ -11,6 +13,7 @@ from app.errors import UsageError
 
 if TYPE_CHECKING:
     from app.launch import Launch
+    from app.tui.looks import Look
 
 
 def terminal(options: argparse.Namespace) -> int:
@@ -24,11 +27,12 @@ def terminal(options: argparse.Namespace) -> int:
         )
     from app.tui.run import run  # noqa: PLC0415 -- textual, 0.4 s
 
-    wanted = asked.request(options, attended=True)
+    wanted, look = asked.request(options, attended=True), _look(options)
     return run(
         wanted,
         first_run=_first(wanted.db, options),
-        ascii_only=options.ascii,
+        ascii_only=options.ascii or look.ascii_only,
+        theme=look.theme,
         on_open=_opened,
     )
 
@@ -37,6 +41,16 @@ def _opened(start: Launch) -> None:
     from app.cli.context import remember_database  # noqa: PLC0415 -- sqlite behind it, after the first frame
 
     remember_database(start.db)
+
+
+def _look(options: argparse.Namespace) -> Look:
+    """Theme and characters, from where the settings will be read."""
+    from app import paths  # noqa: PLC0415 -- platformdirs
+    from app.tui.looks import chosen  # noqa: PLC0415 -- with the terminal
+
+    named = options.config or os.environ.get("COUNTERSIGN_CONFIG")
+    flags = dict(text.split("=", 1) for text in options.overrides if "=" in text)
+    return chosen(Path(named) if named else paths.config_file(), os.environ, flags)
 
 
 def _first(named: object, options: argparse.Namespace) -> bool:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from app.errors import CountersignError
 from app.text import counted, escape_untrusted
-from app.tui.host import Stage
+from app.tui.host import Stage, aside
 from storage.faults import StorageFault
 
 if TYPE_CHECKING:
@@ -240,6 +240,28 @@ class Actions:
         view = self._app.view
         if view is not None:
             self._app.push_screen(JumpDialog(view))
+
+    def choose_look(self, key: str, text: str) -> None:
+        """Change a setting of section ``terminal``: on the screen at once, in the file for the next time."""
+        self.look_at_once(key, text)
+        self._app.keep(self._save_look(key, text))
+
+    def look_at_once(self, key: str, text: str) -> None:
+        """What a setting of section ``terminal`` means for this screen."""
+        if key == "terminal.theme":
+            self._app.wear(theme=text)
+        elif key == "terminal.ascii":
+            self._app.wear(ascii_only=text == "true")
+
+    async def _save_look(self, key: str, text: str) -> None:
+        from app.settings_change import consider, write  # noqa: PLC0415 -- when it is wanted
+
+        request = self._app.host.request
+        try:
+            await aside(lambda: write(consider(request.settings().path, key, text)))
+        except CountersignError as error:
+            words = f"Not in the settings file: {escape_untrusted(str(error))}"
+            self._app.notify(words, severity="warning", timeout=10)
 
     def command(self, op: str, **request: Any) -> None:
         """Ask the trader for something; what it refuses is said."""

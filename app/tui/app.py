@@ -31,7 +31,16 @@ TICK_S: Final = 0.25
 """Between two looks at the engine; each draws only what changed."""
 _NARROWEST, _LOWEST = 40, 8
 
-VIEWS: Final = {"trade": 1, "positions": 2, "orders": 3, "modules": 4, "risk": 5, "journal": 6}
+VIEWS: Final = {
+    "trade": 1,
+    "positions": 2,
+    "orders": 3,
+    "modules": 4,
+    "risk": 5,
+    "journal": 6,
+    "health": 7,
+    "settings": 8,
+}
 """The screens and their number keys."""
 
 
@@ -49,6 +58,7 @@ class Terminal(App[int]):
     COMMAND_PALETTE_BINDING = "ctrl+p"
     TITLE = "countersign"
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (120, "-wide"), (160, "-full")]  # noqa: RUF012 -- Textual's own declaration
+    VERTICAL_BREAKPOINTS = [(0, "-low"), (36, "-tall")]  # noqa: RUF012 -- Textual's own declaration
     CSS = """
     Screen { background: $background; color: $foreground; layers: base; }
     #body { width: 100%; height: 1fr; }
@@ -111,6 +121,17 @@ class Terminal(App[int]):
         boot.begin(self)
         if self._notice:
             self.notify(self._notice, severity="error", timeout=15)
+
+    def wear(self, *, theme: str | None = None, ascii_only: bool | None = None) -> None:
+        """Look otherwise from now on."""
+        if ascii_only is not None:
+            self._ascii, self.glyphs = ascii_only, glyphs.ASCII if ascii_only else glyphs.UNICODE
+            for screen in self.screen_stack:
+                screen.set_class(ascii_only, "-ascii")
+            self.set_class(ascii_only, "-ascii")
+        if theme is not None:
+            self.theme = theme
+        self.call_after_refresh(self.tick)
 
     # -- what every screen shows ------------------------------------------------------------------------------------
 

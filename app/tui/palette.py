@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from app.tui import themes
 
 if TYPE_CHECKING:
     from app.tui.app import Terminal
+
+
+_KEPT: Final = "now, and in the settings file"
 
 
 class Command(NamedTuple):
@@ -61,9 +64,10 @@ def commands(app: Terminal) -> Iterator[Command]:
     yield Command("Jump to a pane  (Ctrl+O)", "letters on the panes", do.jump)
     for name in themes.NAMES:
         if name != app.theme:
-            yield Command(
-                f"Theme: {name}", "colours of the screen, until you quit", partial(setattr, app, "theme", name)
-            )
+            yield Command(f"Theme: {name}", _KEPT, partial(do.choose_look, "terminal.theme", name))
+    plain = app.has_class("-ascii")
+    name, wanted = ("Unicode characters", "false") if plain else ("Plain ASCII characters", "true")
+    yield Command(name, _KEPT, partial(do.choose_look, "terminal.ascii", wanted))
     yield Command("Help  (?)", "keys of this screen", do.help)
     if host.over:
         yield Command("Start the engine again  (R)", "after it stopped", host.start)

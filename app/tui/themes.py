@@ -16,6 +16,24 @@ DEFAULT: Final = "dark"
 
 _ROLES: Final = ("dim", "title", "key", "up", "down", "ok", "warn", "error", "cursor", "alarm", "mode", "label")
 
+_ANSI_VARIABLES: Final = {
+    "ansi-background": "ansi_black",
+    "ansi-foreground": "ansi_white",
+    "border-blurred": "ansi_bright_black",
+    "block-cursor-background": "ansi_white",
+    "block-cursor-foreground": "ansi_black",
+    "foreground-disabled": "ansi_bright_black",
+    "input-cursor-background": "ansi_white",
+    "input-cursor-foreground": "ansi_black",
+    "input-cursor-text-style": "none",
+    "input-selection-background": "ansi_bright_blue",
+    "input-selection-foreground": "ansi_black",
+    "screen-selection-background": "ansi_bright_blue",
+    "screen-selection-foreground": "ansi_black",
+    "surface-active": "ansi_default",
+}
+"""What Textual works out from real colours for the other themes, and its own style sheets need."""
+
 _LOOKS: Final[dict[str, tuple[Theme, dict[str, str]]]] = {
     "dark": (
         Theme("dark", primary="#5b8db8", foreground="#d8dee6", background="#11151a", surface="#161b22", dark=True),
@@ -92,7 +110,10 @@ _LOOKS: Final[dict[str, tuple[Theme, dict[str, str]]]] = {
             foreground="ansi_default",
             background="ansi_default",
             surface="ansi_default",
+            panel="ansi_default",
+            boost="ansi_default",
             ansi=True,
+            variables=_ANSI_VARIABLES,
         ),
         {
             "dim": "bright_black",

@@ -17,13 +17,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column. Width 0 takes what is left; when there is too little room, columns of the highest `rank` go first
-    (rank 0 stays)."""
+    """One column. Width 0 takes what is left, at least `least`; when there is too little room, columns of the highest
+    `rank` go first (rank 0 stays)."""
 
     title: str
     width: int
     right: bool = False
     rank: int = 0
+    least: int = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +177,7 @@ class Table(Lines, can_focus=True):
     def _fitting(self, width: int) -> list[tuple[int, Column, int]]:
         """Number, column and width of those that have room."""
         chosen = list(enumerate(self._columns))
-        while len(chosen) > 1 and sum((column.width or 8) + 1 for _, column in chosen) > width + 1:
+        while len(chosen) > 1 and sum((column.width or column.least) + 1 for _, column in chosen) > width + 1:
             rank = max(column.rank for _, column in chosen)
             if rank == 0:
                 break
