@@ -30,8 +30,7 @@ def set_value(
 ) -> tuple[str, str]:
     """Set `key` to `text` (its canonical or any accepted form, without quotes) in the file at `path`.
 
-    The file is made where absent. A link is followed, so a file kept elsewhere stays there; the result is 0600. Two
-    changes at once wait for one another.
+    The file is made where absent, a link followed; the result is 0600. Two changes at once wait for one another.
 
     Args:
         check: what the schema can not judge (a module's own parameters); raises a `ConfigError` of its own.
@@ -57,8 +56,7 @@ def set_value(
         content, unread = sources.read_file(real) if os.path.lexists(real) else (b"", [])
         if unread:
             raise problems.refuse(unread)
-        before = load.combine(path, sources.parse(path, content))
-        old_text = tree.flatten(before.settings).get(key, "")
+        old_text = tree.flatten(load.combine(path, sources.parse(path, content)).settings).get(key, "")
         if expected is not None and old_text != expected:
             raise _changed(path, key, old_text, expected)
         # Judged as the command line first, so that the message names what was typed and not the file.

@@ -76,7 +76,7 @@ async def test_an_error_is_read_whole_and_acknowledged_by_a(tmp_path: Path, size
         await _to(seat, "errors")
         seat.desk.record_error(VenueUnknown("paper.lost", "An answer\x1b[31m was lost on its way."), "abc123")
         await _shows(seat, "paper.lost" if size == WIDE_SCREEN else "An answer")
-        assert " new)" in seat.text()
+        await _shows(seat, " new)")
         (number,) = seat.host.trader.session.reader.rows("SELECT id FROM errors WHERE code = 'paper.lost'")  # type: ignore[union-attr]  # it runs
         _table(seat, "errors").mark(str(number["id"]))
         await seat.press("enter")
@@ -135,6 +135,7 @@ async def test_the_log_is_shown_newest_first_with_a_level(tmp_path: Path) -> Non
 
 async def test_without_an_engine_it_says_so(tmp_path: Path) -> None:
     async with terminal(tmp_path, WIDE_SCREEN, first_run=True) as seat:
+        await seat.until(lambda: hasattr(seat.app, "do"))
         seat.app.do.show("health")  # behind the question what to start
         await seat.look()
         words = " ".join(seat.app.screen_stack[0].query_one("#state", Reader).text_lines())
