@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from app.cli import context, streams
-from app.cli.config import WORD
 from app.errors import CountersignError, SafetyError, UsageError
 from app.money import ZERO, from_text, to_text
+from app.settings_change import WORD, judge
 from storage.database import reader, trader_pid
 
 _KEPT: Final = ("failed", "paused")
@@ -219,7 +219,7 @@ def _write(options: argparse.Namespace, db: Path, key: str, value: str) -> bool:
     found = {each.name: each for each in available()}
     if name not in found and options.action != "disable":
         raise UsageError("modules.unknown", f"{name} is not installed; installed are: {', '.join(found) or 'none'}.")
-    set_value(context.settings(options).path, key, value, context.judge)
+    set_value(context.settings(options).path, key, value, judge)
     third = name in found and found[name].third_party
     if third and options.action == "enable" and name in _stored(db):
         files = file_hash(found[name].package)

@@ -11,9 +11,7 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     PlainValidator,
     StringConstraints,
@@ -21,6 +19,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from app.config.section import Section, TerminalSettings
 from app.config.values import read_amount, read_param, read_speed
 from app.execution.fatigue import Fatigue
 from app.money import to_text, total
@@ -81,12 +80,6 @@ class Names(Mapping[str, V]):
 
     def __repr__(self) -> str:
         return repr(self._items)
-
-
-class Section(BaseModel):
-    """A table of the settings file: no unknown key, no silent conversion, no change after loading."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, validate_default=True)
 
 
 class InstrumentSettings(Section):
@@ -347,15 +340,6 @@ class LogSettings(Section):
     level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="least severe record written"
     )
-
-
-class TerminalSettings(Section):
-    """How the screen looks. The terminal reads these two before anything else loads: `app.tui.looks`."""
-
-    theme: Literal["dark", "midnight", "light", "colour-blind", "ansi"] = Field(
-        default="dark", description="colours; ansi takes the terminal's own"
-    )
-    ascii: bool = Field(default=False, description="plain ASCII characters, as with --ascii")
 
 
 def _modules() -> dict[str, ModuleSettings]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from app.config.schema import TerminalSettings
+from app.config.section import TerminalSettings
 from app.settings_change import WORD
 from app.tui import themes
 from app.tui.palette import commands
