@@ -7,8 +7,8 @@ from pathlib import Path
 
 from app.config.load import load
 from app.health import size
+from app.reports_settings import settings
 from app.snapshots import log
-from app.snapshots.settings import settings
 from app.tui.screens.settings_rows import matching
 
 

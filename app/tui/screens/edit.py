@@ -25,7 +25,7 @@ from app.tui.widgets.status import KeyLine, StatusLine
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from app.snapshots.settings import SettingView
+    from app.reports_settings import SettingView
 
 
 class _Words(Lines):

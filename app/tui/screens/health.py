@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from app.health import Health
+    from app.reports_troubles import Troubles
     from app.snapshots.log import LogLine
-    from app.snapshots.troubles import Troubles
 
 _LOG_LINES = 300
 _TABLES = (
@@ -146,8 +146,8 @@ class HealthView(Paned):
             return 0
 
     async def _read(self, db: Path, level: int) -> None:
+        from app.reports_troubles import troubles  # noqa: PLC0415 -- as above
         from app.snapshots.log import LEVELS, tail  # noqa: PLC0415 -- after the first frame
-        from app.snapshots.troubles import troubles  # noqa: PLC0415 -- as above
         from storage.database import reader  # noqa: PLC0415 -- as above
         from storage.faults import StorageFault  # noqa: PLC0415 -- as above
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Final
 
 from app.health import LEAST_FREE, Feed, Health, Part, size
+from app.reports_troubles import AlertView, ErrorView
 from app.snapshots.log import LogLine
-from app.snapshots.troubles import AlertView, ErrorView
 from app.text import escape_untrusted
 from app.tui import words
 from app.tui.screens.text import fact

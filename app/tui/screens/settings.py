@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from app.config.load import Loaded
-    from app.snapshots.settings import ConfigChange, SettingView
+    from app.reports_settings import ConfigChange, SettingView
 
 _READING = "Reading the settings."
 _NO_CHANGES = (
@@ -126,7 +126,7 @@ class SettingsView(Paned):
             self.app.keep(self._read(in_force))
 
     async def _read(self, in_force: Mapping[str, str] | None) -> None:
-        from app.snapshots.settings import changes, settings  # noqa: PLC0415 -- after the first frame
+        from app.reports_settings import changes, settings  # noqa: PLC0415 -- after the first frame
         from storage.database import reader  # noqa: PLC0415 -- as above
         from storage.faults import StorageFault  # noqa: PLC0415 -- as above
 

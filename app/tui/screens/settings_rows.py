@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Final
 
+from app.reports_settings import ConfigChange, SettingView
 from app.settings_change import WORD
-from app.snapshots.settings import ConfigChange, SettingView
 from app.text import counted, escape_untrusted
 from app.tui import words
 from app.tui.screens.text import fact
