@@ -109,12 +109,13 @@ def test_a_limit_rests_and_is_taken_back(cli: Cli, trader: Running) -> None:
 
 
 def test_a_module_s_position_is_closed_on_its_behalf(cli: Cli) -> None:
-    """A module that failed: its position is still closed by hand."""
+    """A module that failed, and is kept from buying again once it was restarted: its position is closed by hand."""
     trader = cli.trader(
         "--set", "modules.probe.params.fails_at=40", "--set", "modules.probe.params.hold=1000000",
         "--set", "modules.probe.instruments=AAA-USDT", "--auto-confirm",
     )  # fmt: skip
     until(lambda: rows(cli.db, "SELECT state FROM modules WHERE name = 'probe'") == [("failed",)], "the module failed")
+    assert cli("modules", "pause", "probe", "--db", cli.db).code == 0
     assert len(cli("positions", "--db", cli.db, "--json").document["positions"]) == 1
     result = cli("close", "--all", "--db", cli.db, "--json").document
     (close,) = result["closes"]

@@ -155,6 +155,13 @@ class Seat:
         await self.look()
         return trade
 
+    async def confirmed(self, trade: Trade) -> None:
+        """Read and confirmed by the core's own rules, without the dialog; until the device asks."""
+        self.rig.pipeline.proposals.shown(trade.id)
+        self.person.waits(1)
+        self.rig.pipeline.proposals.confirm(trade.id)
+        await self.until(lambda: self.dialog == "DeviceDialog")
+
     async def became(self, trade: Trade, *states: str) -> None:
         """Until the trade has come to one of these states, and its record to the disk."""
         await self.until(lambda: trade.state.value in states)

@@ -57,8 +57,7 @@ async def _go(seat: Seat, where: str) -> None:
         seat.app.do.read(trade.id)
         await seat.look()
     if where == "device":
-        seat.rig.pipeline.proposals.confirm(trade.id)
-        await seat.until(lambda: seat.dialog == "DeviceDialog")
+        await seat.confirmed(trade)
     if where == "help":
         await seat.press("?")
     if where == "word":
@@ -170,8 +169,7 @@ async def test_quitting_asks_when_something_waits_and_staying_is_the_default(tmp
 async def test_quit_and_come_back_and_all_is_where_it_was(tmp_path: Path) -> None:
     async with terminal(tmp_path, (160, 48)) as seat:
         trade = await seat.propose()
-        seat.rig.pipeline.proposals.confirm(trade.id)
-        await seat.until(lambda: seat.dialog == "DeviceDialog")
+        await seat.confirmed(trade)
         await seat.press(*["right"] * 12, "A")
         await seat.became(trade, "FILLED")
         held = [line for line in seat.text().splitlines() if "stop " in line and "BTC-USDT" in line]

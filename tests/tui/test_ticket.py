@@ -71,10 +71,7 @@ async def test_what_the_gate_denies_is_said_before_and_not_sent(tmp_path: Path) 
 async def test_a_position_is_closed_from_its_pane_and_from_no_other(tmp_path: Path) -> None:
     async with terminal(tmp_path, (160, 48)) as seat:
         trade = await seat.propose()
-        seat.rig.pipeline.proposals.shown(trade.id)
-        seat.person.waits(1)
-        seat.rig.pipeline.proposals.confirm(trade.id)
-        await seat.until(lambda: seat.dialog == "DeviceDialog")
+        await seat.confirmed(trade)
         await seat.press(*["right"] * 12, "A")
         await seat.became(trade, "FILLED")
         for pane in ("watch", "chart", "book", "proposals", "log"):
