@@ -5,10 +5,10 @@ BIN := $(VENV)/bin
 N ?= 200
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check
 
-.PHONY: run test check bench crash lock clean
+.PHONY: run test check bench crash screenshots lock clean
 
 run: .setup-run
-	$(BIN)/countersign run --headless --auto-confirm --speed 600 --for 60
+	$(BIN)/countersign
 
 check: .setup-dev
 	$(BIN)/ruff format --check .
@@ -21,6 +21,10 @@ test: .setup-dev .setup-system
 
 bench: .setup-dev .setup-system
 	$(BIN)/python -m tests.benchmarks
+
+# The pictures in the README, of the real terminal on the real engine.
+screenshots: .setup-dev
+	$(BIN)/python -m tests.tui.screenshots docs
 
 crash: .setup-dev .setup-system
 	$(BIN)/python -m tests.crash --kills $(N)

@@ -89,6 +89,7 @@ class Terminal(App[int]):
         self.current = ""
         self._ascii = ascii_only
         self._notice = notice
+        self._early: list[events.Key] = []
         self._tasks: set[asyncio.Task[Any]] = set()
         self.register_theme(themes.theme(theme))
         self.theme = theme
@@ -121,6 +122,8 @@ class Terminal(App[int]):
         boot.begin(self)
         if self._notice:
             self.notify(self._notice, severity="error", timeout=15)
+        for key in self._early:
+            self.post_message(key)
 
     def wear(self, *, theme: str | None = None, ascii_only: bool | None = None) -> None:
         """Look otherwise from now on."""
@@ -160,7 +163,7 @@ class Terminal(App[int]):
             return list(dialog())
         view = self.view
         own = [] if view is None or not view.is_mounted else view.hints()
-        return [*own, ("?", "help"), ("P", "pause all"), ("!", "STOP"), ("q", "quit")]
+        return [*own, ("?", "help"), ("1-9", "screens"), ("P", "pause all"), ("!", "STOP"), ("q", "quit")]
 
     def tick(self) -> None:
         """Look at the engine and draw what changed, on the screen that is in front; not while it is taken down. An
@@ -205,10 +208,14 @@ class Terminal(App[int]):
     @property
     def is_at_home(self) -> bool:
         """No dialog is open."""
-        return len(self.screen_stack) == 1 and hasattr(self, "do")
+        return len(self.screen_stack) == 1
 
     async def on_event(self, event: events.Event) -> None:
-        """`!` comes before everything: a text field would keep it, and a dialog its own keys."""
+        """`!` comes before everything: a text field would keep it, and a dialog its own keys. Keys that are faster than
+        the first screen wait for it."""
+        if isinstance(event, events.Key) and not hasattr(self, "do"):
+            self._early.append(event)
+            return
         if isinstance(event, events.Key) and event.character == "!" and not event.is_forwarded:
             self.action_emergency()
             return
@@ -218,13 +225,11 @@ class Terminal(App[int]):
         """The emergency stop, from anywhere, without a question: lifting it asks."""
         if not self.screen.query(StatusLine):
             self.pop_screen()  # the command palette has no room to say that it is in force
-        if hasattr(self, "do"):
-            self.do.emergency()
+        self.do.emergency()
 
     def action_help(self) -> None:
         """What can be done here."""
-        if hasattr(self, "do"):
-            self.do.help()
+        self.do.help()
 
     def action_pause_all(self) -> None:
         """No module takes new entries."""
@@ -237,9 +242,8 @@ class Terminal(App[int]):
 
         from app.tui import palette  # noqa: PLC0415 -- when it is wanted
 
-        if hasattr(self, "do"):
-            for each in palette.commands(self):
-                yield SystemCommand(each.title, each.text, each.act)
+        for each in palette.commands(self):
+            yield SystemCommand(each.title, each.text, each.act)
 
     def action_device(self) -> None:
         """The demo device's own screen."""
@@ -253,10 +257,7 @@ class Terminal(App[int]):
 
     def action_leave(self) -> None:
         """Quit; asks when something would be left behind."""
-        if hasattr(self, "do"):
-            self.do.leave()
-        else:
-            self.exit(0)
+        self.do.leave()
 
     def action_restart_engine(self) -> None:
         """Start an engine that stopped once more."""

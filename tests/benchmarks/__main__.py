@@ -25,6 +25,13 @@ TABLE: Final[dict[str, tuple[Row, ...]]] = {
         ("quote to verdict, ticks with an intent, p99", lambda f: f"{f['quote']['intents_p99_us']} us", "<= 50 us"),
     ),
     "help": (("countersign --help vs Python + argparse", lambda f: f"{f['ratio']}x", "<= 2x"),),
+    "terminal": (
+        ("first paint vs a bare textual application", lambda f: f"{f['first_paint_ratio']}x", "<= 1.15x"),
+        ("panels filled and first key answered, vs the same", lambda f: f"{f['panels_and_key_ratio']}x", "<= 1.6x"),
+        ("1,000 quotes a second, 160x48: CPU of a core", lambda f: f"{f['cpu_percent']} %", "<= 25 %"),
+        ("the same: loop lag p99", lambda f: f"{f['lag_p99_ms']} ms", "<= 30 ms"),
+        ("the same: keystroke to frame p99", lambda f: f"{f['key_to_frame_p99_ms']} ms", "<= 50 ms"),
+    ),
     "memory": (("memory growth of a long replay, per 10 hours", lambda f: f"{f['mb_per_10_hours']} MB", "<= 1 MB"),),
 }
 

@@ -4,6 +4,7 @@ the clock that watches the person too. Nothing sleeps and nothing waits for wall
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from decimal import Decimal
@@ -121,6 +122,7 @@ class Seat:
         assert self.host.trader is not None
         if self._rig is None or self._rig.session is not self.host.trader.session:
             self._rig = Rig(self.host.trader.session, [], [])
+            self._rig._numbers = itertools.count(1_000_000)  # the modules count their own intents from 1
         return self._rig
 
     async def running(self) -> None:

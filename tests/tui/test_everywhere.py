@@ -299,3 +299,22 @@ async def test_the_database_is_sound_after_a_session(tmp_path: Path) -> None:
         await asyncio.sleep(0)
     with sqlite3.connect(tmp_path / "a.db") as connection:
         assert connection.execute("SELECT outcome FROM runs").fetchall() == [("test ended",)]
+
+
+async def test_a_key_that_is_faster_than_the_first_screen_is_not_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host = Host(request(tmp_path), Hand())
+    app = Terminal(host)
+    begin = app._begin
+    monkeypatch.setattr(app, "_begin", lambda: None)  # the first frame is there, the first screen is not
+    async with app.run_test(size=SMALL) as pilot:
+        await pilot.press("!")
+        assert not paths.stop_file(tmp_path / "a.db").exists()
+        begin()
+        for _ in range(400):
+            if paths.stop_file(tmp_path / "a.db").exists():
+                break
+            await pilot.pause(0.005)
+        assert paths.stop_file(tmp_path / "a.db").exists()
+    await host.end("test ended")

@@ -19,7 +19,7 @@ class Dialog(ModalScreen[None]):
 
     SCOPED_CSS = False
     DEFAULT_CSS = """
-    Dialog { align: center middle; background: $background 60%; }
+    Dialog { align: center middle; background: $background; }
     Dialog .frame {
         width: 100%; height: 1fr; max-width: 110; max-height: 46; background: $surface; border: round $primary;
         padding: 0 1;

@@ -160,7 +160,15 @@ class PositionsView(Split):
         if self.detail.has_focus:
             return [("Esc", "back")]
         other = "open positions" if self.current == "trips" else "closed today"
-        return [("Enter", "detail"), ("Tab", other if self.narrow else "next pane")]
+        close = [] if self.current == "trips" else [("C", "close")]
+        return [("Enter", "detail"), *close, ("Tab", other if self.narrow else "next pane")]
+
+    def key_upper_c(self) -> None:
+        """Propose to close the position under the cursor; only while the open positions have the focus."""
+        table = self.query_one("#held", Table)
+        each = self._held.get(table.cursor)
+        if table.has_focus and each is not None:
+            self.app.do.close(each.seen.symbol, each.seen.module)
 
     # -- what it shows ----------------------------------------------------------------------------------------------
 

@@ -30,12 +30,12 @@ WATCH: Final = (
 
 PROPOSALS: Final = (
     Column("side", 4),
-    Column("quantity", 11, right=True),
+    Column("quantity", 10, right=True),
     Column("instrument", 12),
-    Column("worst price", 12, right=True, rank=1),
-    Column("value", 9, right=True, rank=2),
-    Column("edge", 7, right=True),
-    Column("left", 6, right=True),
+    Column("worst price", 11, right=True, rank=1),
+    Column("value", 8, right=True, rank=2),
+    Column("edge", 6, right=True),
+    Column("left", 5, right=True),
     Column("module", 14, rank=3),
     Column("why", 0, rank=4),
 )

@@ -1,0 +1,80 @@
+"""Pictures of the main screens for the README: `make screenshots`. The real terminal on the real engine, its market
+moved by hand, so that the same code gives the same pictures."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import sys
+import tempfile
+from pathlib import Path
+
+from tests.tui.harness import SMALL, WIDE_SCREEN, Seat, terminal
+
+_FONTS = re.compile(r"@font-face \{.*?\}\s*", re.DOTALL)
+EVENTS = 6_000
+"""Market events before the pictures: charts are full and a module has proposed."""
+
+
+async def main(folder: Path) -> None:
+    """Take them all."""
+    with tempfile.TemporaryDirectory() as scratch:
+        for name in ("XDG_DATA_HOME", "XDG_STATE_HOME", "XDG_CONFIG_HOME"):
+            os.environ[name] = f"{scratch}/{name}"
+        async with terminal(Path(scratch), WIDE_SCREEN, settings=_SETTINGS, events=EVENTS) as seat:
+            await _story(seat, folder)
+        async with terminal(Path(scratch), SMALL, settings=_SETTINGS, events=0, theme="light") as seat:
+            await seat.press("1")
+            _take(seat, folder / "small.svg")
+
+
+_SETTINGS = {
+    "risk.position": "10",
+    "risk.exposure": "50",
+    "risk.open_positions": "5",
+    "risk.daily_loss": "50",
+    "risk.asset_exposure": "20",
+    "risk.venue_exposure": "50",
+}
+
+
+async def _story(seat: Seat, folder: Path) -> None:
+    first = await seat.propose(quantity="0.00016")
+    seat.app.do.read(first.id)
+    await seat.look()
+    for _ in range(8):
+        await seat.press("pagedown")
+    seat.person.waits(1)
+    await seat.press("S")
+    await seat.until(lambda: seat.dialog == "DeviceDialog")
+    await seat.press("right", "right")
+    _take(seat, folder / "device.svg")
+    await seat.press(*["right"] * 12, "A")
+    await seat.became(first, "FILLED")
+    await seat.press("escape")
+    await seat.market(400)
+    waiting = await seat.propose("ETH-USDT", quantity="0.0033")
+    await seat.propose("SOL-USDT", quantity="0.06", module="mean_reversion")
+    seat.app.screen.query_one("#proposals").focus()
+    await seat.look()
+    _take(seat, folder / "trade.svg")
+    seat.app.do.read(waiting.id)
+    await seat.look()
+    _take(seat, folder / "confirm.svg")
+    await seat.press("escape")
+    for key, name in (("4", "modules"), ("5", "risk")):
+        await seat.press(key)
+        await seat.look()
+        _take(seat, folder / f"{name}.svg")
+
+
+def _take(seat: Seat, path: Path) -> None:
+    picture = seat.app.export_screenshot(title="countersign")
+    path.write_text(_FONTS.sub("", picture), encoding="utf-8")  # no page that shows it has to ask anybody for a font
+    print(path)
+
+
+if __name__ == "__main__":
+    Path(sys.argv[1]).mkdir(exist_ok=True)
+    asyncio.run(main(Path(sys.argv[1])))
