@@ -4,6 +4,7 @@ everywhere. What is heavy loads after the first frame."""
 from __future__ import annotations
 
 import asyncio
+import gc
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from textual import events
@@ -111,6 +112,8 @@ class Terminal(App[int]):
         self.call_after_refresh(self._begin)
 
     def _begin(self) -> None:
+        gc.freeze()  # what the first frame needed stays: no collection looks at it again
+        gc.enable()
         from app.tui import actions, boot  # noqa: PLC0415 -- after the first frame
 
         for name in themes.NAMES:

@@ -161,10 +161,12 @@ class Host:
         for module in _HEAVY:
             await aside(lambda name=module: importlib.import_module(name))  # type: ignore[misc]  # binds now, not at the loop's end
         from app import launch, logs  # noqa: PLC0415 -- loaded above, off this thread
+        from app.engine.registry import available  # noqa: PLC0415 -- as above
         from app.snapshots.market import BarHistory  # noqa: PLC0415 -- as above
 
         self.stage, self.words = Stage.OPENING, "reading the settings"
         self.launch = await aside(lambda: launch.prepare(self.request))
+        await aside(available)  # imports every installed module, another's too
         logs.configure(launch.log_folder(), self.launch.loaded.settings.log.level)
         self.history = BarHistory()
 
