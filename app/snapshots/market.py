@@ -6,11 +6,13 @@ from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Decimal
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from app.execution.desk import Desk
 from app.money import ZERO, add, div, mul, sub
 from strategies.model import Bar, Book
+
+if TYPE_CHECKING:
+    from app.execution.desk import Desk
 
 KEPT: Final = 240
 """Bars kept per instrument: more than the widest chart shows."""

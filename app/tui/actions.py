@@ -58,6 +58,15 @@ class Actions:
             app.call_after_refresh(made.enter)
         app.call_after_refresh(app.tick)
 
+    def take_back(self, client_id: str) -> None:
+        """Cancel a resting order: needs no authorisation, and is refused for an exit that protects a position."""
+        self._app.keep(self._take_back(client_id))
+
+    async def _take_back(self, client_id: str) -> None:
+        answer = await self.ask("cancel", id=client_id)
+        if answer is not None:
+            self._app.notify(escape_untrusted(str(answer["words"])))
+
     def verify_journal(self) -> None:
         """To the journal's screen, and verify there."""
         from app.tui.screens.journal import JournalView  # noqa: PLC0415 -- when it is wanted

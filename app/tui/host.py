@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from app.market.pace import Pacer
     from app.snapshots.market import BarHistory
     from app.trader import Trader
+    from app.tui.last import Last
     from signers.base import DeviceState
 
 R = TypeVar("R")
@@ -92,6 +93,8 @@ class Host:
         self.commands: Mapping[str, Handler] = {}
         self.history: BarHistory | None = None
         self.told: deque[Told] = deque(maxlen=_TOLD)
+        self.last: Last | None = None
+        """What the last session left, until the engine runs."""
         self.device: DeviceState | None = None
         self.device_trade: Trade | None = None
         self.reading = False
@@ -104,6 +107,8 @@ class Host:
         """Start with every module paused."""
         self.never_ran = True
         self._pacer = pacer
+        self._pace: deque[tuple[float, int]] = deque(maxlen=30)
+        """Where the market stood, second by second."""
         self._task: asyncio.Task[None] | None = None
 
     # -- running ----------------------------------------------------------------------------------------------------
@@ -212,6 +217,20 @@ class Host:
         await asyncio.sleep(0)  # the trader makes its bus next
         trader.bus.subscribe(Bar, "screen", history.add)
         history.fill(await aside(lambda: trader.source.bars_before(trader.position, KEPT)))
+
+    def progress(self) -> tuple[int, int | None] | None:
+        """Of a replay that ends: percent done and seconds left at the pace of the last half minute; None for a market
+        without an end."""
+        trader = self.trader
+        total = None if trader is None else trader.source.total_events
+        if trader is None or not total:
+            return None
+        now, pace = asyncio.get_running_loop().time(), self._pace
+        if not pace or now - pace[-1][0] >= 1:
+            pace.append((now, trader.position))
+        seconds, events = now - pace[0][0], trader.position - pace[0][1]
+        left = int((total - trader.position) * seconds / events) if events > 0 else None
+        return trader.position * 100 // total, left
 
     # -- what it hears ----------------------------------------------------------------------------------------------
 

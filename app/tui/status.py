@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from app.text import counted
 from app.tui.glyphs import Glyphs
 from app.tui.host import Host, Stage
 from app.tui.widgets.lines import Piece
@@ -43,6 +44,14 @@ def _running(host: Host, glyphs: Glyphs) -> list[Group]:
         (("open ", "dim"), (str(seen.open_positions), "")),
         (_device(host),),
     ]
+    left = host.progress()
+    if left is not None:
+        done, left_s = left
+        time_left = "" if left_s is None else f", {words.span(left_s * 1000)} left"
+        groups.insert(1, ((f"{done} %{time_left}", "key"),))
+    warming = sum(1 for slot in trader.manager.slots.values() if slot.state == "enabled")
+    if warming:
+        groups.insert(0, ((f"{counted(warming, 'module')} warming up{glyphs.ellipsis}", "warn"),))
     unknown = desk.state.unknown_orders()
     if unknown:
         groups.insert(0, ((f"{unknown} UNKNOWN", "error"),))

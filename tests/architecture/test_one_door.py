@@ -59,10 +59,11 @@ def test_no_door_by_name() -> None:
         "app/venues/paper.py",
         "app/practice/server.py",
         "app/practice/venue.py",
-        # The trader's word for it, on the command line and on the control socket; it goes through the pipeline.
+        # The trader's word for it, on command line, screen and control socket; it goes through the pipeline.
         "app/cli/dispatch.py",
         "app/cli/parser.py",
         "app/cli/ticket.py",
+        "app/tui/actions.py",
         "app/ticket_commands.py",
         # Names of a trade's steps, for a table of times.
         "app/reports_execution.py",

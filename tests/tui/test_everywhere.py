@@ -318,3 +318,24 @@ async def test_a_key_that_is_faster_than_the_first_screen_is_not_lost(
             await pilot.pause(0.005)
         assert paths.stop_file(tmp_path / "a.db").exists()
     await host.end("test ended")
+
+
+async def test_what_the_last_session_left_is_shown_before_the_engine_runs(tmp_path: Path) -> None:
+    async with terminal(tmp_path) as seat:
+        await seat.market(2000)
+        last = {row.key: row.cells[1] for row in seat.app.screen.query_one("#watch", Table)._rows}
+        await seat.press("q")
+        await seat.until(lambda: seat.host.over)
+    host = Host(request(tmp_path), Hand())
+    app = Terminal(host)
+    async with app.run_test(size=SMALL) as pilot:
+        seen: dict[str, object] = {}
+        for _ in range(1000):
+            for table in app.screen.query("#watch").results(Table):
+                seen = {row.key: row.cells[1] for row in table._rows}
+            if seen or host.stage is Stage.RUNNING:
+                break
+            await pilot.pause(0.005)
+        assert host.stage is not Stage.RUNNING
+        assert seen.keys() == last.keys()
+    await host.end("test ended")

@@ -109,11 +109,40 @@ async def test_keys_of_other_panes_do_nothing_here(tmp_path: Path) -> None:
         waiting = await seat.propose(symbol="ETH-USDT", quantity="0.05")
         await seat.press("2")
         before = seat.rig.session.writer.head
-        await seat.press("x", "f", "v", "S", "C", "e", "slash", "enter", "enter", "S")
+        await seat.press("x", "f", "v", "S", "c", "e", "slash", "enter", "enter", "S")
         await seat.rig.settle()
         assert seat.rig.session.writer.head == before
         assert waiting.state.value == "PREPARED"
         assert seat.dialog == ""
+
+
+async def test_c_proposes_to_close_the_position_under_the_cursor_and_not_from_the_closed_ones(tmp_path: Path) -> None:
+    async with terminal(tmp_path, WIDE_SCREEN) as seat:
+        await bought(seat)
+        await seat.press("2")
+        seat.app.screen.query_one("#trips").focus()
+        await seat.press("C")
+        assert seat.rig.pipeline.proposals.waiting() == []
+        seat.app.screen.query_one("#held").focus()
+        await seat.press("C")
+        await seat.until(lambda: seat.dialog == "ConfirmDialog")
+        (close,) = seat.rig.pipeline.proposals.waiting()
+        assert close.intent.reduce_only
+
+
+async def test_an_exit_that_protects_a_position_is_not_taken_back(tmp_path: Path) -> None:
+    async with terminal(tmp_path, WIDE_SCREEN) as seat:
+        trade = await bought(seat)
+        await seat.press("3")
+        table = seat.app.screen.query_one("#orders", Table)
+        await seat.until(lambda: bool(table.keys))
+        table.focus()
+        table.mark(trade.orders["stop"].request.client_id)
+        await seat.press("c")
+        await seat.rig.settle()
+        await seat.look()
+        assert any("protects an open position" in each.message for each in seat.app._notifications)
+        assert trade.orders["stop"].live
 
 
 async def test_in_ascii_nothing_else_is_drawn(tmp_path: Path) -> None:

@@ -114,18 +114,13 @@ class OrdersView(Paged):
             return [("Esc", "back")]
         if not self.table.has_focus:
             return [("Enter", "to the list"), ("Esc", "clear")]
-        return [("Enter", "detail"), ("f", f"filter: {self.choice}"), ("/", "find"), ("c", "cancel")]
+        return [("Enter", "detail"), ("f", f"filter: {self.choice}"), ("/", "find"), ("c", "take back")]
 
     def key_c(self) -> None:
         """Take the order under the cursor back; only while the list has the focus. It can only reduce risk: an exit
         that protects a position is refused, with words."""
         if self.table.has_focus and self.table.cursor:
-            self.app.keep(self._cancel(self.table.cursor))
-
-    async def _cancel(self, client_id: str) -> None:
-        answer = await self.app.do.ask("cancel", id=client_id)
-        if answer is not None:
-            self.app.notify(escape_untrusted(str(answer["words"])))
+            self.app.do.take_back(self.table.cursor)
 
     def draw_more(self) -> None:
         """The line of doubt, and the order under the cursor."""

@@ -156,6 +156,7 @@ class TradeView(View):
         self.query_one(LogPane).set_lines(tuple(host.told))
         desk = host.desk
         if desk is None or host.trader is None or host.history is None:
+            self._last()
             return
         from app.snapshots import account, market  # noqa: PLC0415 -- the engine behind them, after the first frame
 
@@ -173,6 +174,18 @@ class TradeView(View):
         positions.border_title = f"Positions ({len(held)})" if held else "Positions"
         positions.set_rows([rows.position(each, glyphs) for each in held])
         self._market(desk, held)
+
+    def _last(self) -> None:
+        """What the last session left, while the engine starts."""
+        last = self.host.last
+        if last is None or self.host.over or not last.watch:
+            return
+        self.symbol = self.symbol or last.watch[0].symbol
+        self.query_one("#watch", Table).set_rows(
+            [rows.watch(each, self.app.glyphs, self.symbol) for each in last.watch]
+        )
+        tick = next(each.tick for each in last.watch if each.symbol == self.symbol)
+        self.query_one(Chart).set_market(self.symbol, last.bars[self.symbol], None, (), tick)
 
     def _market(self, desk: Desk, held: tuple[PositionView, ...]) -> None:
         from app.snapshots import market  # noqa: PLC0415 -- as above
