@@ -108,7 +108,9 @@ def paint(folder: Path) -> dict[str, float]:
     """Both applications, one after the other, again and again."""
     ours: list[str | Path] = [COMMAND, "run", "--db", folder / "a.db"]
     bare: list[str | Path] = [sys.executable, "-c", BARE]
-    times: dict[str, list[float]] = {name: [] for name in ("bare", "bare_key", "ours", "ours_key", "ours_panels")}
+    times: dict[str, list[float]] = {
+        name: [] for name in ("bare", "bare_key", "ours", "ours_key", "ours_panels", "ours_engine")
+    }
     for _ in range(PAIRS + 1):
         terminal = Terminal(bare, folder)
         times["bare"].append(terminal.shows(b"hello") - terminal.began)
@@ -117,9 +119,10 @@ def paint(folder: Path) -> dict[str, float]:
         terminal.end()
         terminal = Terminal(ours, folder)
         times["ours"].append(terminal.shows(b"PRACTICE", b"quit") - terminal.began)
-        times["ours_panels"].append(terminal.shows(b"SOL-USDT", b"bp") - terminal.began)
+        times["ours_panels"].append(terminal.shows(b"SOL-USDT", b"%", b"candles") - terminal.began)
         _, number = terminal.press(b"?")
         times["ours_key"].append(terminal.shows(b"Help", since=number) - terminal.began)
+        times["ours_engine"].append(terminal.shows(b"equity") - terminal.began)
         terminal.end()
     middle = {name: statistics.median(each[1:]) for name, each in times.items()}  # the first filled the disk's cache
     return {
@@ -128,6 +131,7 @@ def paint(folder: Path) -> dict[str, float]:
         "first_paint_ratio": round(middle["ours"] / middle["bare"], 2),
         "panels_and_key_ratio": round(middle["ours_key"] / middle["bare_key"], 2),
         "panels_ms": round(middle["ours_panels"] * 1000),
+        "engine_ms": round(middle["ours_engine"] * 1000),
     }
 
 
