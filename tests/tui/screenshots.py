@@ -10,11 +10,15 @@ import sys
 import tempfile
 from pathlib import Path
 
+from app.config.schema import Settings
+from app.config.tree import flatten
+from app.execution.records import Trade
+from tests.execution.harness import WIDE
 from tests.tui.harness import SMALL, WIDE_SCREEN, Seat, terminal
 
 _FONTS = re.compile(r"@font-face \{.*?\}\s*", re.DOTALL)
-EVENTS = 6_000
-"""Market events before the pictures: charts are full and a module has proposed."""
+EVENTS = 1_000
+"""Market events before the first picture."""
 
 
 async def main(folder: Path) -> None:
@@ -29,18 +33,24 @@ async def main(folder: Path) -> None:
             _take(seat, folder / "small.svg")
 
 
-_SETTINGS = {
-    "risk.position": "10",
-    "risk.exposure": "50",
-    "risk.open_positions": "5",
-    "risk.daily_loss": "50",
-    "risk.asset_exposure": "20",
-    "risk.venue_exposure": "50",
-}
+_DEFAULTS = flatten(Settings())
+_SETTINGS = {key: _DEFAULTS[key] for key in WIDE}
+"""The tests widen every limit; a picture shows what a newcomer sees."""
+_MOST_CHUNKS = 200
+
+
+async def _waits(seat: Seat) -> Trade:
+    """Let the market run until a module proposes."""
+    for _ in range(_MOST_CHUNKS):
+        waiting: list[Trade] = seat.rig.pipeline.proposals.waiting()
+        if waiting:
+            return waiting[0]
+        await seat.market(100)
+    raise SystemExit("no module proposed anything")
 
 
 async def _story(seat: Seat, folder: Path) -> None:
-    first = await seat.propose(quantity="0.00016")
+    first = await _waits(seat)
     seat.app.do.read(first.id)
     await seat.look()
     for _ in range(8):
@@ -53,9 +63,7 @@ async def _story(seat: Seat, folder: Path) -> None:
     await seat.press(*["right"] * 12, "A")
     await seat.became(first, "FILLED")
     await seat.press("escape")
-    await seat.market(400)
-    waiting = await seat.propose("ETH-USDT", quantity="0.0033")
-    await seat.propose("SOL-USDT", quantity="0.06", module="mean_reversion")
+    waiting = await _waits(seat)
     seat.app.screen.query_one("#proposals").focus()
     await seat.look()
     _take(seat, folder / "trade.svg")
