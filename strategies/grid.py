@@ -26,6 +26,7 @@ from typing import Final
 from strategies.base import API_VERSION, ModuleSpec, Strategy
 from strategies.indicators import Adx, Atr, RollingMax, RollingMin
 from strategies.model import MOST_LEGS, Bar, Direction, Level, Position, Signal
+from strategies.params import check_bounds
 
 __all__ = ["SPEC", "Grid", "GridParams"]
 
@@ -61,13 +62,7 @@ class GridParams:
     rest_bars: int = 240
 
     def __post_init__(self) -> None:
-        for name, (least, most) in _BOUNDS.items():
-            value = getattr(self, name)
-            whole = self.__dataclass_fields__[name].type == "int"
-            kind = "a whole number" if whole else "a number"
-            number = isinstance(value, int if whole else (int, float)) and not isinstance(value, bool)
-            if not (number and least <= value <= most):
-                raise ValueError(f"{name} is {value!r}; allowed: {kind} from {least} to {most}")
+        check_bounds(self, _BOUNDS)
 
     @property
     def warmup_bars(self) -> int:

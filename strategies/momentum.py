@@ -41,6 +41,7 @@ from strategies.base import API_VERSION, ModuleSpec, Strategy
 from strategies.indicators import Atr, Ema, RollingMax, RollingMin, RollingStats, Rsi
 from strategies.messages import Trend
 from strategies.model import Bar, Direction, Position, Signal
+from strategies.params import check_bounds
 
 __all__ = ["SPEC", "Momentum", "MomentumParams"]
 
@@ -88,13 +89,7 @@ class MomentumParams:
     max_hold_bars: int = 480
 
     def __post_init__(self) -> None:
-        for name, (least, most) in _BOUNDS.items():
-            value = getattr(self, name)
-            whole = self.__dataclass_fields__[name].type == "int"
-            kind = "a whole number" if whole else "a number"
-            number = isinstance(value, int if whole else (int, float)) and not isinstance(value, bool)
-            if not (number and least <= value <= most):
-                raise ValueError(f"{name} is {value!r}; allowed: {kind} from {least} to {most}")
+        check_bounds(self, _BOUNDS)
         for lower, upper in (("fast_bars", "slow_bars"), ("stop_atr", "target_atr")):
             low, high = getattr(self, lower), getattr(self, upper)
             if low >= high:
