@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
 TICK_S: Final = 0.25
 """Between two looks at the engine; each draws only what changed."""
-_NARROWEST, _LOWEST = 40, 8
 
 VIEWS: Final = {
     "trade": 1,
@@ -295,15 +294,3 @@ class Terminal(App[int]):
                 self._exception_event.set()
         self._return_code = 1
         self._close_messages_no_wait()
-
-
-def too_small(width: int, height: int) -> str:
-    """Why nothing but the status line is shown, or ""."""
-    if width >= _NARROWEST and height >= _LOWEST:
-        return ""
-    return f"{width}x{height} is too small; {_NARROWEST}x{_LOWEST} is needed. ! still stops everything."
-
-
-def loading_words(host: Host) -> str:
-    """What the engine is busy with before it runs."""
-    return {Stage.LOADING: "loading", Stage.OPENING: host.words}.get(host.stage, "")

@@ -21,10 +21,6 @@ _MOST_CRASHES: Final = 3
 _WITHIN_S: Final = 60.0
 
 
-class ScreenEnded(Exception):
-    """The screen crashed too often."""
-
-
 def run(
     request: Request,
     *,

@@ -15,6 +15,7 @@ from app.errors import CountersignError
 from app.execution.fatigue import Requirement
 from app.execution.states import TradeState
 from app.snapshots import trades
+from app.text import counted
 from app.tui import words
 from app.tui.screens import confirm_text
 from app.tui.screens.dialog import Dialog
@@ -131,7 +132,7 @@ class ConfirmDialog(Dialog):
         if not self.waits:
             return "submit to the signer"
         reader = self.query_one(Reader)
-        return "submit to the signer" if reader.read else f"read on: {reader.unread} more lines"
+        return "submit to the signer" if reader.read else f"read on: {counted(reader.unread, 'more line')}"
 
     def _document(self, width: int) -> list[Line]:
         desk = self.host.desk
@@ -183,7 +184,7 @@ class ConfirmDialog(Dialog):
             return
         self.refresh_view()
         if self._read_at is None:
-            self._words = f"Read to the end first: {self.query_one(Reader).unread} more lines (PgDn)."
+            self._words = f"Read to the end first: {counted(self.query_one(Reader).unread, 'more line')} (PgDn)."
         elif self.app.now() - self._read_at < SETTLED_S:
             self._read_at = self.app.now()
             self._words = "Too fast: every line must have been visible for half a second. Press S again."

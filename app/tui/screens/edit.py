@@ -18,7 +18,7 @@ from app.text import escape_untrusted
 from app.tui.host import aside
 from app.tui.screens import settings_rows as rows
 from app.tui.screens.dialog import Dialog
-from app.tui.screens.text import fact
+from app.tui.screens.facts import fact
 from app.tui.widgets.lines import Line, Lines, wrapped
 from app.tui.widgets.status import KeyLine, StatusLine
 

@@ -9,7 +9,7 @@ from app.reports_troubles import AlertView, ErrorView
 from app.snapshots.log import LogLine
 from app.text import escape_untrusted
 from app.tui import words
-from app.tui.screens.text import fact
+from app.tui.screens.facts import fact
 from app.tui.widgets.lines import Line, line, wrapped
 from app.tui.widgets.table import Column, Row
 

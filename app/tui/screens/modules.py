@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from app.engine.module_views import ModuleView
     from app.tui.app import Terminal
 
-LOOSEN: Final = "LOOSEN"
-"""The typed word of `config set` for what loosens a limit: more capital is more at risk."""
 _COLUMNS: Final = (
     Column("module", 15),
     Column("state", 11),
@@ -157,8 +155,10 @@ class ModulesView(View):
         if amount <= seen.allocation:
             act()
             return
+        from app.settings_change import WORD  # noqa: PLC0415 -- the settings behind it, when it is wanted
+
         more = f"{seen.name} gets {to_text(sub(amount, seen.allocation))} more to trade with."
-        self.app.push_screen(WordDialog("More capital", [(more, "")], LOOSEN, act, topic="modules"))
+        self.app.push_screen(WordDialog("More capital", [(more, "")], WORD, act, topic="modules"))
 
     def _asked(self) -> ModuleView | None:
         return self.marked if self._on_list else None

@@ -7,13 +7,11 @@ from collections.abc import Sequence
 from textual.app import ComposeResult
 from textual.containers import Container
 
-from app.text import escape_untrusted
 from app.tui.screens.dialog import Dialog
-from app.tui.widgets.lines import Line, line, wrapped
+from app.tui.screens.facts import fact
+from app.tui.widgets.lines import Line
 from app.tui.widgets.reader import Reader
 from app.tui.widgets.status import KeyLine, StatusLine
-
-_LABEL = 13
 
 
 class TextDialog(Dialog):
@@ -45,9 +43,3 @@ class TextDialog(Dialog):
         for label, text, role in self._facts:
             lines += fact(label, text, width, role)
         return lines
-
-
-def fact(label: str, text: str, width: int, role: str = "") -> list[Line]:
-    """A label and what it says, in two columns."""
-    first, *more = wrapped(escape_untrusted(text), max(width - _LABEL, 8), role)
-    return [line((f"{label:<{_LABEL}}", "dim"), *first.pieces), *(line(" " * _LABEL, *each.pieces) for each in more)]
