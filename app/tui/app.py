@@ -159,13 +159,13 @@ class Terminal(App[int]):
         return f"HALTED: no new trades: {desk.halted}" if desk.halted else ""
 
     def hints(self) -> list[tuple[str, str]]:
-        """Keys worth showing now."""
+        """Keys worth showing now. What stops everything comes first: on 80 columns the last ones have no room."""
         dialog = getattr(self.screen, "hints", None)
         if dialog is not None:
             return list(dialog())
         view = self.view
         own = [] if view is None or not view.is_mounted else view.hints()
-        return [*own, ("?", "help"), ("1-9", "screens"), ("P", "pause all"), ("!", "STOP"), ("q", "quit")]
+        return [("!", "STOP"), *own, ("?", "help"), ("1-9", "screens"), ("q", "quit"), ("P", "pause all")]
 
     def tick(self) -> None:
         """Look at the engine and draw what changed, on the screen that is in front; not while it is taken down. An

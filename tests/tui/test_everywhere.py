@@ -12,7 +12,7 @@ import pytest
 
 from app import paths
 from app.execution.states import TradeState
-from app.tui.app import Terminal
+from app.tui.app import VIEWS, Terminal
 from app.tui.host import Host, Stage
 from app.tui.palette import commands
 from app.tui.widgets.table import Table
@@ -339,3 +339,10 @@ async def test_what_the_last_session_left_is_shown_before_the_engine_runs(tmp_pa
         assert host.stage is not Stage.RUNNING
         assert seen.keys() == last.keys()
     await host.end("test ended")
+
+
+async def test_the_key_that_stops_everything_is_named_on_every_small_screen(tmp_path: Path) -> None:
+    async with terminal(tmp_path) as seat:
+        for number in VIEWS.values():
+            await seat.press(str(number))
+            assert "! STOP" in seat.text().splitlines()[-1], number
