@@ -66,6 +66,11 @@ def head_file(db: Path) -> Path:
     return _beside(db, ".head")
 
 
+def screen_file(db: Path) -> Path:
+    """What the terminal showed of the market last; may be lost without harm."""
+    return _beside(db, ".screen")
+
+
 def lock_file(db: Path) -> Path:
     """Held by the one trader of this database."""
     return _beside(db, ".lock")

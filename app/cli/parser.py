@@ -10,10 +10,12 @@ TYPE_CHECKING = False  # mypy knows the name; importing typing would cost `--hel
 if TYPE_CHECKING:
     from typing import NoReturn
 
-_Command = Callable[[str, str], argparse.ArgumentParser]
 _MOST_ROWS = 1_000_000
 REASONS = ("too-late", "dislike", "too-large", "bad-price", "duplicate")
 """`app.execution.proposals.Refusal`, which the help must not load."""
+
+
+_HELP = ("-h", "--help")
 
 
 class WrongUse(Exception):
@@ -51,7 +53,13 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
         WrongUse: an unknown command or option, a value that is none, a word too many.
         SystemExit: ``--help`` was printed.
     """
-    parser = build()
+    try:
+        return _parse(build(arguments), arguments)
+    except WrongUse:
+        return _parse(build(), arguments)  # which names every command there is
+
+
+def _parse(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> argparse.Namespace:
     options, rest = parser.parse_known_args(list(arguments))
     if rest and options.command == "secrets":
         # Not repeated: it is the secret, typed where the shell's history keeps it.
@@ -64,8 +72,13 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     return options
 
 
-def build() -> argparse.ArgumentParser:
-    """The parser. Global options are accepted before and after the command."""
+def build(given: Sequence[str] = _HELP) -> argparse.ArgumentParser:
+    """The parser. Global options are accepted before and after the command.
+
+    Args:
+        given: the arguments: a command that none of them names is left out, which saves a start 10 ms. All commands
+            are there when help is wanted.
+    """
     parser = _Parser(
         prog="countersign",
         description="A trading terminal whose every trade is read on screen and countersigned by a hardware wallet.",
@@ -77,14 +90,10 @@ def build() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
     shared = _Parser(add_help=False, allow_abbrev=False)
     _globals(shared, default=argparse.SUPPRESS)
-
-    def command(name: str, text: str) -> argparse.ArgumentParser:
-        return commands.add_parser(name, help=text, description=text, parents=[shared], allow_abbrev=False)
-
-    _run(command("run", "trade: in the terminal, or with --headless without a screen"))
-    _watching(command)
-    _answering(command)
-    _keeping(command)
+    every = any(each in _HELP for each in given)
+    for name, text, fill in _COMMANDS:
+        if every or name in given:
+            fill(commands.add_parser(name, help=text, description=text, parents=[shared], allow_abbrev=False))
     return parser
 
 
@@ -114,63 +123,73 @@ def _run(run: argparse.ArgumentParser) -> None:
     )
 
 
-def _watching(command: _Command) -> None:
-    command("status", "what the trader is doing")
-    health = command("health", "whether everything works; exit 1 when not")
-    health.add_argument("--ready", action="store_true", help="ready to take trades")
-    health.add_argument("--live", action="store_true", help="the trader process answers")
-    command("positions", "open positions and their exits")
-    _paged(command("orders", "orders, newest first"))
-    command("pnl", "profit and loss, exact")
-    command("risk", "every limit and how much of it is used")
-    errors = command("errors", "stored errors, newest first; ack ID marks one as seen")
-    errors.add_argument("action", nargs="?", choices=["list", "ack"], default="list")
-    errors.add_argument("id", nargs="?", metavar="ID")
-    _paged(errors)
-    _paged(command("alerts", "stored alerts, newest first"))
-    journal = command("journal", "show the journal, or verify that nothing in it was changed")
-    journal.add_argument("action", nargs="?", choices=["show", "verify"], default="show")
-    _paged(journal)
+def _plain(_parser: argparse.ArgumentParser) -> None:
+    """Nothing but global options."""
 
 
-def _answering(command: _Command) -> None:
-    waiting = command("proposals", "trades that wait for your answer, most deserving first")
-    waiting.add_argument("--stats", action="store_true", help="what became of all, and what the missed would have made")
-    confirm = command("confirm", "read a waiting trade and confirm it")
-    decline = command("decline", "decline a waiting trade, at once")
-    for each in (confirm, decline):
-        each.add_argument("id", metavar="ID", help="the trade's id, or its beginning")
-    decline.add_argument("--reason", choices=REASONS, help="why, for the statistics")
-    _ticket(command)
-    stop = command("stop", "end the trader; --emergency stops all trading, --reset lifts that")
-    which = stop.add_mutually_exclusive_group()
+def _health(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--ready", action="store_true", help="ready to take trades")
+    parser.add_argument("--live", action="store_true", help="the trader process answers")
+
+
+def _errors(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("action", nargs="?", choices=["list", "ack"], default="list")
+    parser.add_argument("id", nargs="?", metavar="ID")
+    _paged(parser)
+
+
+def _journal(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("action", nargs="?", choices=["show", "verify"], default="show")
+    _paged(parser)
+
+
+def _proposals(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--stats", action="store_true", help="what became of all, and what the missed would have made")
+
+
+def _confirm(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("id", metavar="ID", help="the trade's id, or its beginning")
+
+
+def _decline(parser: argparse.ArgumentParser) -> None:
+    _confirm(parser)
+    parser.add_argument("--reason", choices=REASONS, help="why, for the statistics")
+
+
+def _stop(parser: argparse.ArgumentParser) -> None:
+    which = parser.add_mutually_exclusive_group()
     which.add_argument("--emergency", action="store_true", help="cancel entries, keep exits, refuse new trades")
     which.add_argument("--reset", action="store_true", help="lift the emergency stop; asks for a typed word")
-    stop.add_argument("--flatten", action="store_true", help="with --emergency: also sell what is held")
+    parser.add_argument("--flatten", action="store_true", help="with --emergency: also sell what is held")
 
 
-def _ticket(command: _Command) -> None:
-    """Trades by the trader's own hand."""
-    for name, text in (
-        ("buy", "propose a purchase by hand; it waits for your confirmation like any trade"),
-        ("sell", "propose a sale of what was bought by hand"),
-    ):
-        trade = command(name, text)
-        trade.add_argument("symbol", metavar="SYMBOL", help="instrument, such as ETH-USDT")
-        trade.add_argument("quantity", metavar="QUANTITY", help="units of the base; with --value, US dollars")
-        trade.add_argument("--value", action="store_true", help="QUANTITY is a value in account currency")
-        if name == "buy":
-            trade.add_argument("--stop", metavar="P", help="needed: where the position is sold at market")
-            trade.add_argument("--target", metavar="P", help="where it is sold with a gain")
-        _prices(trade)
-    close = command("close", "propose the sale of a position, whichever module holds it")
-    close.add_argument("position", nargs="?", metavar="POSITION", help="SYMBOL, or SYMBOL:MODULE")
-    close.add_argument("quantity", nargs="?", metavar="QUANTITY", help="a part of it; all of it unless told")
-    close.add_argument("--all", action="store_true", help="every open position")
-    _prices(close)
-    command("cancel", "take back an order that rests; exits of an open position stay").add_argument(
-        "id", metavar="ORDER", help="the id of the order or of its trade, or the beginning of it"
-    )
+def _buy(parser: argparse.ArgumentParser) -> None:
+    _trade(parser)
+    parser.add_argument("--stop", metavar="P", help="needed: where the position is sold at market")
+    parser.add_argument("--target", metavar="P", help="where it is sold with a gain")
+    _prices(parser)
+
+
+def _sell(parser: argparse.ArgumentParser) -> None:
+    _trade(parser)
+    _prices(parser)
+
+
+def _trade(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("symbol", metavar="SYMBOL", help="instrument, such as ETH-USDT")
+    parser.add_argument("quantity", metavar="QUANTITY", help="units of the base; with --value, US dollars")
+    parser.add_argument("--value", action="store_true", help="QUANTITY is a value in account currency")
+
+
+def _close(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("position", nargs="?", metavar="POSITION", help="SYMBOL, or SYMBOL:MODULE")
+    parser.add_argument("quantity", nargs="?", metavar="QUANTITY", help="a part of it; all of it unless told")
+    parser.add_argument("--all", action="store_true", help="every open position")
+    _prices(parser)
+
+
+def _cancel(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("id", metavar="ORDER", help="the id of the order or of its trade, or the beginning of it")
 
 
 def _prices(parser: argparse.ArgumentParser) -> None:
@@ -180,26 +199,27 @@ def _prices(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--for", dest="seconds", metavar="SECONDS", help="how long the order may stay open")
 
 
-def _keeping(command: _Command) -> None:
-    config = command("config", "show the settings and where each comes from, set one, or check them")
-    config.add_argument("action", nargs="?", choices=["show", "set", "check"], default="show")
-    config.add_argument("key", nargs="?", metavar="KEY")
-    config.add_argument("value", nargs="?", metavar="VALUE")
-    modules = command("modules", "trading modules: list them, pause or resume, switch on or off, give them capital")
+def _config(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("action", nargs="?", choices=["show", "set", "check"], default="show")
+    parser.add_argument("key", nargs="?", metavar="KEY")
+    parser.add_argument("value", nargs="?", metavar="VALUE")
+
+
+def _modules(parser: argparse.ArgumentParser) -> None:
     actions = ["list", "pause", "resume", "enable", "disable", "allocate"]
-    modules.add_argument("action", nargs="?", choices=actions, default="list")
-    modules.add_argument("name", nargs="?", metavar="NAME")
-    modules.add_argument("amount", nargs="?", metavar="AMOUNT", help="of allocate, account currency")
-    modules.add_argument("--all", action="store_true", help="pause or resume every module")
-    secrets = command("secrets", "keys in the operating system's keyring: set, list, rm, rotate")
-    secrets.add_argument("action", choices=["set", "list", "rm", "rotate"])
-    secrets.add_argument("name", nargs="?", metavar="NAME")
-    for name, text in (
-        ("backup", "copy the database, consistently, beside a running trader"),
-        ("restore", "put a backup in place of the database; the old one is kept"),
-    ):
-        command(name, text).add_argument("file", metavar="FILE")
-    command("doctor", "check this machine: Python, disk, folders, clock, keyring, database")
+    parser.add_argument("action", nargs="?", choices=actions, default="list")
+    parser.add_argument("name", nargs="?", metavar="NAME")
+    parser.add_argument("amount", nargs="?", metavar="AMOUNT", help="of allocate, account currency")
+    parser.add_argument("--all", action="store_true", help="pause or resume every module")
+
+
+def _secrets(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("action", choices=["set", "list", "rm", "rotate"])
+    parser.add_argument("name", nargs="?", metavar="NAME")
+
+
+def _file(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("file", metavar="FILE")
 
 
 def _paged(parser: argparse.ArgumentParser) -> None:
@@ -213,3 +233,32 @@ def _count(text: str) -> int:
         return int(text)
     shown = text if len(text) <= 40 else f"{text[:40]}..."
     raise argparse.ArgumentTypeError(f"{shown} is no whole number from 0 to {_MOST_ROWS}")
+
+
+_COMMANDS: tuple[tuple[str, str, Callable[[argparse.ArgumentParser], None]], ...] = (
+    ("run", "trade: in the terminal, or with --headless without a screen", _run),
+    ("status", "what the trader is doing", _plain),
+    ("health", "whether everything works; exit 1 when not", _health),
+    ("positions", "open positions and their exits", _plain),
+    ("orders", "orders, newest first", _paged),
+    ("pnl", "profit and loss, exact", _plain),
+    ("risk", "every limit and how much of it is used", _plain),
+    ("errors", "stored errors, newest first; ack ID marks one as seen", _errors),
+    ("alerts", "stored alerts, newest first", _paged),
+    ("journal", "show the journal, or verify that nothing in it was changed", _journal),
+    ("proposals", "trades that wait for your answer, most deserving first", _proposals),
+    ("confirm", "read a waiting trade and confirm it", _confirm),
+    ("decline", "decline a waiting trade, at once", _decline),
+    ("buy", "propose a purchase by hand; it waits for your confirmation like any trade", _buy),
+    ("sell", "propose a sale of what was bought by hand", _sell),
+    ("close", "propose the sale of a position, whichever module holds it", _close),
+    ("cancel", "take back an order that rests; exits of an open position stay", _cancel),
+    ("stop", "end the trader; --emergency stops all trading, --reset lifts that", _stop),
+    ("config", "show the settings and where each comes from, set one, or check them", _config),
+    ("modules", "trading modules: list them, pause or resume, switch on or off, give them capital", _modules),
+    ("secrets", "keys in the operating system's keyring: set, list, rm, rotate", _secrets),
+    ("backup", "copy the database, consistently, beside a running trader", _file),
+    ("restore", "put a backup in place of the database; the old one is kept", _file),
+    ("doctor", "check this machine: Python, disk, folders, clock, keyring, database", _plain),
+)
+"""In the order of the help."""

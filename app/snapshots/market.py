@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Decimal
 from typing import TYPE_CHECKING, Final
 
 from app.money import ZERO, add, div, mul, sub
-from strategies.model import Bar, Book
 
 if TYPE_CHECKING:
     from app.execution.desk import Desk
+    from strategies.model import Bar, Book
 
 KEPT: Final = 240
 """Bars kept per instrument: more than the widest chart shows."""
@@ -84,22 +84,25 @@ def _row(desk: Desk, history: BarHistory, symbol: str, held: bool) -> WatchRow:
     if quote is not None and quote.bid > 0:
         middle = add(quote.bid, quote.ask)
         spread = div(mul(mul(sub(quote.ask, quote.bid), _BPS), Decimal(2)), middle, 1, ROUND_HALF_EVEN)
-    bars = history.bars(symbol)
-    change = None
-    if last is not None and bars and bars[0].open > ZERO:
-        change = div(mul(sub(last, bars[0].open), _HUNDRED), bars[0].open, 2, ROUND_HALF_EVEN)
     return WatchRow(
         symbol=symbol,
         last=last,
         bid=None if quote is None else quote.bid,
         ask=None if quote is None else quote.ask,
         spread_bps=spread,
-        change_pct=change,
+        change_pct=change_pct(last, history.bars(symbol)),
         age_ms=None if mark is None else max(0, desk.clock.now_ms() - mark[1]),
         synthetic=quote is not None and quote.synthetic,
         held=held,
         tick=desk.instruments[symbol].tick,
     )
+
+
+def change_pct(last: Decimal | None, bars: Sequence[Bar]) -> Decimal | None:
+    """Percent from the opening of the oldest bar, rounded to 2 places; None without both."""
+    if last is None or not bars or bars[0].open <= ZERO:
+        return None
+    return div(mul(sub(last, bars[0].open), _HUNDRED), bars[0].open, 2, ROUND_HALF_EVEN)
 
 
 def book(desk: Desk, symbol: str, levels: int) -> BookView | None:

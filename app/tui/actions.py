@@ -12,6 +12,8 @@ from app.tui.host import Stage, aside
 from storage.faults import StorageFault
 
 if TYPE_CHECKING:
+    from textual.widget import AwaitMount
+
     from app.execution.records import Trade
     from app.tui.app import Terminal
     from app.tui.screens.view import View
@@ -36,8 +38,8 @@ class Actions:
 
     # -- screens ----------------------------------------------------------------------------------------------------
 
-    def show(self, name: str) -> None:
-        """Bring a screen to the front; made the first time it is wanted."""
+    def show(self, name: str) -> AwaitMount | None:
+        """Bring a screen to the front; made the first time it is wanted, which can be waited for."""
         app = self._app
         before = app.view
         if before is not None and app.current != name:
@@ -46,7 +48,7 @@ class Actions:
         for view in body.children:
             view.display = view.id == f"view-{name}"
         app.current = name
-        found = body.query(f"#view-{name}")
+        found, mounted = body.query(f"#view-{name}"), None
         if found:
             found.first().display = True
             there = app.view
@@ -54,9 +56,10 @@ class Actions:
                 app.call_after_refresh(there.enter)
         else:
             made = _make(name)
-            body.mount(made)
+            mounted = body.mount(made)
             app.call_after_refresh(made.enter)
         app.call_after_refresh(app.tick)
+        return mounted
 
     def take_back(self, client_id: str) -> None:
         """Cancel a resting order: needs no authorisation, and is refused for an exit that protects a position."""

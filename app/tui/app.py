@@ -108,9 +108,9 @@ class Terminal(App[int]):
         loop = asyncio.get_running_loop()
         # From Python 3.12 on Textual has tasks begin before their creator goes on; the engine was not made for that.
         loop.set_task_factory(None)
-        self.call_after_refresh(self._begin)
 
-    def _begin(self) -> None:
+    def on_ready(self) -> None:
+        """The first frame is out."""
         gc.freeze()  # what the first frame needed stays: no collection looks at it again
         gc.enable()
         from app.tui import actions, boot  # noqa: PLC0415 -- after the first frame

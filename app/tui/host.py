@@ -193,7 +193,11 @@ class Host:
         trader.slower, trader.begin_paused = self.slower, self.quiet
         trader.tell.listeners.append(self._heard)
         self.trader, self.device, self.device_trade = trader, None, None
-        return await trader.run()
+        outcome = await trader.run()
+        if not self.never_ran:
+            self._history_task.cancel()
+            await self._keep_picture(trader)
+        return outcome
 
     def _opened(self) -> None:
         from app.trader_commands import handlers  # noqa: PLC0415 -- loaded by `_load`, off this thread
@@ -210,6 +214,7 @@ class Host:
     async def _remember_bars(self, trader: Trader) -> None:
         """Bars of the past for the charts, made off this thread; those to come from the bus."""
         from app.snapshots.market import KEPT  # noqa: PLC0415 -- as above
+        from app.tui.last import EVERY_S  # noqa: PLC0415 -- as above
         from strategies.model import Bar  # noqa: PLC0415 -- as above
 
         history = self.history
@@ -217,6 +222,19 @@ class Host:
         await asyncio.sleep(0)  # the trader makes its bus next
         trader.bus.subscribe(Bar, "screen", history.add)
         history.fill(await aside(lambda: trader.source.bars_before(trader.position, KEPT)))
+        while self.stage is Stage.RUNNING:
+            await self._keep_picture(trader)
+            await asyncio.sleep(EVERY_S)
+
+    async def _keep_picture(self, trader: Trader) -> None:
+        """For the first second of the next start."""
+        from app.tui.last import keep, picture  # noqa: PLC0415 -- as above
+
+        start, history = self.launch, self.history
+        assert start is not None
+        assert history is not None
+        taken = picture(trader.session.desk, history)
+        await aside(lambda: keep(start.db, taken))
 
     def progress(self) -> tuple[int, int | None] | None:
         """Of a replay that ends: percent done and seconds left at the pace of the last half minute; None for a market

@@ -49,7 +49,10 @@ class Terminal:
         self.began = time.monotonic()
         names = ("XDG_DATA_HOME", "XDG_STATE_HOME", "XDG_CONFIG_HOME")
         environment = {**os.environ, **{name: str(folder / name) for name in names}, "TERM": "xterm-256color"}
-        environment = {name: value for name, value in environment.items() if name not in {"COLUMNS", "LINES"}}
+        # Compiled modules are kept, as on any trader's machine; a variable that forbids it would compile ours anew
+        # at each start and those of the libraries not.
+        unwanted = {"COLUMNS", "LINES", "PYTHONDONTWRITEBYTECODE"}
+        environment = {name: value for name, value in environment.items() if name not in unwanted}
         self.pid, self._fd = pty.fork()
         if self.pid == 0:
             os.execve(command[0], [str(part) for part in command], environment)

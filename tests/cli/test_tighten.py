@@ -33,7 +33,8 @@ def test_a_tighter_limit_holds_at_once_and_is_journaled(home: Path) -> None:
     done = json.loads(countersign(home, "config", "set", "risk.position", "5", "--json").stdout)
     assert done["in_force"] is True
     rows = json.loads(countersign(home, "journal", "show", "--json").stdout)["rows"]
-    assert rows[0]["kind"] == "config.changed"
+    kinds = [row["kind"] for row in rows]
+    assert kinds.count("config.changed") == 2, "the first is the session's own; the market may have spoken since"
     assert json.loads(countersign(home, "journal", "verify", "--json").stdout)["ok"] is True
 
 

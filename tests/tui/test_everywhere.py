@@ -162,7 +162,8 @@ async def test_quitting_asks_when_something_waits_and_staying_is_the_default(tmp
         assert seat.dialog == ""
         assert trade.state is TradeState.PREPARED
         await seat.press("q", "y")
-        await seat.until(lambda: seat.host.over)
+        await seat.until(lambda: seat.app.return_value is not None)
+        assert seat.host.over
         assert seat.app.return_value == 0
 
 
@@ -306,12 +307,12 @@ async def test_a_key_that_is_faster_than_the_first_screen_is_not_lost(
 ) -> None:
     host = Host(request(tmp_path), Hand())
     app = Terminal(host)
-    begin = app._begin
-    monkeypatch.setattr(app, "_begin", lambda: None)  # the first frame is there, the first screen is not
+    begin = Terminal.on_ready
+    monkeypatch.setattr(Terminal, "on_ready", lambda _: None)  # the first frame is there, the first screen is not
     async with app.run_test(size=SMALL) as pilot:
         await pilot.press("!")
         assert not paths.stop_file(tmp_path / "a.db").exists()
-        begin()
+        begin(app)
         for _ in range(400):
             if paths.stop_file(tmp_path / "a.db").exists():
                 break

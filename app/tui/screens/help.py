@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from importlib.resources import files
+from pathlib import Path
+from typing import Final
 
 from textual.app import ComposeResult
 from textual.containers import Container
@@ -12,15 +13,16 @@ from app.tui.widgets.lines import Line, line, wrapped
 from app.tui.widgets.reader import Reader
 from app.tui.widgets.status import KeyLine, StatusLine
 
+_FOLDER: Final = Path(__file__).parent.parent / "help"
+
 
 class HelpDialog(Dialog):
     """One page."""
 
     def __init__(self, topic: str) -> None:
         super().__init__()
-        folder = files("app.tui") / "help"
         pages = [each for each in (topic, "everywhere") if each]
-        self._text = "\n\n".join((folder / f"{page}.md").read_text("utf-8").strip() for page in pages)
+        self._text = "\n\n".join((_FOLDER / f"{page}.md").read_text("utf-8").strip() for page in pages)
 
     def compose(self) -> ComposeResult:
         """The page, scrolling."""

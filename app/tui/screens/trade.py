@@ -91,8 +91,9 @@ class TradeView(View):
         yield LogPane(id="log")
 
     def on_mount(self) -> None:
-        """The watchlist first."""
+        """The watchlist first, and what is known already: the first layout paints it."""
         self._show_pane(self.current, focus=False)
+        self.draw()
 
     def hints(self) -> list[tuple[str, str]]:
         """Of the focused pane."""
@@ -185,7 +186,7 @@ class TradeView(View):
             [rows.watch(each, self.app.glyphs, self.symbol) for each in last.watch]
         )
         tick = next(each.tick for each in last.watch if each.symbol == self.symbol)
-        self.query_one(Chart).set_market(self.symbol, last.bars[self.symbol], None, (), tick)
+        self.query_one(Chart).set_market(self.symbol, last.bars.get(self.symbol, ()), None, (), tick)
 
     def _market(self, desk: Desk, held: tuple[PositionView, ...]) -> None:
         from app.snapshots import market  # noqa: PLC0415 -- as above

@@ -16,6 +16,7 @@ from app.tui.widgets.lines import Line, Lines, Piece, line
 if TYPE_CHECKING:
     from app.tui.app import Terminal
     from app.tui.glyphs import Glyphs
+    from app.tui.last import PastBar
     from strategies.model import Bar
 
 _AXIS: Final = 11
@@ -122,14 +123,14 @@ class Chart(Lines, can_focus=True):
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 -- Textual's name
         super().__init__(id=id, classes="pane")
         self._symbol = ""
-        self._bars: tuple[Bar, ...] = ()
+        self._bars: Sequence[Bar | PastBar] = ()
         self._last: Decimal | None = None
         self._levels: tuple[Level, ...] = ()
         self._tick = Decimal(1)
         self._each = 1
 
     def set_market(
-        self, symbol: str, bars: tuple[Bar, ...], last: Decimal | None, levels: tuple[Level, ...], tick: Decimal
+        self, symbol: str, bars: Sequence[Bar | PastBar], last: Decimal | None, levels: tuple[Level, ...], tick: Decimal
     ) -> None:
         """What to draw."""
         self._symbol, self._bars, self._last, self._levels, self._tick = symbol, bars, last, levels, tick
