@@ -30,6 +30,7 @@ __all__ = [
     "profile_named",
     "real_path",
     "remember_database",
+    "running",
     "settings",
 ]
 
@@ -37,11 +38,13 @@ _QUESTIONS: Final = frozenset({"status", "health", "proposals", "modules", "risk
 """Commands to the trader that can cause nothing to be sent."""
 
 _LAST: Final = "last-database"
-"""File in the data folder: the database of the newest session, which commands without --db mean."""
+"""File in the data folder: the databases of the newest sessions, newest first, a line each."""
+_REMEMBERED: Final = 20
 
 
 def database(options: argparse.Namespace) -> Path:
-    """The database a command means: named; else the named profile's own; else the newest session's; else paper's.
+    """The database a command means: named; else the named profile's own; else that of the newest session that still
+    runs (a replay that has ended is not what anybody wants to stop); else the newest session's; else paper's.
 
     Whose it is is said where nobody asked for that profile.
 
@@ -50,7 +53,7 @@ def database(options: argparse.Namespace) -> Path:
         OtherProfile: the profile that was named is not the database's.
     """
     profile, named = profile_named(options), database_named(options)
-    last = None if profile else _last_database()
+    last = None if profile or named else next(iter([*running(), *_recent()]), None)
     db = named or last or Path(os.path.realpath(paths.database(profile or PROFILES[0])))
     if getattr(options, "emergency", False):
         return db  # no wrong word and no slow disk may hold that up
@@ -68,12 +71,18 @@ def database(options: argparse.Namespace) -> Path:
     return db
 
 
-def _last_database() -> Path | None:
+def running() -> list[Path]:
+    """Databases of recent sessions that a trader runs on now, newest first."""
+    return [db for db in _recent() if trader_pid(db) is not None]
+
+
+def _recent() -> list[Path]:
     try:
-        last = Path(os.fsdecode((paths.data_dir() / _LAST).read_bytes().rstrip(b"\n")))
-        return last if last.is_absolute() and last.exists() else None
+        lines = (paths.data_dir() / _LAST).read_bytes().split(b"\n")
+        found = [Path(os.fsdecode(each)) for each in lines[:_REMEMBERED]]
+        return [db for db in found if db.is_absolute() and db.exists()]
     except (OSError, ValueError):
-        return None
+        return []
 
 
 def remember_database(db: Path) -> None:
@@ -82,7 +91,8 @@ def remember_database(db: Path) -> None:
     try:
         folder = paths.private_dir(paths.data_dir())
         part = folder / f"{_LAST}.part"
-        part.write_bytes(os.fsencode(db) + b"\n")
+        known = [db, *(each for each in _recent() if each != db)][:_REMEMBERED]
+        part.write_bytes(b"".join(os.fsencode(each) + b"\n" for each in known))
         part.rename(folder / _LAST)
     except (OSError, CountersignError):
         note(f"{paths.data_dir()} can not be written, so other commands need: --db {db}")

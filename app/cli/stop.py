@@ -13,6 +13,7 @@ from app import paths
 from app.cli import context, streams
 from app.errors import ConfigError, CountersignError, SafetyError, StorageError, UsageError
 from app.execution.stop_flag import StopFlag
+from app.text import counted
 from storage.database import trader_pid
 from storage.faults import StorageFault
 from storage.identity import application_of
@@ -31,9 +32,9 @@ _REPEAT = (
 
 def stop(options: argparse.Namespace) -> int:
     """One of the three."""
-    db = context.database(options)
     if options.flatten and not options.emergency:
         raise UsageError("stop.flatten", "--flatten sells everything, and goes with --emergency only.")
+    db = context.database(options)
     if options.emergency:
         return _emergency(options, db)
     if options.reset:
@@ -44,34 +45,62 @@ def stop(options: argparse.Namespace) -> int:
 
 
 def _emergency(options: argparse.Namespace, db: Path) -> int:
-    """Flag first, durable; then the running trader acts, or this process does."""
-    _check_ours(db)
-    flag = StopFlag(db)
-    with suppress(StorageError):  # said below, when the flag can not be made there
-        paths.private_dir(db.parent)
-    why = flag.create("stop --emergency")
-    if why and not flag.path.exists():
-        context.note(f"{flag.path} can not be made ({why}): the stop holds in the running trader only")
-    elif why:
-        context.note(f"the stop is in force: {flag.path}; it may not outlive a power cut ({why})")
-    else:
-        context.note(f"the stop is in force: {flag.path}")
-    pid = trader_pid(db)
-    report = _alone(options, db) if pid is None else _by_trader(options, db, pid)
-    lines = [
+    """Everything, where nobody named one: every trader that runs, not only the newest."""
+    named = context.database_named(options) is not None or context.profile_named(options) is not None
+    others = [] if named else [each for each in context.running() if each != db]
+    flagged = [(each, _raise_flag(each)) for each in (db, *others)]  # all of them, before the first may take its time
+    found, faults = [], []
+    for each, lost in flagged:
+        try:
+            found.append((_act(options, each), lost))
+        except (CountersignError, StorageFault) as error:
+            if not others:
+                raise
+            faults.append(error)
+            context.note(f"{each}: {error} {error.next_step}".rstrip())
+    lines = [line for report, _ in found for line in _told(report)]
+    lines.append("New trades are refused until: countersign stop --reset")
+    documents = [report for report, _ in found]
+    if documents:
+        context.emit(options, "stop-emergency", {**documents[0], "others": documents[1:]}, lines)
+    left = any(lost or report["unknown"] or report["refused"] or report["halted"] for report, lost in found)
+    return 1 if faults or left else 0
+
+
+def _told(report: dict[str, Any]) -> list[str]:
+    return [
         (
-            f"Stopped. {len(report['cancelled'])} entries cancelled, {report['kept_exits']} exits kept, "
-            f"{len(report['flattened'])} positions sold."
+            f"Stopped {report['database']}: {counted(len(report['cancelled']), 'entry order')} cancelled, "
+            f"{counted(report['kept_exits'], 'exit')} kept, {counted(len(report['flattened']), 'position')} sold."
         ),
         *(f"NOT ANSWERED by the venue, may still be open: {client_id}" for client_id in report["unknown"]),
         *(f"NOT DONE: {words}" for words in report["refused"]),
         *([f"ATTENTION: {report['halted']}. Compare with the venue's own record."] if report["halted"] else []),
         *([_REPEAT] if report["unknown"] or report["refused"] else []),
-        "New trades are refused until: countersign stop --reset",
     ]
-    context.emit(options, "stop-emergency", report, lines)
-    incomplete = report["unknown"] or report["refused"] or report["halted"] or (why and not flag.path.exists())
-    return 1 if incomplete else 0
+
+
+def _raise_flag(db: Path) -> bool:
+    """Durable, before anything else. Whether it could not be made at all."""
+    _check_ours(db)
+    flag = StopFlag(db)
+    with suppress(StorageError):  # said below, when the flag can not be made there
+        paths.private_dir(db.parent)
+    why = flag.create("stop --emergency")
+    lost = bool(why) and not flag.path.exists()
+    if lost:
+        context.note(f"{flag.path} can not be made ({why}): the stop holds in the running trader only")
+    elif why:
+        context.note(f"the stop is in force: {flag.path}; it may not outlive a power cut ({why})")
+    else:
+        context.note(f"the stop is in force: {flag.path}")
+    return lost
+
+
+def _act(options: argparse.Namespace, db: Path) -> dict[str, Any]:
+    """By the running trader, or by this process."""
+    pid = trader_pid(db)
+    return {"database": str(db), **(_alone(options, db) if pid is None else _by_trader(options, db, pid))}
 
 
 def _check_ours(db: Path) -> None:
@@ -164,13 +193,13 @@ def _session_settings(options: argparse.Namespace, text: str | None) -> Loaded:
 def _reset(options: argparse.Namespace, db: Path) -> int:
     flag = StopFlag(db)
     if not flag.raised() and not _held_in_memory(db):
-        context.emit(options, "stop-reset", {"lifted": False}, ["No emergency stop is in force."])
+        context.emit(options, "stop-reset", {"lifted": False}, [f"No emergency stop is in force on {db}."])
         return 0
     if streams.typed_line(f"Type {WORD} and Enter to lift the emergency stop: ") != WORD:
         raise SafetyError("stop.kept", "The emergency stop stays in force.")
     _journal_reset(db)
     flag.lift()
-    context.emit(options, "stop-reset", {"lifted": True}, ["The emergency stop is lifted."])
+    context.emit(options, "stop-reset", {"lifted": True}, [f"The emergency stop of {db} is lifted."])
     return 0
 
 
