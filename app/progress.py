@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import Final
 
 from app.execution.records import Order, Role, Trade
@@ -21,11 +20,11 @@ class Progress:
     """Turns state changes into lines.
 
     Args:
-        say: receives the lines; None keeps quiet.
+        say: receives the lines, each with its market time, ms; None keeps quiet.
         now_ms: market time.
     """
 
-    def __init__(self, say: Callable[[str], None] | None, now_ms: Callable[[], int]) -> None:
+    def __init__(self, say: Callable[[int, str], None] | None, now_ms: Callable[[], int]) -> None:
         self._say = say
         self._now_ms = now_ms
         self._told: dict[str, str] = {}
@@ -65,7 +64,7 @@ class Progress:
     def line(self, text: str) -> None:
         """Any other line."""
         if self._say is not None:
-            self._say(f"{datetime.fromtimestamp(self._now_ms() / 1000, UTC):%m-%d %H:%M:%S}  {text}")
+            self._say(self._now_ms(), text)
 
     def _listen(self, trade: Trade) -> None:
         for listener in self.listeners:

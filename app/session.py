@@ -149,7 +149,7 @@ class Session:
         """
         await self.recovery.resume(self.pipeline)
         if self.desk.stop.raised():
-            self.stopped = await self.emergency.act(flatten=False)
+            self.stopped = await self.emergency.act(flatten=False, again=True)
 
     async def close(self, outcome: str) -> None:
         """Close everything in reverse order. Resting exits stay at the venue."""

@@ -47,7 +47,7 @@ class Trader:
     """Run once.
 
     Args:
-        progress: receives readable lines; None keeps quiet.
+        progress: receives readable lines and their market time, ms; None keeps quiet.
         on_open: called once the session is open: the database is ours and sound.
         pacer: releases the source's events; the tests' own releases them one by one.
     """
@@ -57,7 +57,7 @@ class Trader:
         plan: SessionPlan,
         source: MarketSource,
         limits: RunLimits,
-        progress: Callable[[str], None] | None,
+        progress: Callable[[int, str], None] | None,
         on_open: Callable[[], None] = lambda: None,
         pacer: Pacer = pace,
     ) -> None:
@@ -97,6 +97,8 @@ class Trader:
         if not await self._unless_stopped(session.open()):
             return self._outcome
         self._on_open()
+        for trade in session.recovery.concluded:
+            self.tell.trade(trade)
         self.tickets = Tickets(session.desk, session.pipeline, session.run, session.settings.manual.allocation)
         self.session.desk.on_halt = self._on_halt
         if self.session.desk.halted:

@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import json
 import re
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -50,14 +51,15 @@ async def _trade(
     from app.trader import RunLimits, Trader  # noqa: PLC0415 -- 0.3 s, after bad input was refused
 
     source, db, plan = start.source, start.db, start.plan
-    progress = None if options.json else streams.tell_line
+    progress = None if options.json else _tell
     # Not before: a run that is refused must not become what `stop --emergency` means.
     trader = Trader(
         plan, source, RunLimits(start.speed, seconds), progress, on_open=lambda: context.remember_database(db)
     )
     if progress is not None:
         names = ", ".join(i.symbol for i in plan.instruments[:8]) + (" ..." if len(plan.instruments) > 8 else "")
-        progress(f"PAPER {'replay ' + options.replay if options.replay else 'practice market'}: {names}; database {db}")
+        market = f"replay {options.replay}" if options.replay else "practice market"
+        streams.tell_line(f"PAPER {market}: {names}; database {db}")
     outcome = await trader.run()
     try:
         with reader(db) as data:
@@ -75,6 +77,10 @@ async def _trade(
         "halted": trader.halted,
         "skipped": {module.name: module.counters.skipped for module in trader.modules if module.counters.skipped},
     }
+
+
+def _tell(ts_ms: int, text: str) -> None:
+    streams.tell_line(f"{datetime.fromtimestamp(ts_ms / 1000, UTC):%m-%d %H:%M:%S}  {text}")
 
 
 def _lines(document: dict[str, Any], outcome: str, db: Path) -> list[str]:

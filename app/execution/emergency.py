@@ -16,6 +16,7 @@ from app.execution.pipeline import Pipeline
 from app.execution.records import Order, Role, Trade
 from app.execution.states import TradeState
 from app.money import sub, to_text, total
+from app.text import counted
 from app.venues.base import OrderState
 from storage.faults import StorageFault
 
@@ -55,10 +56,13 @@ class Emergency:
         self._desk = desk
         self._pipeline = pipeline
 
-    async def act(self, *, flatten: bool) -> StopReport:
+    async def act(self, *, flatten: bool, again: bool = False) -> StopReport:
         """Cancel, drop, keep; repeating it does no harm. Returns what was done, whatever disk and venue do.
 
         The flag must have been created before. What the venue does not answer is listed as unknown, never as done.
+
+        Args:
+            again: a session opens with the stop in force: no alert of its own where nothing was left to do.
         """
         desk, report = self._desk, StopReport()
         assert desk.stop.raised()
@@ -75,11 +79,13 @@ class Emergency:
                     await self._flatten(trade, stop, report)
             self._left_over(report)
         text = (
-            f"Emergency stop: {len(report.cancelled)} entries cancelled, {report.kept_exits} exits kept, "
-            f"{len(report.flattened)} positions sold, {len(report.unknown)} unanswered, {len(report.refused)} refused."
+            f"Emergency stop: {counted(len(report.cancelled), 'entry order')} cancelled, "
+            f"{counted(report.kept_exits, 'exit')} kept, {counted(len(report.flattened), 'position')} sold, "
+            f"{len(report.unknown)} unanswered, {len(report.refused)} refused."
         )
         report.halted = desk.halted
-        desk.alert(Severity.CRITICAL, "stop", text)
+        if not again or report.cancelled or report.unknown or report.refused:
+            desk.alert(Severity.CRITICAL, "stop", text)
         transition = desk.transition()
         transition.change("stop", "in_force", text)
         with suppress(StorageFault):  # the desk has heard it; the stop itself is a file

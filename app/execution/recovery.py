@@ -33,6 +33,8 @@ class Recovery:
         self._turn = asyncio.Lock()
         self._contradicted: set[str] = set()
         """Trades of which the venue says what can not be; asking again would not help."""
+        self.concluded: list[Trade] = []
+        """What the last `resume` brought on: the trader was not there to see it."""
 
     async def resume(self, pipeline: Pipeline) -> None:
         """Conclude every unfinished trade, then reconcile. Trading may start when this returns.
@@ -44,6 +46,7 @@ class Recovery:
             VenueError: the venue did not answer; what was concluded so far stands.
         """
         async with self._turn:
+            before = [(trade, trade.state) for trade in self._desk.state.trades.values()]
             for trade in list(self._desk.state.trades.values()):
                 if self._gone(trade) or trade.id in self._contradicted:
                     continue
@@ -55,6 +58,7 @@ class Recovery:
                     await self._track(trade, owned=owned)
                 elif not owned:
                     await self._look_up_signed(trade, pipeline)
+            self.concluded = [trade for trade, state in before if trade.state is not state]
             await self.reconcile()
 
     def _gone(self, trade: Trade) -> bool:

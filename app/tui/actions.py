@@ -23,7 +23,10 @@ _NEWS: Final = {
     "FILLED": ("filled", "information"),
     "REJECTED": ("rejected by the venue", "error"),
     "FAILED": ("failed", "error"),
-    "EXPIRED": ("expired unanswered", "warning"),
+    "EXPIRED": ("expired", "warning"),
+    "CANCELLED": ("cancelled", "warning"),
+    "DENIED": ("denied", "warning"),
+    "DECLINED": ("refused; nothing was sent", "information"),
 }
 _PREPARES, _PREPARES_S = 100, 0.05
 """How often, and after how long, a proposed trade is looked for until it is prepared: one commit, usually 1 ms."""
@@ -301,10 +304,12 @@ class Actions:
         self._told[trade.id] = state
         if len(self._told) > 500:
             self._told.pop(next(iter(self._told)))
+        if state == "DENIED" and trade.payload is None:
+            return  # the gate turned it away before anybody saw it: Orders tells
         if state in _NEWS:
             words, severity = _NEWS[state]
-            side = trade.intent.side.value
-            self._app.notify(f"{side} {trade.intent.symbol}: {words}", severity=severity)  # type: ignore[arg-type]  # one of Textual's three words
+            why = f". {escape_untrusted(trade.reason)}" if trade.reason and state != "DECLINED" else ""
+            self._app.notify(f"{trade.intent.side.value} {trade.intent.symbol}: {words}{why}", severity=severity)  # type: ignore[arg-type]  # one of Textual's three words
 
     def device(self, _trade: Trade, state: DeviceState) -> None:
         """The device wants its person."""

@@ -265,9 +265,8 @@ class Host:
             return speed if text == "max" else min(speed, Decimal(text))
         return speed
 
-    def _tell(self, text: str) -> None:
-        now = self.trader.session.clock.now_ms() if self.trader is not None else 0
-        self.told.append(Told(now, text[16:] if len(text) > 16 and text[14:16] == "  " else text))
+    def _tell(self, ts_ms: int, text: str) -> None:
+        self.told.append(Told(ts_ms, text))
 
     def _heard(self, trade: Trade) -> None:
         if self.device_trade is not None and trade.id == self.device_trade.id and trade.state != "CONFIRMED":

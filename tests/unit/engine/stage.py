@@ -135,10 +135,13 @@ class Stage:
         self.events = events
         self.past = Past(events)
         self.said: list[str] = []
-        self.trader = Trader(r.session.plan, cast("MarketSource", self.past), RunLimits(None, None), self.said.append)
+        self.trader = Trader(r.session.plan, cast("MarketSource", self.past), RunLimits(None, None), self._hear)
         self.trader.session = self.trader.manager.session = r.session
         r.pipeline._on_progress = self.trader._on_progress
         r.pipeline._on_worse = self.trader._on_worse
+
+    def _hear(self, _ts_ms: int, text: str) -> None:
+        self.said.append(text)
 
     @property
     def manager(self) -> ModuleManager:
