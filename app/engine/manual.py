@@ -263,7 +263,8 @@ class Tickets:
         desk = self._desk
         if desk.stop.raised():
             words = (
-                "The emergency stop is in force: stop --emergency --flatten sells what is held; stop --reset lifts it."
+                "The emergency stop is in force. Out of everything: X on the screen, or countersign stop --emergency "
+                "--flatten. To lift it: Ctrl+P, or countersign stop --reset."
             )
             return Deny("stop", words, "in force", "lifted")
         for other in desk.state.in_flight():

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from app.execution.admission import worse_price
 from app.execution.desk import Desk
-from app.execution.preview import fee_at
+from app.execution.preview import Preview, fee_at, walk
 from app.execution.records import Trade
 from app.execution.risk_view import risk_view
 from app.execution.states import TradeState
@@ -45,6 +46,10 @@ class ConfirmView:
     resumed: bool
     now: tuple[Decimal, Decimal] | None
     """Bid and ask at this moment."""
+    worse: str | None
+    """Why it could not be filled at this moment, or None."""
+    fills_now: Preview | None
+    """What it would do to the book of this moment; None for what rests, and without a book."""
     tick: Decimal
 
 
@@ -69,8 +74,17 @@ def confirmation(desk: Desk, trade: Trade) -> ConfirmView:
         left_ms=max(0, intent.expires_ms - desk.clock.now_ms()),
         resumed=trade.resumed,
         now=None if quote is None else (quote.bid, quote.ask),
+        worse="There is no quote." if quote is None else worse_price(quote, trade),
+        fills_now=_walked(desk, intent),
         tick=instrument.tick,
     )
+
+
+def _walked(desk: Desk, intent: Intent) -> Preview | None:
+    book = desk.market.book(intent.symbol)
+    if book is None or intent.legs or intent.rests:
+        return None
+    return walk(book, intent.side, intent.quantity, intent.worst_price, desk.venue_info.taker_fee_bps)
 
 
 def _targets(intent: Intent) -> list[Decimal | None]:

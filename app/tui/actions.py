@@ -195,7 +195,27 @@ class Actions:
         if why:
             self._app.notify(f"The stop may not outlive this process: {why}", severity="error", timeout=30)
         self._app.tick()
-        self._app.keep(self._stop())
+        self._app.keep(self._stop(flatten=False))
+
+    def sell_everything(self) -> None:
+        """The emergency stop, and everything that is held is sold at market; asks for a typed word."""
+        from app.tui.screens.ask import WordDialog  # noqa: PLC0415 -- when it is wanted
+
+        desk = self._app.host.desk
+        if desk is None:
+            self._app.notify("The engine does not run: nothing can be sold.", severity="error")
+            return
+        held = desk.state.positions.open_holdings()
+        text = f"Stops all trading, then sells {counted(len(held), 'position')} at market, whatever the price:"
+        lines = [(text, ""), *((f"  {each.quantity:f} {each.symbol}  ({each.module})", "") for each in held[:9])]
+        lines.append(("No signature is needed: each sale takes the place of the signed stop.", "dim"))
+        self._app.push_screen(WordDialog("Sell everything", lines, "SELL", self._sell, topic="stop"))
+
+    def _sell(self) -> None:
+        desk = self._app.host.desk
+        if desk is not None:
+            desk.stop.create("sell everything")
+            self._app.keep(self._stop(flatten=True))
 
     async def _flag_alone(self) -> None:
         """No session is open: the flag stops the next one, and the one that is opening."""
@@ -208,13 +228,16 @@ class Actions:
         words = f"The stop could not be written: {why}" if why else f"The emergency stop is in force: {db.name}.stop"
         self._app.notify(words, severity="error" if why else "warning", timeout=30)
 
-    async def _stop(self) -> None:
-        report = await self.ask("emergency", flatten=False)
+    async def _stop(self, *, flatten: bool) -> None:
+        report = await self.ask("emergency", flatten=flatten)
         if report is None:
             return
         text = (
-            f"Stopped. {counted(len(report['cancelled']), 'entry order')} cancelled, {report['kept_exits']} exits kept."
+            f"Stopped. {counted(len(report['cancelled']), 'entry order')} cancelled, "
+            f"{counted(report['kept_exits'], 'exit')} kept."
         )
+        if flatten:
+            text += f" {counted(len(report['flattened']), 'position')} sold."
         for words in (*report["unknown"], *report["refused"]):
             text += f" NOT DONE: {escape_untrusted(str(words))}."
         bad = report["unknown"] or report["refused"] or report["halted"]

@@ -72,6 +72,7 @@ class Terminal(App[int]):
         *(Binding(str(number), f"view('{name}')", name, show=False) for name, number in VIEWS.items()),
         Binding("9", "device", "device", show=False, id="device"),
         Binding("R", "restart_engine", "start the engine again", show=False),
+        Binding("X", "sell_everything", "sell everything", show=False, id="sell_everything"),
         Binding("P", "pause_all", "pause all modules", show=False, id="pause_all"),
         Binding("ctrl+o", "jump", "jump to a pane", show=False, id="jump"),
         Binding("q", "leave", "quit", show=False, id="leave"),
@@ -237,6 +238,11 @@ class Terminal(App[int]):
         """No module takes new entries."""
         if self.is_at_home:
             self.do.pause_all()
+
+    def action_sell_everything(self) -> None:
+        """The emergency stop, and out of every position; asks for a typed word."""
+        if self.is_at_home:
+            self.do.sell_everything()
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterator[SystemCommand]:  # noqa: ARG002 -- Textual's
         """The command palette's entries."""

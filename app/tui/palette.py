@@ -30,6 +30,8 @@ def commands(app: Terminal) -> Iterator[Command]:
     do, host = app.do, app.host
     yield Command("Emergency stop  (!)", "cancel entries, send nothing new, keep exits; at once", do.emergency)
     desk = host.desk
+    words = "the emergency stop, then every position at market; asks for a typed word"
+    yield Command("Sell everything  (X)", words, do.sell_everything)
     if desk is not None and desk.stop.raised():
         yield Command("Lift the emergency stop", "asks for a typed word", do.lift_stop)
     if desk is not None and host.trader is not None:

@@ -16,6 +16,7 @@ from app.tui.app import VIEWS, Terminal
 from app.tui.host import Host, Stage
 from app.tui.palette import commands
 from app.tui.widgets.table import Table
+from tests.tui.acts import bought, held
 from tests.tui.harness import SIZES, SMALL, Hand, Seat, request, terminal
 
 
@@ -85,6 +86,20 @@ async def test_the_stop_is_lifted_by_the_typed_word_only(tmp_path: Path) -> None
         assert "EMERGENCY" not in seat.text()
         kinds = [row["kind"] for row in seat.rig.rows("SELECT kind FROM journal")]
         assert "stop.lifted" in kinds
+
+
+async def test_everything_is_sold_by_the_typed_word_only_and_the_stop_is_in_force(tmp_path: Path) -> None:
+    async with terminal(tmp_path) as seat:
+        trade = await bought(seat)
+        await seat.press("X")
+        assert "0.001 BTC-USDT" in seat.text()
+        await seat.press(*"sell", "enter")
+        assert held(seat) == trade.intent.quantity
+        assert not seat.desk.stop.raised(), "Escape must leave everything as it is"
+        await seat.press(*"SELL", "enter")
+        await seat.until(lambda: seat.desk.stop.raised() and not held(seat))
+        await seat.until(lambda: any("1 position sold" in each.message for each in seat.app._notifications))
+        seat.rig.assert_sound()
 
 
 @pytest.mark.parametrize("size", SIZES)

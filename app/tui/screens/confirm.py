@@ -115,7 +115,9 @@ class ConfirmDialog(Dialog):
         self.query_one(_Outcome).show()
         yes = self.query_one("#yes", Choice)
         yes.set_label(self._yes_label(), allowed=self.waits and reader.read)
-        self.query_one("#refuse", Choice).set_label("refuse", allowed=self.waits)
+        self.query_one("#back", Choice).set_label("cancel: it keeps waiting" if self.waits else "close")
+        for choice in (yes, self.query_one("#refuse", Choice)):
+            choice.display = self.waits
 
     @property
     def waits(self) -> bool:
@@ -129,8 +131,6 @@ class ConfirmDialog(Dialog):
         )
 
     def _yes_label(self) -> str:
-        if not self.waits:
-            return "submit to the signer"
         reader = self.query_one(Reader)
         return "submit to the signer" if reader.read else f"read on: {counted(reader.unread, 'more line')}"
 
@@ -154,11 +154,7 @@ class ConfirmDialog(Dialog):
             (f"{self.trade.intent.side.value.upper()} {self.trade.intent.symbol}", "title"),
             (f"   {left}", "warn" if seen.left_ms < 60_000 else "label"),
         )
-        if seen.now is None:
-            return [head, line(("no quote now", "error"))]
-        bid, ask = (words.price(each, seen.tick) for each in seen.now)
-        worst = words.price(self.trade.intent.worst_price, seen.tick)
-        return [head, line(("now ", "dim"), (f"bid {bid}  ask {ask}", ""), (f"   worst allowed {worst}", "label"))][:2]
+        return [head, confirm_text.now(seen, self.trade.intent)] if self.waits else [head]
 
     def outcome_lines(self, width: int) -> list[Line]:
         """What became of it, or why S did not count."""

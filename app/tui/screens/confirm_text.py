@@ -6,24 +6,24 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
 from app.execution import basket_preview
-from app.execution.states import TradeState
-from app.money import mul
+from app.execution.states import PayloadState, TradeState
+from app.money import mul, to_text
 from app.risk.usage import LimitUse, Source, UseState
 from app.snapshots.trades import ConfirmView
 from app.text import counted, escape_untrusted
 from app.tui import words
-from app.tui.widgets.lines import Line, fit, line, wrapped
+from app.tui.widgets.lines import Line, Piece, fit, line, wrapped
 
 if TYPE_CHECKING:
     from app.execution.records import Trade
     from app.tui.glyphs import Glyphs
+    from strategies.model import Intent
 
 _ENDS: Final = {
     TradeState.CONFIRMED: ("Confirmed. The device is asked to sign: look at it.", "warn"),
     TradeState.SIGNED: ("Signed and verified. Checking the market again, then sending.", "warn"),
     TradeState.SUBMITTED: ("Sent. The order is at the venue.", "ok"),
     TradeState.PARTIALLY_FILLED: ("Sent, and partly filled.", "ok"),
-    TradeState.FILLED: ("Filled. Its exits rest at the venue.", "ok"),
     TradeState.REFUSED: ("Refused on the device. Nothing was sent.", "warn"),
     TradeState.DECLINED: ("Refused. Nothing was sent.", "warn"),
 }
@@ -53,12 +53,12 @@ def _preview(seen: ConfirmView, width: int) -> list[Line]:
     shown = seen.preview
     legs = [each for text in basket_preview.lines(shown) for each in wrapped(text, width, "", "  ")]
     if not Decimal(str(shown["filled"])):
-        return legs or wrapped("Walking the book: nothing would fill now.", width, "error")
+        return legs or wrapped("When it was proposed nothing of it would have been filled.", width, "error")
     book = "a SYNTHETIC book (made from a bar)" if shown["synthetic_book"] else "the book"
     average = words.price(Decimal(shown["average"]), seen.tick)
     text = (
-        f"Walking {book} of {words.clock(int(shown['book_ms']))}: fills {shown['filled']} at {average}, "
-        f"impact {shown['impact_bps']} bps, fee {shown['fee']} {seen.quote}."
+        f"When proposed, walking {book} of {words.clock(int(shown['book_ms']))}: fills {shown['filled']} "
+        f"at {average}, impact {shown['impact_bps']} bps, fee {shown['fee']} {seen.quote}."
     )
     return [*wrapped(text, width, "", "  "), *legs]
 
@@ -104,14 +104,41 @@ def _device(seen: ConfirmView, width: int) -> list[Line]:
     return lines
 
 
+def was_sent(trade: Trade) -> bool:
+    """The venue has had it, whatever became of it there."""
+    sent = {PayloadState.SENT, PayloadState.LANDED, PayloadState.UNKNOWN, PayloadState.DEAD}
+    return trade.payload is not None and trade.payload.state in sent
+
+
+def now(seen: ConfirmView, intent: Intent) -> Line:
+    """The market at this moment, and what the order would do to it."""
+    if seen.now is None:
+        return line(("no quote now", "error"))
+    bid, ask = (words.price(each, seen.tick) for each in seen.now)
+    worst = words.price(intent.worst_price, seen.tick)
+    market: tuple[Piece, Piece] = ("now ", "dim"), (f"bid {bid}  ask {ask}", "")
+    if seen.worse is not None:
+        return line(*market, (f"  past the worst, {worst}: S asks anew", "error"))
+    if seen.fills_now is None:
+        return line(*market, (f"  rests for {worst}", "label"))
+    filled = seen.fills_now.filled
+    if filled < intent.quantity:
+        return line(*market, (f"  fills only {to_text(filled)} up to {worst}", "warn"))
+    average = words.price(seen.fills_now.average, seen.tick)
+    return line(*market, (f"  fills at {average}  worst {worst}", "label"))
+
+
 def outcome(trade: Trade, answered: str) -> tuple[str, str]:
     """What became of it, in words, and their role."""
+    if trade.state is TradeState.FILLED:
+        closed = "Filled. What it sold needs no exits any more: they were cancelled."
+        return (closed if trade.intent.reduce_only else "Filled. Its exits rest at the venue."), "ok"
     if trade.state in _ENDS:
         return _ENDS[trade.state]
     if trade.state is TradeState.PREPARED:
         return ("Refused." if answered == "refused" else "Confirmed; being written to disk."), "warn"
-    why = escape_untrusted(trade.reason)
-    sent = "" if "othing was sent" in why else " Nothing was sent."
+    why = escape_untrusted(trade.reason).rstrip(".") + "."
+    sent = " It had been sent." if was_sent(trade) else "" if "othing was sent" in why else " Nothing was sent."
     if any(order.state == "UNKNOWN" for order in trade.orders.values()):
         sent = " Maybe sent. It is being looked up. Do not repeat."
     return f"{trade.state.value.replace('_', ' ').capitalize()}: {why}{sent}", "error"
