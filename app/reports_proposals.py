@@ -50,6 +50,23 @@ def missed(reader: Reader) -> Document:
     return {"label": LABEL, "horizon_ms": HORIZON_MS, "most_followed": MOST, **parts}
 
 
+def lines(counts: Document, found: Document) -> list[str]:
+    """Both in words."""
+    told = [", ".join(f"{n} {name}" for name, n in counts.items() if name != "declined_because")]
+    if counts["declined_because"]:
+        told.append("declined: " + ", ".join(f"{n} {code}" for code, n in counts["declined_because"].items()))
+    told.append(found["label"])
+    for answer in ("declined", "expired"):
+        m = found[answer]
+        made = ", ".join(f"{amount} {asset}" for asset, amount in m["by_asset"].items()) or "nothing yet"
+        told.append(
+            f"{answer:<9} {m['followed']} followed: {m['won']} won, {m['lost']} lost, {m['open']} open; "
+            f"would have made {made} ({m['value']} in account currency); "
+            f"{m['not_filled']} not filled, {m['not_followed']} not followed"
+        )
+    return told
+
+
 def _sum(rows: list[Document]) -> Document:
     ended = [(row, from_text(row["result"])) for row in rows if row["result"] is not None]
     by_asset: dict[str, Decimal] = {}

@@ -66,20 +66,9 @@ def _stats(options: argparse.Namespace) -> int:
 
     with reader(context.database(options)) as data:
         counts, missed = reports_proposals.answers(data), reports_proposals.missed(data)
-    words = [f"{n} {name}" for name, n in counts.items() if name != "declined_because"]
-    lines = [", ".join(words)]
-    if counts["declined_because"]:
-        lines.append("declined: " + ", ".join(f"{n} {code}" for code, n in counts["declined_because"].items()))
-    lines.append(missed["label"])
-    for answer in ("declined", "expired"):
-        m = missed[answer]
-        made = ", ".join(f"{amount} {asset}" for asset, amount in m["by_asset"].items()) or "nothing yet"
-        lines.append(
-            f"{answer:<9} {m['followed']} followed: {m['won']} won, {m['lost']} lost, {m['open']} open; "
-            f"would have made {made} ({m['value']} in account currency); "
-            f"{m['not_filled']} not filled, {m['not_followed']} not followed"
-        )
-    context.emit(options, "proposal_stats", {"answers": counts, "hypothetical": missed}, lines)
+    context.emit(
+        options, "proposal_stats", {"answers": counts, "hypothetical": missed}, reports_proposals.lines(counts, missed)
+    )
     return 0
 
 

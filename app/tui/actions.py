@@ -181,6 +181,12 @@ class Actions:
 
     # -- commands ---------------------------------------------------------------------------------------------------
 
+    def became(self) -> None:
+        """What became of all proposals, and what the missed would have made."""
+        from app.tui.screens import became  # noqa: PLC0415 -- when it is wanted
+
+        self._app.keep(became.show(self._app))
+
     def refuse(self, trade_id: str) -> None:
         """Decline a waiting trade."""
         self.command("decline", id=trade_id)

@@ -50,6 +50,7 @@ def commands(app: Terminal) -> Iterator[Command]:
                 "propose it",
                 partial(do.close, holding.symbol, holding.module),
             )
+        yield Command("What became of the proposals  (w)", "counted; what the missed would have made", do.became)
         yield Command("Pause all modules  (P)", "no new entries; exits stay managed", do.pause_all)
         yield Command("Resume all modules", "those that are paused", partial(do.command, "module_resume", all=True))
         for seen in host.trader.manager.views() if host.trader is not None else ():

@@ -11,6 +11,7 @@ from textual.widgets import Input
 from app.engine.lifecycle import ModuleState
 from app.execution.states import TradeState
 from app.tui.widgets.table import Table
+from tests.tui.acts import bought
 from tests.tui.harness import SIZES, Seat, terminal
 
 
@@ -102,11 +103,26 @@ async def test_off_and_on_again(tmp_path: Path) -> None:
     async with terminal(tmp_path) as seat:
         await _at(seat)
         await seat.press("d")
+        assert "so it falls by 1000" in seat.text()
+        await seat.press("enter")
+        assert seat.dialog == ""
+        assert _state(seat) is ModuleState.RUNNING, "leaving it on is what Enter does"
+        await seat.press("d", "y")
         await seat.until(lambda: _state(seat) is ModuleState.STOPPED)
         await seat.look()
         assert "stopped" in seat.line("momentum")
         await seat.press("e")
         await seat.until(lambda: _state(seat) is not ModuleState.STOPPED)
+
+
+async def test_trades_by_hand_have_a_row_so_that_profits_add_up(tmp_path: Path) -> None:
+    async with terminal(tmp_path, (160, 48)) as seat:
+        await _at(seat)
+        assert "by hand" not in seat.text()
+        await bought(seat, module="manual")
+        assert "by hand" in seat.text()
+        await seat.press("end", "space", "d", "a")  # no module, so no key does anything
+        assert seat.dialog == ""
 
 
 async def test_looking_around_first_starts_with_every_module_paused(tmp_path: Path) -> None:

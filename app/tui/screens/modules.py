@@ -16,6 +16,7 @@ from app.tui import words
 from app.tui.screens.view import View
 from app.tui.widgets.lines import Line, Lines, Piece, line, wrapped
 from app.tui.widgets.table import Column, Row, Table
+from strategies.base import MANUAL
 
 if TYPE_CHECKING:
     from app.engine.module_views import ModuleView
@@ -86,12 +87,13 @@ class ModulesView(View):
     def draw(self) -> None:
         """Both panes."""
         table, seen = self.query_one("#modules", Table), self.views()
-        table.set_rows([_row(each, self.app) for each in seen])
+        table.set_rows([*(_row(each, self.app) for each in seen), *_by_hand(self.app)])
         total = self.host.launch.loaded.settings.capital.total if self.host.launch is not None else None
         given = ZERO
         for each in seen:
             given = add(given, each.allocation if each.enabled else ZERO)
-        table.border_title = f"Modules  {words.money(given, 0)} of {words.money(total, 0)} allocated"
+        allocated = f"{words.money(given, 0)} of {words.money(total, 0)} allocated"
+        table.border_title = f"Modules  {allocated}; bars to fills since this start"
         self.query_one(_Module).set_module(self.marked)
 
     # -- keys, on the list only -------------------------------------------------------------------------------------
@@ -113,10 +115,24 @@ class ModulesView(View):
         self.app.do.command("module_enable", name=seen.name)
 
     def action_disable(self) -> None:
-        """Switch it off: it sees no more bars; its exits rest where they are."""
+        """Switch it off: it sees no more bars; its exits rest where they are. Asks, as its capital leaves the equity
+        that limits and drawdown are measured on."""
+        from app.tui.screens.ask import QuestionDialog  # noqa: PLC0415 -- when it is wanted
+
         seen = self._asked()
-        if seen is not None:
-            self.app.do.command("module_disable", name=seen.name)
+        if seen is None or not seen.enabled:
+            return
+        words_ = f"{seen.name} sees no more bars and proposes nothing. What it holds stays: {seen.exits_managed_by}."
+        capital = f"Equity counts the capital of modules that are on, so it falls by {to_text(seen.allocation)}."
+        off = partial(self.app.do.command, "module_disable", name=seen.name)
+        self.app.push_screen(
+            QuestionDialog(
+                f"Switch {seen.name} off",
+                [(words_, ""), (capital, "dim"), ("", "")],
+                [("n", "leave it on", lambda: None), ("y", "switch it off", off)],
+                topic="modules",
+            )
+        )
 
     def action_resume_all(self) -> None:
         """Resume whatever is paused."""
@@ -190,6 +206,20 @@ def _row(seen: ModuleView, app: Terminal) -> Row:
             (escape_untrusted(seen.unavailable or seen.reason or seen.summary), "dim"),
         ),
     )
+
+
+def _by_hand(app: Terminal) -> list[Row]:
+    """The trader's own trades, where there are any: with the modules they make the whole profit."""
+    from app.engine.module_views import profit  # noqa: PLC0415 -- the engine behind it, after the first frame
+
+    desk = app.host.desk
+    realised, unrealised = (None, None) if desk is None else profit(desk, MANUAL)
+    if desk is None or not any(owner == MANUAL for owner, _ in desk.state.positions.holdings):
+        return []
+    made = None if realised is None or unrealised is None else add(realised, unrealised)
+    blank = ("", "")
+    cells = (("by hand", "dim"), blank, blank, words.signed(made, app.glyphs), *([blank] * 6))
+    return [Row(MANUAL, (*cells, ("your own trades; b buys", "dim")))]
 
 
 def _state(seen: ModuleView) -> Piece:

@@ -100,7 +100,7 @@ class TradeView(View):
         focused = self.app.focused
         name = None if focused is None else focused.id
         if name == "proposals":
-            return [("Enter", "read and confirm"), ("x", "refuse"), ("Tab", "next pane")]
+            return [("Enter", "read and confirm"), ("x", "refuse"), ("w", "what became of them"), ("Tab", "next pane")]
         if name == "watch":
             return [
                 ("↑↓" if self.app.glyphs.border == "round" else "up/down", "instrument"),
@@ -227,6 +227,11 @@ class TradeView(View):
     def key_b(self) -> None:
         """A ticket to buy the chosen instrument."""
         self.app.do.ticket("buy", symbol=self.symbol)
+
+    def key_w(self) -> None:
+        """What became of all proposals; only while those that wait have the focus."""
+        if self.query_one("#proposals", Table).has_focus:
+            self.app.do.became()
 
     def key_s(self) -> None:
         """A ticket to sell what the trader's own hand holds of the chosen instrument."""
