@@ -34,11 +34,11 @@ class IntentMaker:
 
     def from_signal(self, signal: Signal, intent_id: str, volatility: float | None) -> Intent | Skipped:
         """The intent of a signal, or why there is none."""
+        if signal.direction is Direction.FLAT:  # before anything else: whatever comes with it, it never buys
+            return self._close(signal, intent_id)
         if signal.levels:
             return basket_of(self, signal, intent_id, volatility)
-        if signal.direction is Direction.LONG:
-            return self._entry(signal, intent_id, volatility)
-        return self._close(signal, intent_id)
+        return self._entry(signal, intent_id, volatility)
 
     def _entry(self, signal: Signal, intent_id: str, volatility: float | None) -> Intent | Skipped:
         desk, instrument = self.desk, self.desk.instruments[signal.symbol]
@@ -88,8 +88,9 @@ class IntentMaker:
         return self._intent(signal, intent_id, Side.SELL, amount, worst, None)
 
     def again(self, old: Intent, intent_id: str, why: str) -> Intent | Skipped:
-        """A fresh proposal for a trade whose confirmed price no longer holds; it says what changed. The levels of a
-        basket follow from bars that have passed: its strategy must ask anew."""
+        """A fresh proposal for a trade whose confirmed price no longer holds; it says what changed. An entry is one of
+        the capital there is now, which may have become less. The levels of a basket follow from bars that have passed:
+        its strategy must ask anew."""
         if old.legs:
             return Skipped("a basket is not proposed again")
         desk, instrument = self.desk, self.desk.instruments[old.symbol]
@@ -104,6 +105,8 @@ class IntentMaker:
             worst = self._worst_buy(signal, quote.ask, instrument.tick)
             if worst < quote.ask:
                 return Skipped("the target is too near to pay the ask")
+            if add(self.committed(), self._value(old.symbol, mul(old.quantity, worst))) > self.allocation:
+                return Skipped("no capital left for it")
         else:
             worst = self.worst_sale(quote.bid, instrument.tick)
             if worst <= 0:

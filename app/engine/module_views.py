@@ -13,7 +13,9 @@ from app.engine.modules import Module, ModuleCounters
 from app.engine.registry import Available
 from app.engine.supervision import Supervision
 from app.execution.desk import Desk
-from app.money import ZERO, add, mul, to_text
+from app.money import ZERO, add, mul, sub, to_text, total
+from app.portfolio.positions import Holding
+from app.text import counted
 
 _SAVE: Final = (
     "INSERT INTO modules (name, version, state, allocation, reason, updated_ms, paused, restarts, file_hash, health, "
@@ -199,13 +201,26 @@ def view_of(slot: Slot, desk: Desk) -> ModuleView:
 
 def exits_of(desk: Desk, module: str) -> str:
     """Who looks after the exits of what a module holds."""
-    held = [holding.symbol for holding in desk.state.positions.open_holdings() if holding.module == module]
-    if not held:
-        return "nobody needs to: it holds nothing"
-    bare = [symbol for symbol in held if not desk.state.exit_groups(module, symbol)]
+    held = [holding for holding in desk.state.positions.open_holdings() if holding.module == module]
+    bare = [words for holding in held if (words := _bare(desk, holding))]
     if bare:
-        return f"UNCOVERED: no exit rests for {', '.join(bare)}"
-    return "the venue holds stop and target; the session follows them"
+        words = f"UNCOVERED: no exit rests for {', '.join(bare)}"
+    elif held:
+        words = "the venue holds stop and target; the session follows them"
+    else:
+        words = "nobody needs to: it holds nothing"
+    mine = (trade for trade in desk.state.trades.values() if trade.intent.module == module)
+    resting = sum(len(trade.resting_entries()) for trade in mine)
+    return f"{words}; {counted(resting, 'resting entry order')} may still buy" if resting else words
+
+
+def _bare(desk: Desk, holding: Holding) -> str:
+    """What of a holding no stop covers, in words; "" when all of it is."""
+    left = sub(holding.quantity, total([each for _, each in desk.state.exit_groups(holding.module, holding.symbol)]))
+    if left <= ZERO:
+        return ""
+    part = "" if left == holding.quantity else f"{to_text(left)} of {to_text(holding.quantity)} "
+    return part + holding.symbol
 
 
 def profit(desk: Desk, module: str) -> tuple[Decimal | None, Decimal | None]:

@@ -28,6 +28,7 @@ _VOLATILITY_BARS = 120
 _MOST_AGAIN = 3
 """Fresh proposals in a row for one signal whose price ran away; after that the strategy must ask anew."""
 _PAUSED = Skipped("paused")
+_COLD = Skipped("not warm")
 
 
 def log_name(module: str) -> str:
@@ -174,7 +175,7 @@ class Module:
     def propose_again(self, trade: Trade) -> None:
         """The confirmed price of `trade` no longer holds: a fresh proposal says what changed."""
         again = self._again.pop(trade.id, 0) + 1
-        closes = self.state is ModuleState.PAUSED and trade.intent.side is Side.SELL
+        closes = trade.intent.side is Side.SELL  # no strategy is asked, so it may have failed or be off
         if again <= _MOST_AGAIN and (closes or self.state is ModuleState.RUNNING):
             made = self._maker.again(trade.intent, self._next_id(), trade.reason)
             if isinstance(made, Intent):
@@ -212,12 +213,17 @@ class Module:
         self._publish(message)
 
     def _decide(self, signal: Signal, bar: Bar) -> None:
+        if signal.symbol != bar.symbol:  # it may be one that the settings do not let this module trade
+            raise ValueError(f"an opinion about {signal.symbol} on a bar of {bar.symbol}")
         self.counters.signals += 1
         self._log.debug("module.signal", symbol=signal.symbol, direction=signal.direction.value, why=signal.reason)
         if signal.direction is Direction.FLAT:  # also where there is nothing to close: an entry may still wait
             self._maker.desk.on_unwanted(self.name, signal.symbol)
-        if self.state is ModuleState.PAUSED and signal.direction is Direction.LONG:
+        enters = signal.direction is Direction.LONG
+        if enters and self.state is ModuleState.PAUSED:
             self._offer(_PAUSED)
+        elif enters and self._seen[bar.symbol] <= self._warmup:  # the market had no past to warm it with
+            self._offer(_COLD)
         else:
             self._offer(self._maker.from_signal(signal, self._next_id(), self._volatility(bar)))
 

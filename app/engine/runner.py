@@ -106,6 +106,7 @@ class ModuleRunner:
             DataError: from the source.
         """
         desk, resolved = self.session.desk, resolve(self.session.plan.loaded)
+        desk.refuses = self.refuses
         wanted = self.session.settings.modules
         stored = {row["name"]: row for row in self.session.reader.rows("SELECT * FROM modules")}
         ready = {each.name: each for each in resolved.ready}
@@ -154,6 +155,9 @@ class ModuleRunner:
             transition.change("module", slot.name, S.REGISTERED.value, slot.state.value, "start", slot.reason)
             transition.record(*slot.save(transition.ts_ms))
         desk.commit(transition, "modules.started", "")
+        for slot in self.slots.values():
+            if self.refuses(slot.name):  # what it had signed, and a restart asks about
+                self.withdraw(slot)
 
     def make(self, slot: Slot, enabled: Enabled) -> None:
         """The module of a slot, ENABLED."""
@@ -283,28 +287,29 @@ class ModuleRunner:
 
     def withdraw(self, slot: Slot) -> None:
         """End the entries of a module that wait for an answer. Closes go on waiting: they reduce risk."""
-        words = f"Module {slot.name} is {slot.state.value}: it takes no new entry."
-        self.session.pipeline.proposals.withdraw(slot.name, words)
+        self.session.pipeline.proposals.withdraw(slot.name, _takes_none(slot))
+
+    def refuses(self, name: str) -> str:
+        """Why module `name` takes no new entry now, or "". Not of one that is on and still warms up: what it signed
+        before a restart is the trader's to answer."""
+        slot = self.slots.get(name)
+        if slot is None or slot.state is S.RUNNING or (slot.state is S.ENABLED and not slot.paused):
+            return ""
+        return _takes_none(slot)
 
     # -- what the trader tells --------------------------------------------------------------------------------------
 
     def progressed(self, trade: Trade) -> None:
-        """A trade went on. An entry that a module proposed right before it was stopped begins to wait after that."""
+        """A trade went on."""
         slot = self.slots.get(trade.intent.module)
         if slot is None or slot.module is None:
             return
-        if trade.state is TradeState.PREPARED and slot.state is not S.RUNNING:
-            asyncio.get_running_loop().call_soon(self._withdraw_late, slot)
-        elif trade.state is TradeState.SIGNED:
+        if trade.state is TradeState.SIGNED:
             self._signed.add(trade.id)
         elif trade.id in self._signed:
             self._signed.remove(trade.id)
             sent = {TradeState.SUBMITTED, TradeState.PARTIALLY_FILLED, TradeState.FILLED}
             slot.module.counters.submitted += trade.state in sent
-
-    def _withdraw_late(self, slot: Slot) -> None:
-        if slot.state is not S.RUNNING:
-            self.withdraw(slot)
 
     def propose_again(self, trade: Trade) -> None:
         """The confirmed price of `trade` no longer holds; its module may propose it afresh."""
@@ -347,3 +352,7 @@ class ModuleRunner:
         self._last_fill = max((row["last"] for row in rows), default=self._last_fill)
         for module in self.modules:
             module.counters.fills += counts.get(module.name, 0)
+
+
+def _takes_none(slot: Slot) -> str:
+    return f"Module {slot.name} is {slot.state.value}: it takes no new entry."

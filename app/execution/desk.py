@@ -120,6 +120,8 @@ class Desk:
         """Called once, when new trades stop."""
         self.on_device: Callable[[Trade, DeviceState], None] = lambda _trade, _state: None
         """Told what the device is doing while it is asked to sign, on the loop thread; for screens."""
+        self.refuses: Callable[[str], str] = lambda _module: ""
+        """Why a module takes no new entry now, or ""."""
         self.on_unwanted: Callable[[str, str], None] = lambda _module, _symbol: None
         """Told by a module (its name, an instrument) that it no longer wants to enter there."""
         self.on_lost: Callable[[], None] = lambda: None

@@ -97,10 +97,13 @@ class Proposals:
         desk.on_unwanted = lambda module, symbol: self.withdraw(module, "Its module no longer wants it.", symbol)
 
     async def ask(self, trade: Trade) -> Decision:
-        """Wait for the trader, the intent's expiry, or the stop. Paper may confirm by itself."""
-        desk = self._desk
+        """Wait for the trader, the intent's expiry, or the stop. Paper may confirm by itself. An entry whose module was
+        stopped since it was proposed does not begin to wait."""
+        desk, intent = self._desk, trade.intent
         if desk.stop.raised():
             return Decision(Answer.STOPPED, "The emergency stop.")
+        if not intent.reduce_only and (why_not := desk.refuses(intent.module)):
+            return Decision(Answer.WITHDRAWN, why_not)
         if desk.terms.auto_confirm:
             return Decision(Answer.CONFIRMED)
         answer: asyncio.Future[Decision] = asyncio.get_running_loop().create_future()

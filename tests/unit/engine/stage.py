@@ -13,6 +13,7 @@ import pytest
 
 from app.engine import registry
 from app.engine.manager import ModuleManager
+from app.engine.manual import Tickets
 from app.engine.module_views import ModuleView
 from app.engine.registry import Available
 from app.market.events import MarketEvent, MarketSource, event_time
@@ -137,6 +138,7 @@ class Stage:
         self.said: list[str] = []
         self.trader = Trader(r.session.plan, cast("MarketSource", self.past), RunLimits(None, None), self._hear)
         self.trader.session = self.trader.manager.session = r.session
+        self.trader.tickets = Tickets(r.desk, r.pipeline, r.session.run, r.session.settings.manual.allocation)
         r.pipeline._on_progress = self.trader._on_progress
         r.pipeline._on_worse = self.trader._on_worse
 
