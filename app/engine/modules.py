@@ -191,14 +191,16 @@ class Module:
         return strategy
 
     def _feed(self, bar: Bar, *, aloud: bool) -> Signal | None:
-        strategy, pulse = self._strategy(bar.symbol), self.pulse
+        pulse = self.pulse
+        pulse.timeframe_ms = bar.timeframe_ms  # also of a bar on which it fails
+        strategy = self._strategy(bar.symbol)
         if self._sizing.method is SizingMethod.VOLATILITY_TARGET:
             self._closes.setdefault(bar.symbol, deque(maxlen=_VOLATILITY_BARS)).append(bar.close)
         position = self._maker.desk.state.positions.holding(self.name, bar.symbol).view()
         signal = strategy.on_bar(bar, position)
         seen = self._seen[bar.symbol] = self._seen[bar.symbol] + 1
         pulse.cold -= seen == self._warmup
-        pulse.last_bar_ms, pulse.timeframe_ms = bar.close_ms, bar.timeframe_ms
+        pulse.last_bar_ms = bar.close_ms
         if aloud and self.spec.publishes:
             speaker: Any = strategy
             for message in speaker.messages():

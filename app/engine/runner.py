@@ -218,7 +218,8 @@ class ModuleRunner:
             return
         now = desk.clock.now_ms()
         slot.module.counters.errors += 1
-        again = slot.supervision.failed(now)
+        longest = max(module.pulse.timeframe_ms for module in self.modules)  # it may have failed before its own bar
+        again = slot.supervision.failed(now, longest)
         reason = repr(error) if again else f"{error!r}; restarted too often, stays failed"
         logs.get(log_name(name)).error("module.failed", error=error, module=name, restarts=slot.supervision.restarts)
         self.change(slot, S.FAILED, "engine", reason)

@@ -1,5 +1,6 @@
 """When a module that failed is started again: after one second, two, four; at most three times in an hour of market
-time. Market time, so that a replay restarts at the same bar every time."""
+time, or in ten bars where those take longer: on hourly bars, one that fails on each would be started for ever. Market
+time, so that a replay restarts at the same bar every time."""
 
 from __future__ import annotations
 
@@ -9,6 +10,7 @@ from typing import Final
 
 MOST_RESTARTS: Final = 3
 WITHIN_MS: Final = 3_600_000
+WITHIN_BARS: Final = 10
 FIRST_PAUSE_MS: Final = 1_000
 
 
@@ -24,10 +26,14 @@ class Supervision:
     restarts: int = 0
     due_ms: int | None = None
     _recent: deque[int] = field(default_factory=deque)
+    _bar_ms: int = 0
 
-    def failed(self, now_ms: int) -> bool:
-        """It failed now; False when it stays failed, because it was restarted too often."""
-        while self._recent and now_ms - self._recent[0] >= WITHIN_MS:
+    def failed(self, now_ms: int, bar_ms: int) -> bool:
+        """It failed now; False when it stays failed, because it was restarted too often. `bar_ms`: length of the
+        longest bars there are, 0 while none was seen."""
+        self._bar_ms = max(self._bar_ms, bar_ms)
+        within_ms = max(WITHIN_MS, WITHIN_BARS * self._bar_ms)
+        while self._recent and now_ms - self._recent[0] >= within_ms:
             self._recent.popleft()
         if len(self._recent) >= MOST_RESTARTS:
             self.due_ms = None

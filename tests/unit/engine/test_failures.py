@@ -152,13 +152,13 @@ async def test_restarts_wait_longer_each_time_and_end_after_three_in_an_hour(
 def test_an_hour_later_the_restarts_count_from_nothing() -> None:
     one = Supervision()
     for minute in (0, 20, 40):
-        assert one.failed(minute * MINUTE)
+        assert one.failed(minute * MINUTE, MINUTE)
         one.restarted(minute * MINUTE)
-    assert not one.failed(59 * MINUTE)
-    assert one.failed(60 * MINUTE), "the first is an hour old"
+    assert not one.failed(59 * MINUTE, MINUTE)
+    assert one.failed(60 * MINUTE, MINUTE), "the first is an hour old"
     assert one.due_ms == 60 * MINUTE + 4000
     one.by_hand(60 * MINUTE)
-    assert one.failed(61 * MINUTE)
+    assert one.failed(61 * MINUTE, MINUTE)
     assert one.due_ms == 61 * MINUTE + 1000
 
 
