@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from app import health, logs
 from app.engine.watchdog import WHOLE_PROCESS, Stall, Watchdog
-from app.errors import CountersignError, LoopStalled, Severity
+from app.errors import STALLED, CountersignError, LoopStalled, Severity
 from storage.faults import StorageFault
 
 if TYPE_CHECKING:
@@ -117,7 +117,7 @@ class LoopGuard:
             self._stored = {name: at for name, at in self._stored.items() if now - at < _AGAIN_NS}
             self._stored[stall.handler] = now
             step = "If it comes again: switch the module off, or report it."
-            self._session.desk.record_error(LoopStalled("loop.stalled", stall.words, next_step=step), stall.handler)
+            self._session.desk.record_error(LoopStalled(STALLED, stall.words, next_step=step), stall.handler)
         if stall.latched:
             text = f"The watchdog put the emergency stop in force. {stall.words} Lift it: countersign stop --reset"
             self._session.desk.alert(Severity.CRITICAL, "watchdog", text, stall.handler)

@@ -120,8 +120,7 @@ class Desk:
         """Called once, when new trades stop."""
         self.on_device: Callable[[Trade, DeviceState], None] = lambda _trade, _state: None
         """Told what the device is doing while it is asked to sign, on the loop thread; for screens."""
-        self.refuses: Callable[[str], str] = lambda _module: ""
-        """Why a module takes no new entry now, or ""."""
+        self.refuses: Callable[[str], str] = lambda _module: ""  # why a module takes no new entry now, or ""
         self.on_unwanted: Callable[[str, str], None] = lambda _module, _symbol: None
         """Told by a module (its name, an instrument) that it no longer wants to enter there."""
         self.on_lost: Callable[[], None] = lambda: None
@@ -196,11 +195,12 @@ class Desk:
         """A bar is finished, and no module has seen it yet: what it says about risk, and whether that tightens the
         limits or lets them go back."""
         watch, now = self.watch, self.clock.now_ms()
+        watched = not watch.unwatched(bar)
         watch.statistics.observe(bar)
         watch.saw_quote(None if self.market.bar_ms(bar.symbol) else self.market.quote(bar.symbol))
         losses = self.state.positions.losses_since(now - now % DAY_MS)
         facts = watch.facts(self.terms.capital, losses, self._errors(now))
-        before, after = watch.profile, step(watch.profile, facts, self.configured, now)
+        before, after = watch.profile, step(watch.profile, facts, self.configured, now, watched=watched)
         if after is before or self.stale:
             return
         watch.profile = after
@@ -220,7 +220,7 @@ class Desk:
 
     def record_error(self, error: CountersignError, subject: str = "") -> None:
         """Store an error for `countersign errors`; losing it to a failing disk is accepted, the log has it."""
-        self.watch.count_error(self.clock.now_ms())
+        self.watch.count_error(self.clock.now_ms(), error.code)
         _log.error(error.code, what=error.what, sent=error.sent, next_step=error.next_step, subject=subject)
         values = (
             self.clock.now_ms(),

@@ -8,18 +8,21 @@ from collections import deque
 from decimal import Decimal
 from typing import Final
 
+from app.errors import STALLED
 from app.money import ZERO, add, div, mul, sub
 from app.portfolio.equity import EquityCurve
 from app.risk.adaptive import Facts, Level, Profile
 from app.risk.statistics import BarStatistics
 from storage.database import Reader
 from storage.journal import canonical
-from strategies.model import Quote
+from strategies.model import Bar, Quote
 
 PROFILE_KEY: Final = "risk.profile"
 """Of the adaptive profile in `meta`."""
 _UP: Final = "ROUND_UP"
 _BPS_PER_HALF: Final = Decimal(20_000)
+_MOST_GAP_BARS: Final = 10
+"""Bars' lengths without a bar of any instrument after which a calm time begins anew."""
 _REMEMBERED_ERRORS: Final = 100_001
 """One more than the largest limit on them."""
 
@@ -38,9 +41,16 @@ class RiskWatch:
         self._spreads: dict[str, Decimal] = {}
         self._profit, self._peak = curve.profit, curve.peak
 
-    def count_error(self, ts_ms: int) -> None:
-        """An error was stored."""
-        self._errors_ms.append(ts_ms)
+    def count_error(self, ts_ms: int, code: str) -> None:
+        """An error was stored. A stalled loop is not counted (`STALLED` says why)."""
+        if code != STALLED:
+            self._errors_ms.append(ts_ms)
+
+    def unwatched(self, bar: Bar) -> bool:
+        """Whether no bar was seen for so long before `bar` that nobody knows how calm the market was. To be asked
+        before the statistics have it."""
+        newest = self.statistics.newest_ms
+        return newest is None or bar.close_ms - newest > _MOST_GAP_BARS * bar.timeframe_ms
 
     def errors_since(self, ts_ms: int) -> int:
         """Errors stored after `ts_ms`."""
@@ -82,7 +92,8 @@ def spread_of(quote: Quote) -> Decimal:
 
 def load_watch(reader: Reader, curve: EquityCurve) -> RiskWatch:
     """As the record leaves it. A profile that can not be read is defensive: it may have been."""
-    rows = reader.rows("SELECT ts_ms FROM errors ORDER BY id DESC LIMIT ?", (_REMEMBERED_ERRORS,))
+    sql = "SELECT ts_ms FROM errors WHERE code <> ? ORDER BY id DESC LIMIT ?"
+    rows = reader.rows(sql, (STALLED, _REMEMBERED_ERRORS))
     stored = deque((row["ts_ms"] for row in reversed(rows)), maxlen=_REMEMBERED_ERRORS)
     return RiskWatch(profile_of(reader), stored, curve)
 

@@ -37,7 +37,7 @@ class EquityCurve:
         if not self.begun:
             self.profit, self.begun = profit, True
         day = ts_ms // DAY_MS
-        if day != self.day:
+        if day > self.day:  # a clock that was set back over midnight makes no new day, and forgives no loss
             self.day_start = self.profit
             self.day = day
         self.profit = profit

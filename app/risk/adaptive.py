@@ -16,7 +16,8 @@ The worst fact decides. Volatility and spread are those in the middle of all ins
 the business of its own rules. A fact that is not known counts for nothing; the rules that need it refuse by themselves.
 
 `step` goes up at once. It comes down one level at a time, each after `CALM_MS` of market time in which every judgement
-was below the level, and never below normal: what the settings say. The profile (`Profile`) is all that is remembered,
+was below the level, and never below normal: what the settings say. Time in which no bar came (an exchange that was
+gone, a market that was closed) is not calm: the hour begins again after it. The profile (`Profile`) is all that is remembered,
 and asking again at the same instant with the same facts changes nothing: a session that was killed and sees a bar again
 goes on like one that was not.
 
@@ -146,10 +147,16 @@ def _of(value: Decimal, cautious: Decimal, defensive: Decimal) -> Level:
     return Level.CAUTIOUS if value >= cautious else Level.NORMAL
 
 
-def step(profile: Profile, facts: Facts, limits: Limits, now_ms: int) -> Profile:
-    """The profile after one more judgement, by the configured `limits`. The same object when nothing changed."""
+def step(profile: Profile, facts: Facts, limits: Limits, now_ms: int, *, watched: bool = True) -> Profile:
+    """The profile after one more judgement, by the configured `limits`. The same object when nothing changed.
+
+    Args:
+        watched: the market was seen since the judgement before; else what was calm then says nothing about now.
+    """
     if not limits.adaptive:
         return _off(profile, now_ms)
+    if not watched and profile.calm_ms is not None:
+        profile = replace(profile, calm_ms=None)
     called, why = judge(facts, limits)
     if called.rank > profile.level.rank:
         return Profile(called, why, now_ms)

@@ -107,11 +107,14 @@ class BarStatistics:
 
     def __init__(self) -> None:
         self._series: dict[str, _Series] = {}
+        self.newest_ms: int | None = None
+        """When the newest bar of all closed."""
         self._correlations: dict[tuple[str, str], tuple[int, int, Decimal | None]] = {}
         """By pair: the two instants the figure was computed at, and the figure."""
 
     def observe(self, bar: Bar) -> None:
         """Take a finished bar. One that is not newer than the last is left out; another timeframe begins anew."""
+        self.newest_ms = bar.close_ms if self.newest_ms is None else max(self.newest_ms, bar.close_ms)
         if not 0.0 < float(bar.close) < math.inf:
             self._series.pop(bar.symbol, None)  # no logarithm: what is known of it ends here
             return

@@ -210,10 +210,11 @@ async def test_the_level_survives_a_restart_and_goes_back_after_a_calm_hour_of_m
         assert r.desk.watch.profile == before
         assert r.desk.limits == tightened(r.desk.configured, Level.DEFENSIVE)
         seen = []
-        for at in (calm + CALM_MS - 2 * MINUTE, calm + CALM_MS - MINUTE, calm + 2 * CALM_MS - MINUTE):
+        r.desk.watch.statistics.newest_ms = calm  # as the trader's warm-up leaves it
+        for at in range(calm, calm + 2 * CALM_MS, MINUTE):
             await bar(r, at=at)
             seen.append(r.desk.watch.profile.level)
-        assert seen == [Level.DEFENSIVE, Level.CAUTIOUS, Level.NORMAL]
+        assert seen == [Level.DEFENSIVE] * 59 + [Level.CAUTIOUS] * 60 + [Level.NORMAL]
         assert r.desk.limits == r.desk.configured
         kinds = [row["subject"] for row in r.rows("SELECT subject FROM journal WHERE kind = 'risk.level' ORDER BY seq")]
         assert kinds == ["defensive", "cautious", "normal"]

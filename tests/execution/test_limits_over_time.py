@@ -1,0 +1,72 @@
+"""What must not let limits slip as time goes by: a stalled loop, a market nobody saw, a day that comes twice."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from pathlib import Path
+
+from app.errors import LoopStalled
+from app.execution.risk_view import recorded_view, risk_view
+from app.execution.state import load
+from app.portfolio.equity import DAY_MS, EquityCurve
+from app.risk.adaptive import CALM_MS, Level, Profile
+from strategies.model import Bar
+from tests.execution.harness import ETH, Rig, rig
+from tests.execution.test_risk import ADAPTIVE, MINUTE, denied, use
+
+D = Decimal
+
+
+async def stall(r: Rig, times: int) -> None:
+    for number in range(times):
+        r.desk.record_error(LoopStalled("loop.stalled", "The loop stood still."), f"app.handler_{number}")
+    await r.settle()
+
+
+async def test_a_stalled_loop_is_stored_and_is_no_error_of_trading(tmp_path: Path) -> None:
+    """How fast this machine draws must not decide what is traded: a replay on a slow one would trade less."""
+    settings = {"risk.errors": "2", **ADAPTIVE}
+    async with rig(tmp_path, settings=settings) as r:
+        await stall(r, 9)
+        assert len(r.rows("SELECT id FROM errors")) == 9
+        assert use(risk_view(r.desk), "errors").used == 0
+        assert await denied(r) == ""
+        await bar(r, r.now)
+        assert r.desk.watch.profile.level is Level.NORMAL
+    async with rig(tmp_path, settings=settings) as r:
+        assert await denied(r, module="n") == ""
+        session = r.session
+        state = load("paper", session.reader)
+        view = recorded_view(session.reader, state, (ETH,), r.desk.configured, {}, D(1000), {})
+        assert use(view, "errors").used == 0
+
+
+async def bar(r: Rig, open_ms: int) -> Level:
+    await r.feed(Bar("ETH-USDT", open_ms, MINUTE, D(100), D(100), D(100), D(100), D(1)))
+    await r.book("99.90", "100.00", after_ms=1)
+    level: Level = r.desk.watch.profile.level
+    return level
+
+
+async def test_hours_in_which_no_bar_was_seen_are_no_calm(tmp_path: Path) -> None:
+    async with rig(tmp_path, settings=ADAPTIVE) as r:
+        r.desk.watch.profile = Profile(Level.DEFENSIVE, "bad times", r.now)
+        begin = r.now // MINUTE * MINUTE + MINUTE
+        assert await bar(r, begin) is Level.DEFENSIVE
+        after_outage = begin + 10 * CALM_MS
+        assert await bar(r, after_outage) is Level.DEFENSIVE, "the exchange was gone for ten hours"
+        for minute in range(1, 60):
+            assert await bar(r, after_outage + minute * MINUTE) is Level.DEFENSIVE, minute
+        assert await bar(r, after_outage + 60 * MINUTE) is Level.CAUTIOUS
+
+
+def test_a_clock_set_back_over_midnight_does_not_forgive_a_days_loss() -> None:
+    curve = EquityCurve()
+    curve.sample(DAY_MS - 1000, D(0))
+    curve.sample(DAY_MS + 1000, D(-60))
+    curve.sample(DAY_MS - 500, D(-60))
+    assert curve.day_start == 0
+    curve.sample(DAY_MS + 2000, D(-60))
+    assert curve.day_start == 0
+    curve.sample(2 * DAY_MS, D(-60))
+    assert curve.day_start == -60
