@@ -28,8 +28,8 @@ from typing import ClassVar, Final, Literal
 Sent = Literal["no", "yes", "unknown"]
 
 STALLED: Final = "loop.stalled"
-"""Code of the one error that the limit on errors of late does not count: how fast this machine draws must not decide what
-is traded, and a loop that stands still for long is the watchdog's to stop."""
+"""Code of the one error that the limit on errors of late does not count: how fast this machine draws must not decide
+what is traded, and a loop that stands still for long is the watchdog's to stop."""
 
 
 class ErrorClass(StrEnum):

@@ -121,8 +121,8 @@ class LoopGuard:
         if stall.latched:
             text = f"The watchdog put the emergency stop in force. {stall.words} Lift it: countersign stop --reset"
             self._session.desk.alert(Severity.CRITICAL, "watchdog", text, stall.handler)
+            self._keep(self._act(), "watchdog's stop")  # before it is said, which a closed pipe refuses
             self._say(f"EMERGENCY STOP by the watchdog: {stall.words}")
-            self._keep(self._act(), "watchdog's stop")
 
     async def _act(self) -> None:
         """What an emergency stop does beyond the flag."""

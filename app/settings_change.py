@@ -4,8 +4,11 @@ both ask for the same word and say the same doubts before anything is written.""
 from __future__ import annotations
 
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
+
+from app.money import ZERO, from_text
 
 if TYPE_CHECKING:
     from app.config.load import Loaded
@@ -41,13 +44,35 @@ def consider(path: Path, key: str, text: str) -> Change:
     from app.config.load import load  # noqa: PLC0415 -- pydantic behind it, 0.1 s
     from app.config.tree import flatten, is_tightening  # noqa: PLC0415 -- with it
 
-    there = path if path.exists() else None
-    before = flatten(load(there, {}, {}).settings).get(key)
-    after = load(there, {}, {key: text})
+    before = on_file(path, key)
+    after = load(path if path.exists() else None, {}, {key: text})
     doubts = judge(after)
     new = flatten(after.settings)[key]
     loosens = is_tightening(str(before), new, key) is False
     return Change(path, key, before or "", new, loosens, tuple(doubts))
+
+
+def on_file(path: Path, key: str) -> str | None:
+    """What the file at `path` or the default says of `key`, as canonical text; None where neither does.
+
+    Raises:
+        ConfigError: the file as it is.
+    """
+    from app.config.load import load  # noqa: PLC0415 -- as above
+    from app.config.tree import flatten  # noqa: PLC0415 -- as above
+
+    return flatten(load(path if path.exists() else None, {}, {}).settings).get(key)
+
+
+def gives_more(path: Path, module: str, now: Decimal, wanted: Decimal) -> bool:
+    """Whether `wanted` is more capital than `module` has `now`, or than the file gives it: where a variable or a flag
+    covers that up, it may be gone at the next start. More needs `WORD`.
+
+    Raises:
+        ConfigError: the file as it is.
+    """
+    given = on_file(path, f"modules.{module}.allocation")
+    return wanted > min(now, ZERO if given is None else from_text(given))
 
 
 def write(change: Change) -> tuple[str, str]:

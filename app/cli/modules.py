@@ -14,7 +14,7 @@ from typing import Any, Final
 from app.cli import context, streams
 from app.errors import CountersignError, SafetyError, UsageError
 from app.money import ZERO, from_text, to_text
-from app.settings_change import WORD, judge
+from app.settings_change import WORD, gives_more, judge
 from storage.database import reader, trader_pid
 
 _KEPT: Final = ("failed", "paused")
@@ -205,7 +205,8 @@ def _ask_for_more(options: argparse.Namespace, db: Path, *, runs: bool) -> None:
     rows: list[dict[str, Any]] = context.ask_trader(db, {"op": "modules"})["modules"] if runs else _rows(options, db)
     old: Decimal = next((from_text(row["allocation"]) for row in rows if row["name"] == options.name), ZERO)
     prompt = f"{options.name}: {to_text(old)} -> {to_text(new)} gives it more capital. Type {WORD} and Enter: "
-    if new > old and streams.typed_line(prompt) != WORD:
+    path = context.settings(options).path
+    if gives_more(path, options.name, old, new) and streams.typed_line(prompt) != WORD:
         raise SafetyError("config.kept", "Nothing was changed.")
 
 

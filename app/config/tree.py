@@ -172,6 +172,7 @@ _TIGHTER: Final[dict[Path, int]] = {
     ("fatigue", "large_value"): -1,
     ("capital", "total"): -1,
     ("modules", MODULE, "allocation"): -1,
+    ("manual", "allocation"): -1,
 }
 
 

@@ -42,7 +42,7 @@ class ModuleManager(ModuleRunner):
             UsageError: no such module, or it is not switched on.
         """
         slot = self._on(name)
-        if not slot.paused:
+        if not slot.paused or slot.lost:
             slot.paused = True
             if slot.state is S.RUNNING:
                 committed = self.change(slot, S.PAUSED, _TRADER, "paused by the trader")
@@ -63,7 +63,7 @@ class ModuleManager(ModuleRunner):
             slot.paused = False
             slot.supervision.by_hand(self.session.desk.clock.now_ms())
             await self.note(slot, _TRADER, "to be restarted")
-        elif slot.paused:
+        elif slot.paused or slot.lost:
             slot.paused = False
             if slot.state is S.PAUSED:
                 await self.change(slot, S.RUNNING, _TRADER, "")

@@ -40,6 +40,7 @@ class Slot:
         unavailable: why an enabled module can not run.
         paused: by the trader; outlives failures, restarts and sessions.
         file_hash: of a third party's files when the trader enabled it.
+        lost: the disk lost the newest change of it, so that asking for the same again is not in vain.
     """
 
     name: str
@@ -52,6 +53,7 @@ class Slot:
     supervision: Supervision = field(default_factory=Supervision)
     health: Health = Health.NONE
     health_words: str = ""
+    lost: bool = False
 
     @property
     def state(self) -> ModuleState:

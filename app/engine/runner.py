@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from app import logs
@@ -284,7 +285,9 @@ class ModuleRunner:
         slot.health, slot.health_words = self._judge(slot, transition.ts_ms)
         transition.change("module", slot.name, old.value, slot.state.value, who, why)
         transition.record(*slot.save(transition.ts_ms))
-        return desk.commit(transition, f"module.{slot.state.value}", slot.name)
+        committed = desk.commit(transition, f"module.{slot.state.value}", slot.name)
+        committed.add_done_callback(partial(_remember_loss, slot))
+        return committed
 
     def withdraw(self, slot: Slot) -> None:
         """End the entries of a module that wait for an answer. Closes go on waiting: they reduce risk."""
@@ -353,6 +356,10 @@ class ModuleRunner:
         self._last_fill = max((row["last"] for row in rows), default=self._last_fill)
         for module in self.modules:
             module.counters.fills += counts.get(module.name, 0)
+
+
+def _remember_loss(slot: Slot, committed: asyncio.Future[int]) -> None:
+    slot.lost = committed.cancelled() or committed.exception() is not None
 
 
 def _takes_none(slot: Slot) -> str:

@@ -123,9 +123,10 @@ class Watchdog:
 
     async def _beat_on(self) -> None:
         self._last_ns = self._now_ns()
+        loop = asyncio.get_running_loop()
         while True:
             await asyncio.sleep(BEAT_S)
-            self.beat()
+            loop.call_soon(self.beat)  # apart: one that raises must not end the beat, which would stop trading
 
     def beat(self) -> None:
         """The loop came round."""

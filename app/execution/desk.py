@@ -97,8 +97,7 @@ class Desk:
         equity: EquityCurve,
         wall: Clock,
     ) -> None:
-        self.clock = clock
-        self.wall = wall
+        self.clock, self.wall = clock, wall
         self.writer = writer
         self.state = state
         self.venue, self.venue_info = venue, venue_info

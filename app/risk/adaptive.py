@@ -17,9 +17,9 @@ the business of its own rules. A fact that is not known counts for nothing; the 
 
 `step` goes up at once. It comes down one level at a time, each after `CALM_MS` of market time in which every judgement
 was below the level, and never below normal: what the settings say. Time in which no bar came (an exchange that was
-gone, a market that was closed) is not calm: the hour begins again after it. The profile (`Profile`) is all that is remembered,
-and asking again at the same instant with the same facts changes nothing: a session that was killed and sees a bar again
-goes on like one that was not.
+gone, a market that was closed) is not calm: the hour begins again after it. The profile (`Profile`) is all that is
+remembered, and asking again at the same instant with the same facts changes nothing: a session that was killed and sees
+a bar again goes on like one that was not.
 
 `tightened` gives the limits of a level: the sizes (position, every exposure, and their percentages of equity) and the
 open positions are halved when cautious and quartered when defensive, the cool-down doubled and quadrupled. A count is

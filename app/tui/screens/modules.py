@@ -10,7 +10,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 
 from app.errors import CountersignError
-from app.money import ZERO, add, from_text, sub, to_text
+from app.money import ZERO, add, from_text, to_text
 from app.text import counted, escape_untrusted
 from app.tui import words
 from app.tui.screens.view import View
@@ -167,13 +167,18 @@ class ModulesView(View):
         except (CountersignError, ValueError, ArithmeticError):
             self.app.notify(f"{escape_untrusted(typed)[:40]} is no plain number.", severity="error")
             return
+        from app.settings_change import WORD, gives_more  # noqa: PLC0415 -- the settings behind it, when it is wanted
+
         act = partial(self.app.do.command, "module_allocate", name=seen.name, amount=to_text(amount))
-        if amount <= seen.allocation:
+        try:
+            asks = gives_more(self.app.host.request.settings().path, seen.name, seen.allocation, amount)
+        except CountersignError as error:
+            self.app.notify(escape_untrusted(str(error)), severity="error")
+            return
+        if not asks:
             act()
             return
-        from app.settings_change import WORD  # noqa: PLC0415 -- the settings behind it, when it is wanted
-
-        more = f"{seen.name} gets {to_text(sub(amount, seen.allocation))} more to trade with."
+        more = f"{seen.name} gets {to_text(amount)} to trade with."
         self.app.push_screen(WordDialog("More capital", [(more, "")], WORD, act, topic="modules"))
 
     def _asked(self) -> ModuleView | None:

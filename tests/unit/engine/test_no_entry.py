@@ -4,6 +4,8 @@ moment ago, beyond the capital it has now. And closes that must: of one that fai
 from __future__ import annotations
 
 import asyncio
+import sqlite3
+from contextlib import closing
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
@@ -13,8 +15,11 @@ import pytest
 
 from app.market.events import MarketEvent
 from signers.demo import DemoSigner
+from storage.faults import StorageFault
 from strategies.model import Bar, Book, Level, Position, Side
+from tests.execution.basket_acts import basket
 from tests.execution.harness import BTC, ETH
+from tests.execution.test_lost_commits import signed_and_cut_off
 from tests.unit.engine.stage import Script, Stage, entries, flat, install, long, on, plugin, stage
 
 ASKS = {"trade.proposal_expiry_ms": "86400000", "trade.authorisation_validity_ms": "86400000"}
@@ -101,7 +106,7 @@ async def test_an_entry_that_confirms_itself_is_withdrawn_by_a_pause_too(
         s.r.assert_sound()
 
 
-# -- a price that ran away ----------------------------------------------------------------------------------------------
+# -- a price that ran away --------------------------------------------------------------------------------------------
 
 
 def runs_away(s: Stage, bid: str, ask: str) -> None:
@@ -185,3 +190,54 @@ async def test_a_position_that_its_stops_cover_in_part_is_said_to_be_uncovered(
         assert s.view("a").exits_managed_by == "UNCOVERED: no exit rests for 1 of 2 ETH-USDT"
 
 
+async def test_entries_that_rest_are_named_beside_a_module_that_holds_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install(monkeypatch, plugin("a", Script()))
+    async with stage(tmp_path, settings=on("a")) as s:
+        await basket(s.r, module="a")
+        await s.manager.disable("a")
+        words = "nobody needs to: it holds nothing; 3 resting entry orders may still buy"
+        assert s.view("a").exits_managed_by == words
+
+
+# -- what outlives a session, or a disk -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("paused", [1, 0])
+async def test_what_a_paused_module_had_signed_before_a_restart_is_withdrawn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, paused: int
+) -> None:
+    install(monkeypatch, plugin("m", Script()))
+    async with signed_and_cut_off(tmp_path) as trade:
+        pass
+    with closing(sqlite3.connect(tmp_path / "a.db")) as data, data:
+        data.execute(
+            "INSERT INTO modules (name, version, state, allocation, reason, updated_ms, paused) "
+            "VALUES ('m', '1', 'paused', '1000', '', 0, ?)",
+            (paused,),
+        )
+    (tmp_path / "config.toml").unlink()
+    async with stage(tmp_path, settings=on("m"), auto_confirm=False) as s:
+        waiting = [each.id for each in s.r.pipeline.proposals.waiting()]
+        assert waiting == ([] if paused else [trade.id])
+        assert s.r.stored(trade)["state"] == ("CANCELLED" if paused else "SIGNED")
+        assert s.r.sent() == []
+        s.r.assert_sound()
+
+
+async def test_a_pause_that_the_disk_lost_can_be_asked_for_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install(monkeypatch, plugin("a", buys()))
+    async with stage(tmp_path, settings=on("a")) as s:
+        s.r.watch_commits()
+        s.r.fill_disk()
+        with pytest.raises(StorageFault):
+            await s.manager.pause("a")
+        s.r.free_disk()
+        await s.r.rebuilt()
+        assert s.state("a") == "paused"
+        assert s.stored("a")["paused"] == 0
+        await s.manager.pause("a")
+        assert s.stored("a")["paused"] == 1
