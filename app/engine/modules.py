@@ -59,6 +59,7 @@ class Module:
         trades: decides whether an instrument is this module's.
         propose: the pipeline's door.
         publish: carries a message to the modules that listen.
+        lacks: what it needs and does not have now, in words; "" when it may enter.
     """
 
     def __init__(
@@ -72,6 +73,7 @@ class Module:
         trades: Callable[[str], bool],
         propose: Callable[[Intent], Trade | None],
         publish: Callable[[object], None] = lambda _: None,
+        lacks: Callable[[], str] = lambda: "",
     ) -> None:
         self.spec = spec
         self.params = params
@@ -84,7 +86,7 @@ class Module:
         self._run = run
         self._trades = trades
         self._propose = propose
-        self._publish = publish
+        self._publish, self._lacks = publish, lacks
         self._warmup = spec.warmup_bars(params)
         self._strategies: dict[str, Strategy] = {}
         self._seen: dict[str, int] = {}
@@ -221,13 +223,19 @@ class Module:
         self._log.debug("module.signal", symbol=signal.symbol, direction=signal.direction.value, why=signal.reason)
         if signal.direction is Direction.FLAT:  # also where there is nothing to close: an entry may still wait
             self._maker.desk.on_unwanted(self.name, signal.symbol)
-        enters = signal.direction is Direction.LONG
-        if enters and self.state is ModuleState.PAUSED:
-            self._offer(_PAUSED)
-        elif enters and self._seen[bar.symbol] <= self._warmup:  # the market had no past to warm it with
-            self._offer(_COLD)
+        if (why_not := self._no_entry(bar)) and signal.direction is Direction.LONG:
+            self._offer(why_not)
         else:
             self._offer(self._maker.from_signal(signal, self._next_id(), self._volatility(bar)))
+
+    def _no_entry(self, bar: Bar) -> Skipped | None:
+        """Why its opinion makes no entry now."""
+        if self.state is ModuleState.PAUSED:
+            return _PAUSED
+        if self._seen[bar.symbol] <= self._warmup:  # the market had no past to warm it with
+            return _COLD
+        lack = self._lacks()
+        return Skipped(lack) if lack else None
 
     def _offer(self, made: Intent | Skipped) -> None:
         counters, total = self.counters, self._maker.desk.counters

@@ -173,10 +173,16 @@ class ModuleRunner:
             trades=lambda symbol: "*" in symbols or symbol in symbols,
             propose=session.pipeline.propose,
             publish=self._bus.publish,
+            lacks=partial(self._lacks, enabled.spec.after),
         )
         if enabled.settings.log_level != "default":
             logs.set_level(log_name(slot.name), enabled.settings.log_level)
         self._compare_files(slot)
+
+    def _lacks(self, needs: tuple[str, ...]) -> str:
+        """The first of the modules `needs` that does not see the market now, in words."""
+        off = (slot for need in needs if (slot := self.slots[need]).state not in SEES_BARS)
+        return next((f"needs {slot.name}, which is {slot.state.value}" for slot in off), "")
 
     def _compare_files(self, slot: Slot) -> None:
         if slot.available is None or not slot.available.third_party:

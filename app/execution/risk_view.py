@@ -12,7 +12,7 @@ from app.errors import STALLED
 from app.execution.desk import Desk
 from app.execution.risk_watch import profile_of, spread_of
 from app.execution.state import State
-from app.money import ZERO, from_text, mul, to_text
+from app.money import ZERO, add, from_text, mul, to_text
 from app.portfolio.equity import DAY_MS, EquityCurve
 from app.portfolio.valuation import Valuation
 from app.risk.adaptive import Profile, tightened
@@ -267,12 +267,14 @@ def _recorded_values(
 ) -> tuple[dict[str, Decimal], tuple[str, ...]]:
     quotes = {each.symbol: each.quote for each in instruments}
     values, unvalued = {}, []
-    for symbol in sorted({holding.symbol for holding in state.positions.open_holdings()}):
+    pending, held = state.pending_entries(), {holding.symbol for holding in state.positions.open_holdings()}
+    for symbol in sorted(held | pending.keys()):
         mark, rate = marks.get(symbol), valuation.last_rate(quotes[symbol])
-        if mark is None or rate is None:
+        if rate is None or (mark is None and symbol in held):
             unvalued.append(symbol)
         else:
-            values[symbol] = mul(state.position_value(symbol, mark[0]), rate)
+            position = ZERO if mark is None else state.position_value(symbol, mark[0])
+            values[symbol] = mul(add(position, pending.get(symbol, ZERO)), rate)
     return values, tuple(unvalued)
 
 

@@ -11,6 +11,8 @@ from app.execution.state import load
 from app.portfolio.equity import DAY_MS, EquityCurve
 from app.risk.adaptive import CALM_MS, Level, Profile
 from strategies.model import Bar
+from tests.execution.acts import record_metrics
+from tests.execution.basket_acts import basket
 from tests.execution.harness import ETH, Rig, rig
 from tests.execution.test_risk import ADAPTIVE, MINUTE, denied, use
 
@@ -70,3 +72,18 @@ def test_a_clock_set_back_over_midnight_does_not_forgive_a_days_loss() -> None:
     assert curve.day_start == 0
     curve.sample(2 * DAY_MS, D(-60))
     assert curve.day_start == -60
+
+
+async def test_what_rests_counts_in_the_recorded_picture_too(tmp_path: Path) -> None:
+    async with rig(tmp_path) as r:
+        trade = await basket(r)
+        await record_metrics(r)
+        assert len(trade.resting_entries()) == 3
+        running = risk_view(r.desk)
+        session = r.session
+        rates = {"USDT": D(1)}
+        state = load("paper", session.reader)
+        seen = recorded_view(session.reader, state, (ETH,), r.desk.configured, rates, r.desk.terms.capital, {})
+        assert use(running, "exposure").used > 290
+        for name in ("exposure", "position", "asset_exposure", "venue_exposure", "open_positions"):
+            assert use(seen, name).used == use(running, name).used, name

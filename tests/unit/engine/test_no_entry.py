@@ -241,3 +241,26 @@ async def test_a_pause_that_the_disk_lost_can_be_asked_for_again(
         assert s.stored("a")["paused"] == 0
         await s.manager.pause("a")
         assert s.stored("a")["paused"] == 1
+
+
+# -- without a module that it needs -----------------------------------------------------------------------------------
+
+
+async def test_who_needs_a_module_that_failed_takes_no_entry_until_it_is_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def breaks(*_: object) -> None:
+        raise RuntimeError("broken")
+
+    needed = Script(opinion=breaks)
+    install(monkeypatch, plugin("a", buys(), after=("b",)), plugin("b", needed))
+    async with stage(tmp_path, settings=on("a", "b")) as s:
+        await s.bar()
+        assert (s.state("a"), s.state("b")) == ("running", "failed")
+        assert entries(s.r, "a") == {"a": 0}
+        assert seen_after(s, "a") == {"needs b, which is failed": 1}
+        needed.opinion = lambda *_: None
+        await s.manager.pause("b")
+        await s.bars(2)
+        assert s.state("b") == "paused"
+        assert entries(s.r, "a") == {"a": 1}, "a paused module goes on seeing the market, and saying what it sees"
