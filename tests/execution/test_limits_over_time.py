@@ -14,7 +14,7 @@ from strategies.model import Bar
 from tests.execution.acts import record_metrics
 from tests.execution.basket_acts import basket
 from tests.execution.harness import ETH, Rig, rig
-from tests.execution.test_risk import ADAPTIVE, MINUTE, denied, use
+from tests.execution.test_risk import ADAPTIVE, MINUTE, denied, fail, use
 
 D = Decimal
 
@@ -87,3 +87,30 @@ async def test_what_rests_counts_in_the_recorded_picture_too(tmp_path: Path) -> 
         assert use(running, "exposure").used > 290
         for name in ("exposure", "position", "asset_exposure", "venue_exposure", "open_positions"):
             assert use(seen, name).used == use(running, name).used, name
+
+
+async def test_a_calm_that_began_before_anything_is_known_begins_anew(tmp_path: Path) -> None:
+    async with rig(tmp_path, settings=ADAPTIVE) as r:
+        r.desk.watch.profile = Profile(Level.DEFENSIVE, "bad times", 0, calm_ms=0)
+        begin = r.now // MINUTE * MINUTE + MINUTE
+        assert await bar(r, begin) is Level.DEFENSIVE, "no bar was seen before it"
+        assert r.desk.watch.profile.calm_ms == begin + MINUTE
+
+
+async def test_ten_bars_without_one_are_still_watched_and_longer_is_not(tmp_path: Path) -> None:
+    async with rig(tmp_path, settings=ADAPTIVE) as r:
+        watch, begin = r.desk.watch, r.now // MINUTE * MINUTE + MINUTE
+        await bar(r, begin)
+        price = D(100)
+        for minutes, unwatched in ((1, False), (10, False), (11, True)):
+            late = Bar("ETH-USDT", begin + minutes * MINUTE, MINUTE, price, price, price, price, D(1))
+            assert watch.unwatched(late) is unwatched, minutes
+
+
+async def test_an_error_is_old_exactly_at_the_end_of_its_window(tmp_path: Path) -> None:
+    async with rig(tmp_path, settings={"risk.error_window_min": "5"}) as r:
+        await fail(r)
+        begun = r.now
+        for at_ms, counted in ((5 * MINUTE - 1, 1), (5 * MINUTE, 0)):
+            await r.advance(begun + at_ms - r.now)
+            assert r.desk.risk_state("ETH-USDT").errors == counted, at_ms

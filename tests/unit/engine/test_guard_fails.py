@@ -57,3 +57,20 @@ async def test_the_stop_cancels_what_rests_even_where_it_can_not_be_said(
         await asyncio.gather(*guard._tasks)
         await s.r.settle()
         assert trade.resting_entries() == []
+
+
+async def test_a_stall_that_stopped_trading_is_stored_although_its_handler_was_told_a_moment_ago(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install(monkeypatch, plugin("a", Script()))
+    async with stage(tmp_path, settings=on("a")) as s:
+        guard = LoopGuard(s.trader, lambda _: None)
+        for lasted_ms, latched in ((300, False), (400, False), (6_000, True)):
+            guard.stalled(Stall("app.a", ("app.a",), lasted_ms, latched))
+        await s.r.settle()
+        told = [row["what"] for row in s.r.rows("SELECT what FROM errors ORDER BY id")]
+        assert [words.split(" in ")[0] for words in told] == [
+            "The loop stood still for 300 ms",
+            "The loop stood still for 6000 ms",
+        ]
+        await guard.close()

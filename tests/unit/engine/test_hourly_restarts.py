@@ -45,3 +45,12 @@ async def test_on_hourly_bars_it_ends_after_three_restarts_too(tmp_path: Path, m
             )
         assert (s.state("a"), s.view("a").restarts) == ("failed", MOST_RESTARTS)
         assert s.view("a").restart_ms is None
+
+
+def test_how_long_the_bars_are_is_not_forgotten_by_a_failure_before_the_first() -> None:
+    one = Supervision()
+    for number, seen_ms in enumerate((HOUR, 0, 0)):
+        assert one.failed(number * HOUR, seen_ms)
+        one.restarted(number * HOUR)
+    assert not one.failed(3 * HOUR, 0)
+    assert one.failed(10 * HOUR, 0), "the first is ten bars old"

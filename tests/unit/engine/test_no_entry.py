@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from app.engine.lifecycle import ModuleState
 from app.market.events import MarketEvent
 from signers.demo import DemoSigner
 from storage.faults import StorageFault
@@ -264,3 +265,20 @@ async def test_who_needs_a_module_that_failed_takes_no_entry_until_it_is_back(
         await s.bars(2)
         assert s.state("b") == "paused"
         assert entries(s.r, "a") == {"a": 1}, "a paused module goes on seeing the market, and saying what it sees"
+
+
+async def test_who_refuses_an_entry_that_begins_to_wait(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    install(monkeypatch, plugin("a", Script()), plugin("off", Script()))
+    async with stage(tmp_path, settings=on("a")) as s:
+        slot = s.manager.slot("a")
+        module = slot.module
+        assert module is not None
+        for state in ModuleState:
+            module.state = state
+            refused = state not in {ModuleState.RUNNING, ModuleState.ENABLED}
+            assert bool(s.manager.refuses("a")) is refused, state
+        module.state, slot.paused = ModuleState.ENABLED, True
+        assert s.manager.refuses("a") == "Module a is enabled: it takes no new entry."
+        module.state, slot.paused = ModuleState.RUNNING, False
+        assert s.manager.refuses("off") == "Module off is registered: it takes no new entry."
+        assert s.manager.refuses("manual") == ""

@@ -113,8 +113,10 @@ def test_just_under_250_ms_is_no_stall() -> None:
 def test_after_5_s_the_stop_is_put_in_force_while_the_loop_still_hangs() -> None:
     seen = Watched()
     seen.passes(1_000, beat=True)
-    seen.passes(4_900)
+    seen.passes(5_000 - BEAT_MS)  # the last beat's own look is the first of the silence
     assert seen.latched == []
+    seen.passes(BEAT_MS)
+    assert len(seen.latched) == 1, "at 5 s, not a look later"
     seen.passes(10_000)
     assert len(seen.latched) == 1, "once"
     assert "app.text.counted" in seen.latched[0]
