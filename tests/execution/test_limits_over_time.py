@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from app.execution.risk_view import recorded_view, risk_view
 from app.execution.state import load
 from app.portfolio.equity import DAY_MS, EquityCurve
 from app.risk.adaptive import CALM_MS, Level, Profile
+from app.risk.usage import UseState
 from strategies.model import Bar
 from tests.execution.acts import record_metrics
 from tests.execution.basket_acts import basket
@@ -114,3 +116,18 @@ async def test_an_error_is_old_exactly_at_the_end_of_its_window(tmp_path: Path) 
         for at_ms, counted in ((5 * MINUTE - 1, 1), (5 * MINUTE, 0)):
             await r.advance(begun + at_ms - r.now)
             assert r.desk.risk_state("ETH-USDT").errors == counted, at_ms
+
+
+async def test_a_limit_of_nothing_is_reached_by_nothing(tmp_path: Path) -> None:
+    async with rig(tmp_path, settings={"risk.open_positions": "0", "risk.exposure": "0"}) as r:
+        for name in ("open_positions", "exposure"):
+            seen = use(risk_view(r.desk), name)
+            assert (seen.used, seen.share, seen.state) == (0, 1, UseState.REACHED), name
+
+
+async def test_a_spread_that_was_made_from_a_bar_is_no_fact(tmp_path: Path) -> None:
+    async with rig(tmp_path) as r:
+        quote = r.desk.market.quote("ETH-USDT")
+        for synthetic, known in ((True, False), (False, True)):
+            r.desk.watch.saw_quote(replace(quote, synthetic=synthetic))
+            assert (r.desk.watch.facts(D(0), 0, 0).spread_bps is not None) is known

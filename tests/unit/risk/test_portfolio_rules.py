@@ -54,6 +54,7 @@ def test_at_the_limit_is_allowed_and_one_step_beyond_is_denied(
     rule: str, at: RiskState, limits: dict[str, Any]
 ) -> None:
     assert verdict(at, **limits) == "allowed"
+    assert fits(intent(), at, replace(WIDE, **limits)), "the quick answer says so too"
     (name, limit), *_ = limits.items()
     tighter = limit - (1 if isinstance(limit, int) else TINY)
     denied = verdict(at, **{name: tighter})
