@@ -6,6 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from app.config.tree import is_tightening
+from app.errors import UsageError
+from app.module_commands import _amount
 from app.settings_change import consider
 from tests.cli.harness import Cli
 from tests.cli.test_modules import end, session, settings
@@ -41,3 +44,15 @@ def test_what_a_variable_covers_up_is_no_reason_to_write_more_without_the_word(c
     less = cli("modules", "allocate", "probe", "10", *mine)
     assert less.code == 0, less
     end(running)
+
+
+@pytest.mark.parametrize(("old", "new"), [("1", "2"), ("2", "1")])
+def test_a_rate_is_looser_whichever_way_it_goes(old: str, new: str) -> None:
+    assert is_tightening(old, new, "risk.rates.USDT") is False
+
+
+@pytest.mark.parametrize("text", ["-1", "-0.01", "NaN", "1e3", "", None, 5])
+def test_less_than_nothing_is_no_capital(text: object) -> None:
+    with pytest.raises(UsageError, match="quoted text from 0 up"):
+        _amount(text)
+    assert _amount("0") == 0

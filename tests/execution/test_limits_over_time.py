@@ -131,3 +131,11 @@ async def test_a_spread_that_was_made_from_a_bar_is_no_fact(tmp_path: Path) -> N
         for synthetic, known in ((True, False), (False, True)):
             r.desk.watch.saw_quote(replace(quote, synthetic=synthetic))
             assert (r.desk.watch.facts(D(0), 0, 0).spread_bps is not None) is known
+
+
+async def test_a_gain_is_no_loss_of_the_day_and_has_no_sign(tmp_path: Path) -> None:
+    async with rig(tmp_path) as r:
+        await r.trade(quantity="1")
+        await r.book("109.90", "110.00")
+        seen = use(risk_view(r.desk), "daily_loss")
+        assert (seen.used, seen.share, seen.state) == (0, 0, UseState.OK)

@@ -74,3 +74,16 @@ async def test_a_stall_that_stopped_trading_is_stored_although_its_handler_was_t
             "The loop stood still for 6000 ms",
         ]
         await guard.close()
+
+
+async def test_a_stop_that_was_lifted_meanwhile_cancels_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install(monkeypatch, plugin("a", Script()))
+    async with stage(tmp_path, settings=on("a")) as s:
+        trade = await basket(s.r, module="a")
+        guard = LoopGuard(s.trader, lambda _: None)
+        guard.stalled(Stall("app.a", ("app.a",), 6_000, latched=True))  # no stop is in force any more
+        await asyncio.gather(*guard._tasks)
+        await s.r.settle()
+        assert len(trade.resting_entries()) == 3
