@@ -86,7 +86,7 @@ async def test_what_rests_counts_in_the_recorded_picture_too(tmp_path: Path) -> 
         rates = {"USDT": D(1)}
         state = load("paper", session.reader)
         seen = recorded_view(session.reader, state, (ETH,), r.desk.configured, rates, r.desk.terms.capital, {})
-        assert use(running, "exposure").used > 290
+        assert (use(running, "exposure").used or 0) > 290
         for name in ("exposure", "position", "asset_exposure", "venue_exposure", "open_positions"):
             assert use(seen, name).used == use(running, name).used, name
 
@@ -122,7 +122,7 @@ async def test_a_limit_of_nothing_is_reached_by_nothing(tmp_path: Path) -> None:
     async with rig(tmp_path, settings={"risk.open_positions": "0", "risk.exposure": "0"}) as r:
         for name in ("open_positions", "exposure"):
             seen = use(risk_view(r.desk), name)
-            assert (seen.used, seen.share, seen.state) == (0, 1, UseState.REACHED), name
+            assert (seen.used, seen.share, seen.state) == (D(0), D(1), UseState.REACHED), name
 
 
 async def test_a_spread_that_was_made_from_a_bar_is_no_fact(tmp_path: Path) -> None:
@@ -138,4 +138,4 @@ async def test_a_gain_is_no_loss_of_the_day_and_has_no_sign(tmp_path: Path) -> N
         await r.trade(quantity="1")
         await r.book("109.90", "110.00")
         seen = use(risk_view(r.desk), "daily_loss")
-        assert (seen.used, seen.share, seen.state) == (0, 0, UseState.OK)
+        assert (seen.used, seen.share, seen.state) == (D(0), D(0), UseState.OK)
