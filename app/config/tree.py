@@ -194,7 +194,7 @@ def is_tightening(old: str, new: str, key: str) -> bool | None:
     if leaf.kind is Kind.SWITCH:
         return (new == "true") is (direction > 0)
     try:
-        return direction != 0 and sub(read_amount(new), read_amount(old)) * direction > 0
+        return sub(read_amount(new), read_amount(old)) * direction > 0
     except ValueError:
         return False  # a limit that was not there, or is gone: nothing says that it is tighter now
 
