@@ -307,7 +307,9 @@ class Tickets:
         exits = None if ticket.stop is None else Exits(ticket.stop, ticket.target)
         limit = ticket.kind is Kind.LIMIT
         usual_ms = LIMIT_SECONDS * 1000 if limit else desk.terms.time_in_force_ms
-        dearest = IntentMaker.dearest(side, sized.price)
+        dearest, quote = IntentMaker.dearest(side, sized.price), desk.market.quote(ticket.symbol)
+        if side is Side.SELL and quote is not None:  # a low price is given to be filled for sure; the bid pays the fee
+            dearest = max(dearest, IntentMaker.dearest(side, quote.bid))
         return Intent(
             id=identity,
             module=MANUAL if side is Side.BUY else ticket.module,

@@ -108,7 +108,7 @@ def worse_price(quote: Quote, trade: Trade) -> str | None:
     """Whether the touch has left the trade's bound behind, in words with both numbers. What may rest waits for the
     touch to come back."""
     worst = trade.intent.worst_price
-    if trade.intent.legs or _rests(trade):
+    if may_rest(trade):
         return None
     if trade.intent.side is Side.BUY and quote.ask > worst:
         return f"The ask rose to {to_text(quote.ask)}; the trade allows {to_text(worst)} or better."
@@ -117,9 +117,11 @@ def worse_price(quote: Quote, trade: Trade) -> str | None:
     return None
 
 
-def _rests(trade: Trade) -> bool:
-    """Told by the intent, and after a restart by the text."""
-    return trade.intent.rests or (trade.payload is not None and says_rests(trade.payload.text))
+def may_rest(trade: Trade) -> bool:
+    """Whether its orders may wait away from the touch: a basket's may; of a limit the intent says so, and after a
+    restart the text."""
+    intent, payload = trade.intent, trade.payload
+    return bool(intent.legs) or intent.rests or (payload is not None and says_rests(payload.text))
 
 
 def _higher_fee(desk: Desk, quote: Quote, trade: Trade) -> str | None:

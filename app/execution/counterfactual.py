@@ -7,13 +7,15 @@ Rules, all against the hypothetical trade where the data leaves a choice:
 - every fee, also a resting target's, is at the venue's higher rate and rounded up
 - the stop is looked at before the target: of a bar that holds both, the stop is taken; a price that is beyond the stop
   at once is the price of the sale
+- a bar or a trade must go through the target: at exactly its price others may have been served first, as at the venue
 - a bar that was open when the answer fell is not looked at: nobody can say which of its prices came later
 - what neither ends within `HORIZON_MS` of market time is sold at the first price known then, or at the target if that
   is less; a target that a bar may have touched after that does not count
 
 At most `MOST` are followed at once; one more is recorded as NOT_FOLLOWED, and counted. Closes are not followed: what a
-close would have saved depends on exits that rest at the venue and are real. What ended with its session unseen (a
-restart, a kill) was nobody's refusal and is not followed either: the module judges anew.
+close would have saved depends on exits that rest at the venue and are real. A basket is not followed, nor a limit that
+would have rested below the touch: nobody knows whether, when and how much they had bought. What ended with its session
+unseen (a restart, a kill) was nobody's refusal and is not followed either: the module judges anew.
 """
 
 from __future__ import annotations
@@ -95,11 +97,16 @@ def touched(trade: Hypothetical, event: MarketEvent) -> Outcome | None:
     first, low, high, last = prices
     if first <= trade.stop or (start < trade.ends_ms and low <= trade.stop):
         return Outcome(Ending.STOP, min(first, trade.stop), at)
-    if trade.target is not None and high >= trade.target and at <= trade.ends_ms:
+    if trade.target is not None and at <= trade.ends_ms and _reached(trade.target, high, event):
         return Outcome(Ending.TARGET, trade.target, at)
     if at >= trade.ends_ms:
         return Outcome(Ending.HORIZON, _capped(trade, first if start >= trade.ends_ms else last), at)
     return None
+
+
+def _reached(target: Decimal, high: Decimal, event: MarketEvent) -> bool:
+    """A bid at the target buys what rests there; of what has traded at it nobody knows whose turn it was."""
+    return high >= target if isinstance(event, Book | Quote) else high > target
 
 
 def _capped(trade: Hypothetical, price: Decimal) -> Decimal:
@@ -128,11 +135,20 @@ class Missed:
             self._keep(_of(row))
 
     def begin(
-        self, trade: Trade, answer: str, asset: str, quote: Quote | None, fee_bps: Decimal, now_ms: int
+        self,
+        trade: Trade,
+        answer: str,
+        asset: str,
+        quote: Quote | None,
+        fee_bps: Decimal,
+        now_ms: int,
+        *,
+        rests: bool = False,
     ) -> Statement | None:
-        """Follow an entry that was declined or has expired; None for a trade that is not followed by rule."""
+        """Follow an entry that was declined or has expired; None for a trade that is not followed by rule. `rests`: it
+        would have waited where it could not be bought at once."""
         intent = trade.intent
-        if intent.reduce_only or intent.exits is None or intent.legs:  # of a basket nobody knows what it had bought
+        if intent.reduce_only or intent.exits is None or intent.legs:
             return None
         made = Hypothetical(
             trade.id,
@@ -149,7 +165,7 @@ class Missed:
             now_ms + HORIZON_MS,
         )
         if quote is None or quote.ask > intent.worst_price:
-            return _row(made, Ending.NOT_FILLED)
+            return None if rests else _row(made, Ending.NOT_FILLED)
         if sum(len(each) for each in self.open.values()) >= MOST:
             return _row(made, Ending.NOT_FOLLOWED)
         self._keep(made)

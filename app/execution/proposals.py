@@ -20,6 +20,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 from app.errors import SafetyError
+from app.execution.admission import may_rest
 from app.execution.desk import Desk
 from app.execution.fatigue import READ_MS, Requirement, rests_until
 from app.execution.ranking import Edge, Waiting, device_app, edge, order, why
@@ -248,6 +249,7 @@ class Proposals:
             desk.market.quote(symbol),
             desk.venue_info.highest_fee_bps,
             desk.clock.now_ms(),
+            rests=may_rest(trade),
         )
         if begun is not None:
             transition.record(*begun)
@@ -304,7 +306,9 @@ class Proposals:
         return Quote(symbol, row["ts_ms"], bid, ask, Decimal(0), Decimal(0), bool(row["synthetic"]))
 
     def _edge(self, trade: Trade, quote: Quote | None, now_ms: int) -> Edge | None:
-        return None if quote is None else edge(trade.intent, quote, self._desk.venue_info, now_ms)
+        if quote is None:
+            return None
+        return edge(trade.intent, quote, self._desk.venue_info, now_ms, rests=may_rest(trade))
 
     def _rate(self, intent: Intent) -> Decimal | None:
         return self._desk.valuation.last_rate(self._desk.instruments[intent.symbol].quote)

@@ -9,15 +9,21 @@ The edge of an entry, per unit of base, is what its own exits promise at the tou
     loss   (S - s) - e - taker fee on e - taker fee on (S - s)
     edge   p * win + (1 - p) * loss
 
+What may rest (a limit, each leg of a basket) pays its own price where the ask is above it: there e is that price, and
+the fee on it the maker's. The edge of a basket is that of all its legs together, each with its own target and all with
+the common stop, per unit of what all of them pay. So it is the edge once they are bought, which may never happen: the
+chance of that nobody knows, and it is not in the number.
+
 It decays as the quote moves away (e and s are those of now), and with time: a positive edge is multiplied by the share
 of the proposal's life that is left, so it is worth nothing at its expiry; a negative one is not, because waiting makes
 no bad trade better. A confidence is an opinion and no measured frequency: the number orders trades, it predicts none.
 
 The edge of a close is how much better than its worst price the touch is, after the taker fee: how far it may still
-fall before the close can not be filled. It does not decay with time: a position does not become safer by waiting.
+fall before the close can not be filled. It does not decay with time: a position does not become safer by waiting. One
+that rests above the bid is worth what its price is: nothing but the maker's fee less.
 
 An entry whose ask has left its worst price behind can not be filled as it stands (`reachable` is False); it is shown
-after all others, and so is one without a quote.
+after all others, and so is one without a quote. What may rest can always be placed, and is never out of reach.
 
 The order (`order`): closes, entries, entries that can not be filled now. Within these, trades of one device app, one
 instrument and one side stand together, and a group counts as much as its best. Edges are compared in steps of
@@ -35,7 +41,7 @@ from typing import Final
 
 from app.execution.fatigue import Requirement
 from app.execution.records import Trade
-from app.money import DOWN, FLOOR, ZERO, add, apply_bps, div, from_float, mul, neg, quantise, sub, to_text
+from app.money import CEILING, DOWN, FLOOR, ZERO, add, apply_bps, div, from_float, mul, neg, quantise, sub, to_text
 from app.text import counted, lasting
 from app.venues.base import VenueInfo
 from strategies.model import Intent, Quote, Side
@@ -55,12 +61,14 @@ _NO_EDGE: Final = Decimal(-1_000_000_000)
 
 @dataclass(frozen=True, slots=True)
 class Edge:
-    """What a trade is expected to make after costs. `bps` of the touch, `amount` in the quote asset for the whole
-    quantity, both rounded down. `reachable`: the touch is within its worst price."""
+    """What a trade is expected to make after costs. `bps` of what it pays (a close: of what it gets) before fees,
+    `amount` in the quote asset for the whole quantity, both rounded down. `reachable`: the touch is within its worst
+    price, or it may rest. `waits_bps`: how far from the touch its best price rests, rounded up; 0: it takes at once."""
 
     bps: Decimal
     amount: Decimal
     reachable: bool
+    waits_bps: Decimal = ZERO
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,34 +125,46 @@ def device_app(trade: Trade) -> str:
     return ETHEREUM
 
 
-def edge(intent: Intent, quote: Quote, venue: VenueInfo, now_ms: int) -> Edge:
-    """The edge of `intent` at `quote` and `now_ms`; the module's docstring has the formula."""
+def edge(intent: Intent, quote: Quote, venue: VenueInfo, now_ms: int, *, rests: bool = False) -> Edge:
+    """The edge of `intent` at `quote` and `now_ms`; the module's docstring has the formula. `rests`: its orders may
+    wait away from the touch."""
     buys = intent.side is Side.BUY
     touch = quote.ask if buys else quote.bid
     room = sub(intent.worst_price, touch) if buys else sub(touch, intent.worst_price)
-    taken = apply_bps(touch, venue.taker_fee_bps)
+    traded = made = ZERO
+    for quantity, worst, target in _parts(intent):
+        price = (min(touch, worst) if buys else max(touch, worst)) if rests else touch
+        fee = apply_bps(price, venue.taker_fee_bps if price == touch else venue.maker_fee_bps)
+        if intent.reduce_only:
+            unit = sub(sub(price, worst), fee)
+        else:
+            unit = sub(_worth(intent, target, quote, venue), add(price, fee))
+        traded, made = add(traded, mul(quantity, price)), add(made, mul(quantity, unit))
     left, life = _ONE, _ONE
-    if intent.reduce_only:
-        unit = sub(room, taken)
-    else:
-        unit = sub(_worth(intent, quote, venue), add(touch, taken))
-        if unit > ZERO:
-            life = Decimal(max(1, intent.expires_ms - intent.created_ms))
-            left = min(life, Decimal(max(0, intent.expires_ms - now_ms)))
-    unit = mul(unit, left)
+    if made > ZERO and not intent.reduce_only:
+        life = Decimal(max(1, intent.expires_ms - intent.created_ms))
+        left = min(life, Decimal(max(0, intent.expires_ms - now_ms)))
+    made = mul(made, left)
     return Edge(
-        bps=div(mul(unit, _BPS), mul(touch, life), 2, FLOOR),
-        amount=div(mul(unit, intent.quantity), life, _PLACES, FLOOR),
-        reachable=room >= ZERO,
+        bps=div(mul(made, _BPS), mul(traded, life), 2, FLOOR),
+        amount=div(made, life, _PLACES, FLOOR),
+        reachable=rests or room >= ZERO,
+        waits_bps=div(mul(neg(room), _BPS), touch, 2, CEILING) if rests and room < ZERO else ZERO,
     )
 
 
-def _worth(intent: Intent, quote: Quote, venue: VenueInfo) -> Decimal:
+def _parts(intent: Intent) -> list[tuple[Decimal, Decimal, Decimal | None]]:
+    """Quantity, worst price and target of each of its orders."""
+    if intent.legs:
+        return [(leg.quantity, leg.price, leg.target) for leg in intent.legs]
+    return [(intent.quantity, intent.worst_price, intent.exits.target if intent.exits else None)]
+
+
+def _worth(intent: Intent, target: Decimal | None, quote: Quote, venue: VenueInfo) -> Decimal:
     """What a unit is expected to bring when its exits end it, after their fee; without exits what it brings now."""
     exits, spread = intent.exits, sub(quote.ask, quote.bid)
     if exits is None:
         return sub(quote.bid, apply_bps(quote.bid, venue.taker_fee_bps))
-    target = exits.target
     if target is None:
         target = sub(add(intent.worst_price, intent.worst_price), exits.stop)
     stopped = max(ZERO, sub(exits.stop, spread))
@@ -193,16 +213,26 @@ def _place(each: Waiting) -> tuple[int, Decimal, int, str]:
 def why(intent: Intent, now: Edge | None, then_bps: Decimal | None, left_ms: int, beside: int) -> str:
     """What decides its place, in words."""
     words = ["closes a position"] if intent.reduce_only else []
-    touch = "ask" if intent.side is Side.BUY else "bid"
+    buys = intent.side is Side.BUY
     if now is None:
         words.append("no quote")
     elif not now.reachable:
-        words.append(f"the {touch} has left its worst price behind")
+        words.append(f"the {'ask' if buys else 'bid'} has left its worst price behind")
     else:
         was = f" (was {to_text(then_bps)})" if then_bps is not None and then_bps != now.bps else ""
-        what = "bps before its worst price, after the fee" if intent.reduce_only else "bps after costs"
-        words.append(f"{to_text(now.bps)} {what}{was}")
+        if now.waits_bps:
+            words.append(f"rests {to_text(now.waits_bps)} bps {'below the ask' if buys else 'above the bid'}")
+        if not (intent.reduce_only and now.waits_bps):
+            words.append(f"{to_text(now.bps)} {_of_edge(intent, now)}{was}")
     words.append(f"{lasting(left_ms)} left")
     if beside:
-        words.append(f"{counted(beside, 'other module')} asks for the same")
+        words.append(f"{counted(beside, 'other module')} {'asks' if beside == 1 else 'ask'} for the same")
     return ", ".join(words)
+
+
+def _of_edge(intent: Intent, now: Edge) -> str:
+    if intent.reduce_only:
+        return "bps before its worst price, after the fee"
+    if intent.legs:
+        return f"bps after costs if all {len(intent.legs)} legs are bought"
+    return "bps after costs if it is bought" if now.waits_bps else "bps after costs"

@@ -49,7 +49,7 @@ def brute(hypothetical: Hypothetical, bars: Sequence[Bar]) -> tuple[str, Decimal
                 break
             if price <= hypothetical.stop:
                 return "STOP", price if place == 0 else hypothetical.stop
-            if hypothetical.target is not None and price >= hypothetical.target and closed <= hypothetical.ends_ms:
+            if hypothetical.target is not None and price > hypothetical.target and closed <= hypothetical.ends_ms:
                 if each.low <= hypothetical.stop:
                     return "STOP", hypothetical.stop
                 return "TARGET", hypothetical.target
@@ -115,7 +115,7 @@ def test_stop_before_target_and_a_gap_is_paid() -> None:
 
 @pytest.mark.parametrize(
     ("price", "ending", "sold"),
-    [("95", "STOP", "95"), ("90", "STOP", "90"), ("110", "TARGET", "110"), ("130", "TARGET", "110"), ("100", "", "")],
+    [("95", "STOP", "95"), ("90", "STOP", "90"), ("110.1", "TARGET", "110"), ("130", "TARGET", "110"), ("99", "", "")],
 )
 def test_quotes_books_trades_and_opens(price: str, ending: str, sold: str) -> None:
     at, amount = BEGUN + 1, Decimal(price)
@@ -150,3 +150,19 @@ def test_both_fees_are_paid_and_rounded_up(price: Decimal) -> None:
     unit = Decimal("0.00000001")
     fees = sum((3 * each / 1000).quantize(unit, ROUND_UP) for each in (Decimal(100), price))
     assert made.result(price) == 3 * (price - 100) - fees
+
+
+def test_at_exactly_the_target_a_bid_buys_and_a_price_that_traded_proves_nothing() -> None:
+    """As at the paper venue: a limit that rests is filled by a bid, or by a range that goes through it."""
+    at, target, one = BEGUN + 1, Decimal(110), Decimal(1)
+    bids: list[MarketEvent] = [
+        Quote("A-B", at, target, target + 1, one, one),
+        Book("A-B", at, ((target, one),), ((target + 1, one),)),
+    ]
+    traded: list[MarketEvent] = [
+        PublicTrade("A-B", at, target, one),
+        BarOpened("A-B", at, MINUTE, target, one),
+        bar(10, "100", "110", "99", "105"),
+    ]
+    assert [touched(trade(), event) for event in bids] == [Outcome(Ending.TARGET, target, at)] * 2
+    assert [touched(trade(), event) for event in traded] == [None] * 3

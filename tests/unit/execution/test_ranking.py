@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from app.execution.fatigue import Requirement
 from app.execution.ranking import SIMILAR_BPS, Waiting, edge, order
 from app.venues.base import Capabilities, VenueInfo
-from strategies.model import Exits, Intent, Quote, Side
+from strategies.model import Exits, Intent, Leg, Quote, Side
 
 PAPER = VenueInfo("paper", Capabilities(), (), Decimal(10), Decimal(8))
 START, LIFE = 1_000_000, 600_000
@@ -122,6 +122,41 @@ def test_the_edge_is_monotone_in_time_confidence_and_target(
     assert edge(doubt, now, PAPER, START).bps <= edge(trust, now, PAPER, START).bps
     near, far = (intent(exits=Exits(Decimal(95), Decimal(each))) for each in sorted(targets))
     assert edge(near, now, PAPER, START).bps <= edge(far, now, PAPER, START).bps
+
+
+leg_lists = st.lists(
+    st.tuples(st.integers(9_600, 10_300), st.integers(1, 900), st.integers(1, 5_000)),
+    min_size=1, max_size=10, unique_by=lambda leg: leg[0],
+)  # fmt: skip
+
+
+@given(leg_lists, st.integers(9_700, 10_200), st.integers(1, 200), st.integers(0, LIFE))
+def test_the_edge_of_a_basket_is_that_of_its_legs_each_at_what_it_pays(
+    drawn: list[tuple[int, int, int]], ask: int, spread: int, after: int
+) -> None:
+    cents = Decimal("0.01")
+    legs = tuple(
+        Leg(price * cents, Decimal(size) / 1000, (price + gain) * cents)
+        for price, gain, size in sorted(drawn, reverse=True)
+    )
+    whole = sum(leg.quantity for leg in legs)
+    basket = intent(
+        quantity=Decimal(whole), worst_price=legs[0].price, exits=Exits(Decimal(95)), legs=legs, rest_ms=1000
+    )
+    now = quote((ask - spread) * cents, ask * cents)
+    found = edge(basket, now, PAPER, START + after, rests=True)
+    taker, maker, paid, made = Fraction(1, 1000), Fraction(8, 10_000), Fraction(0), Fraction(0)
+    sold = (95 - Fraction(spread, 100)) * (1 - taker)
+    for leg in legs:
+        price = min(Fraction(leg.price), Fraction(ask, 100))
+        fee = price * (taker if leg.price >= now.ask else maker)
+        worth = Fraction("0.6") * Fraction(leg.target) * (1 - maker) + Fraction("0.4") * sold
+        paid, made = paid + price * Fraction(leg.quantity), made + (worth - price - fee) * Fraction(leg.quantity)
+    made *= Fraction(LIFE - after, LIFE) if made > 0 else 1
+    assert 0 <= made - Fraction(found.amount) < Fraction(1, 10**8)
+    assert 0 <= made / paid * 10_000 - Fraction(found.bps) < Fraction(1, 100)
+    assert found.reachable
+    assert (found.waits_bps > 0) == (legs[0].price < now.ask)
 
 
 def test_a_module_s_strange_confidence_breaks_nothing() -> None:
