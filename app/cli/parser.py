@@ -189,7 +189,7 @@ def _close(parser: argparse.ArgumentParser) -> None:
 
 
 def _cancel(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("id", metavar="ORDER", help="the id of the order or of its trade, or the beginning of it")
+    parser.add_argument("id", metavar="ORDER", help="the beginning of an order's id, or of a trade's: of a basket all legs")
 
 
 def _prices(parser: argparse.ArgumentParser) -> None:

@@ -60,8 +60,10 @@ def close(options: argparse.Namespace) -> int:
 def cancel(options: argparse.Namespace) -> int:
     """Take an order back."""
     answer = context.ask_trader(context.database(options), {"op": "cancel", "id": options.id})
-    words = f"{answer['role'].capitalize()} of {answer['symbol']} ({answer['client_id'][:8]}): {answer['words']}"
-    context.emit(options, "cancelled", answer, [words])
+    name = answer["client_id"] or answer["trade_id"]
+    lines = [f"{answer['role'].capitalize()} of {answer['symbol']} ({name[:8]}): {answer['words']}"]
+    lines += [f"  leg {leg['client_id'][:8]}: {leg['words']}" for leg in answer["legs"]]
+    context.emit(options, "cancelled", answer, lines)
     return 0
 
 

@@ -64,12 +64,13 @@ class Actions:
         app.call_after_refresh(app.tick)
         return mounted
 
-    def take_back(self, client_id: str) -> None:
-        """Cancel a resting order: needs no authorisation, and is refused for an exit that protects a position."""
-        self._app.keep(self._take_back(client_id))
+    def take_back(self, order_or_trade: str) -> None:
+        """Cancel a resting order, or all that a trade's id stands for: needs no authorisation, and is refused for an
+        exit that protects a position."""
+        self._app.keep(self._take_back(order_or_trade))
 
-    async def _take_back(self, client_id: str) -> None:
-        answer = await self.ask("cancel", id=client_id)
+    async def _take_back(self, order_or_trade: str) -> None:
+        answer = await self.ask("cancel", id=order_or_trade)
         if answer is not None:
             self._app.notify(escape_untrusted(str(answer["words"])))
 

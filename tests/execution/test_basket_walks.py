@@ -16,8 +16,8 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from app.execution.baskets import cancel_entries
 from app.execution.records import Trade
+from app.execution.withdrawal import withdraw
 from app.money import ZERO, add, from_text
 from strategies.model import MOST_LEGS, Side
 from tests.execution.basket_acts import assert_covered, assert_within, basket_intent
@@ -102,8 +102,8 @@ class Walk:
                 await r.book(str(price - CENTS), str(price), str(Decimal(size) / 1000))
             case ("again",):
                 await self._propose(r)
-            case ("cancel all",) if live:
-                await cancel_entries(r.pipeline, live[-1])
+            case ("cancel all",) if live and live[-1].resting_entries():
+                await withdraw(r.desk, r.pipeline, live[-1].id)
             case ("cancel leg",) if live and live[-1].resting_entries():
                 await r.pipeline.cancel_order(live[-1].resting_entries()[0])
             case ("close",) if groups := r.desk.state.exit_groups("m", "ETH-USDT"):

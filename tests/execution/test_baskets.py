@@ -13,7 +13,6 @@ from pathlib import Path
 import pytest
 
 from app.errors import VenueError
-from app.execution.baskets import cancel_entries
 from app.execution.records import Role
 from app.execution.states import TradeState
 from app.execution.verify import verify
@@ -235,24 +234,6 @@ async def test_legs_that_are_not_bought_in_time_expire_and_what_was_bought_keeps
         await r.book("101.20", "101.30")
         assert r.held() == 0
         assert r.desk.state.trades == {}
-        check(r)
-
-
-async def test_cancelling_all_keeps_what_was_bought_covered(tmp_path: Path) -> None:
-    async with rig(tmp_path) as r:
-        trade = await basket(r)
-        await r.book("97.80", "97.90", "1.5")
-        done = await cancel_entries(r.pipeline, trade)
-        await r.settle()
-        assert (len(done.cancelled), done.refused, done.unknown) == (2, {}, [])
-        assert legs(r, trade) == [("FILLED", "OPEN", "OPEN"), ("CANCELLED", "OPEN", "OPEN"), NEVER]
-        assert trade.state is TradeState.CANCELLED
-        assert r.hold(trade) == ("0", "RELEASED")
-        assert r.held() == Decimal("1.5")
-        check(r)
-        assert (await cancel_entries(r.pipeline, trade)).cancelled == []
-        await r.book("89.00", "89.10")
-        assert r.held() == 0
         check(r)
 
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import sqlite3
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from app.tui.screens.paged import SIZE, Paged
 from app.tui.widgets.reader import Reader
-from tests.tui.acts import bought, sold
+from tests.execution.basket_acts import basket_intent
+from tests.tui.acts import bought, send, sold
 from tests.tui.harness import SIZES, WIDE_SCREEN, Seat, terminal
 from tests.tui.many import past
 
@@ -192,3 +194,24 @@ async def test_a_row_that_can_not_be_read_is_said(tmp_path: Path) -> None:
             connection.execute("UPDATE orders SET terms = 'none' WHERE role = 'stop'")
         await seat.press("3")
         await seat.until(lambda: "A row can not be read" in seat.text())
+
+
+async def test_all_legs_of_a_basket_are_taken_back_with_one_key(tmp_path: Path) -> None:
+    async with terminal(tmp_path, WIDE_SCREEN) as seat:
+        ask = seat.desk.market.quote("BTC-USDT").ask
+        prices = [int(ask) - step for step in (100, 200, 300)]
+        shape = [(str(price), "0.00005", str(price + 500)) for price in prices]
+        made = replace(basket_intent(seat.rig, shape, stop=str(prices[-1] - 500), module="momentum"), symbol="BTC-USDT")
+        trade = seat.rig.pipeline.propose(made)
+        assert trade is not None, seat.desk.counters.by_rule
+        await seat.rig.settle()
+        await send(seat, trade)
+        await _open(seat)
+        table = _view(seat).table
+        table.focus()
+        table.mark(trade.orders["stop:2"].request.client_id)
+        await seat.press("X")
+        await seat.until(lambda: trade.state.value == "CANCELLED")
+        await seat.look()
+        assert any("3 legs taken back: 0 of 0.00015 was bought." in each.message for each in seat.app._notifications)
+        assert [entry.state.value for entry in trade.entries] == ["CANCELLED"] * 3

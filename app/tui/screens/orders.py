@@ -114,13 +114,26 @@ class OrdersView(Paged):
             return [("Esc", "back")]
         if not self.table.has_focus:
             return [("Enter", "to the list"), ("Esc", "clear")]
-        return [("Enter", "detail"), ("f", f"filter: {self.choice}"), ("/", "find"), ("c", "take back")]
+        return [
+            ("Enter", "detail"),
+            ("f", f"filter: {self.choice}"),
+            ("/", "find"),
+            ("c", "take back"),
+            ("X", "all legs"),
+        ]
 
     def key_c(self) -> None:
         """Take the order under the cursor back; only while the list has the focus. It can only reduce risk: an exit
         that protects a position is refused, with words."""
         if self.table.has_focus and self.table.cursor:
             self.app.do.take_back(self.table.cursor)
+
+    def key_upper_x(self) -> None:
+        """Take back the trade of that order: of a basket every leg that may still buy."""
+        found = self.pages.result
+        row = next((each for each in found.rows if each.client_id == self.table.cursor), None) if found else None
+        if self.table.has_focus and row is not None:
+            self.app.do.take_back(row.trade_id)
 
     def draw_more(self) -> None:
         """The line of doubt, and the order under the cursor."""
