@@ -189,7 +189,9 @@ def _close(parser: argparse.ArgumentParser) -> None:
 
 
 def _cancel(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("id", metavar="ORDER", help="the beginning of an order's id, or of a trade's: of a basket all legs")
+    parser.add_argument(
+        "id", metavar="ORDER", help="its id, or a trade's (of a basket: all legs), or the beginning of it"
+    )
 
 
 def _prices(parser: argparse.ArgumentParser) -> None:
