@@ -263,7 +263,7 @@ class Tickets:
         desk = self._desk
         if desk.stop.raised():
             words = (
-                "The emergency stop is in force. Out of everything: X on the screen, or countersign stop --emergency "
+                "The emergency stop is in force. Out of everything: F on the screen, or countersign stop --emergency "
                 "--flatten. To lift it: Ctrl+P, or countersign stop --reset."
             )
             return Deny("stop", words, "in force", "lifted")

@@ -86,13 +86,8 @@ def worse_than_confirmed(desk: Desk, trade: Trade) -> str | None:
     """
     intent = trade.intent
     now = desk.clock.now_ms()
-    if lapsed(desk, trade):
-        return "The authorisation is no longer valid."
-    ends = [entry.request.expires_ms for entry in trade.entries]
-    if any(expires_ms is not None and now >= expires_ms for expires_ms in ends):
-        return "The order's time in force has ended."
-    if desk.halted and not intent.reduce_only:
-        return f"New trades stopped: {desk.halted}."
+    if (over := _over(desk, trade, now)) is not None:
+        return over
     quote = desk.market.quote(intent.symbol)
     age = max(desk.limits.quote_age_ms, desk.market.bar_ms(intent.symbol))
     if quote is None or now - quote.ts_ms > age:
@@ -102,6 +97,32 @@ def worse_than_confirmed(desk: Desk, trade: Trade) -> str | None:
         return worse
     verdict = check(intent, desk.risk_state(intent.symbol, without=trade), replace(desk.limits, slippage_bps=_ANY_BPS))
     return verdict.reason if isinstance(verdict, Deny) else None
+
+
+def _over(desk: Desk, trade: Trade, now: int) -> str | None:
+    """What no price could make good again."""
+    if lapsed(desk, trade):
+        return "The authorisation is no longer valid."
+    ends = [entry.request.expires_ms for entry in trade.entries]
+    if any(expires_ms is not None and now >= expires_ms for expires_ms in ends):
+        return "The order's time in force has ended."
+    if desk.halted and not trade.intent.reduce_only:
+        return f"New trades stopped: {desk.halted}."
+    return already_sold(desk, trade)
+
+
+def already_sold(desk: Desk, trade: Trade) -> str | None:
+    """Why a close would sell what its module does not hold any more, or None. A close that shares its quantity with
+    resting exits may be larger than what is left, because the venue ends it with them; one that shares with none would
+    be filled out of what other modules hold of the same asset."""
+    intent = trade.intent
+    if not intent.reduce_only:
+        return None
+    held = desk.state.positions.holding(intent.module, intent.symbol).quantity
+    shares = bool(trade.orders) and all(order.request.group is not None for order in trade.entries)
+    if held >= intent.quantity or (shares and held):
+        return None
+    return f"An exit was faster: {intent.module} holds {to_text(held)} of the {to_text(intent.quantity)} to be sold."
 
 
 def worse_price(quote: Quote, trade: Trade) -> str | None:

@@ -120,10 +120,10 @@ class Desk:
         self.on_device: Callable[[Trade, DeviceState], None] = lambda _trade, _state: None
         """Told what the device is doing while it is asked to sign, on the loop thread; for screens."""
         self.refuses: Callable[[str], str] = lambda _module: ""  # why a module takes no new entry now, or ""
+        self.on_sold: Callable[[str, str], None] = lambda _module, _symbol: None  # its position there has ended
         self.on_unwanted: Callable[[str, str], None] = lambda _module, _symbol: None
         """Told by a module (its name, an instrument) that it no longer wants to enter there."""
-        self.on_lost: Callable[[], None] = lambda: None
-        """Called when a commit failed: memory is ahead of disk."""
+        self.on_lost: Callable[[], None] = lambda: None  # a commit failed: memory is ahead of disk
         self.stale = False
         """Memory is ahead of disk and about to be read again: nothing that follows from it may be written."""
         self.cursor: tuple[str, int, int] | None = None

@@ -33,7 +33,7 @@ class Pipeline:
     """One per trader.
 
     Args:
-        resolve_unknown: looks for a trade's orders at the venue until there is evidence.
+        resolve_unknown: looks for a trade's orders at the venue until there is evidence, or (True) at least once.
         on_progress: told of each trade's state change, for screens and progress lines.
         on_worse: told when the re-check dropped a signed trade, so that a fresh proposal can say what changed.
     """
@@ -43,7 +43,7 @@ class Pipeline:
         desk: Desk,
         settlement: Settlement,
         *,
-        resolve_unknown: Callable[[Trade], Coroutine[Any, Any, None]],
+        resolve_unknown: Callable[[Trade, bool], Coroutine[Any, Any, None]],
         on_progress: Callable[[Trade], None],
         on_worse: Callable[[Trade], None],
     ) -> None:
@@ -58,11 +58,8 @@ class Pipeline:
     # -- 1 to 3: propose, risk, reserve -------------------------------------------------------------------------
 
     def propose(self, intent: Intent) -> Trade | None:
-        """Admit an intent or turn it away, synchronously. Returns the trade when it was admitted.
-
-        The same module, instrument and side already in flight: the intent is dropped and counted. (It would replace
-        one that is PROPOSED, but nobody can meet a trade in that state: it is over when this returns.)
-        """
+        """Admit an intent or turn it away, synchronously. Returns the trade when it was admitted. The same module,
+        instrument and side already in flight: the intent is dropped and counted."""
         desk = self._desk
         begun = desk.clock.monotonic_ns()
         desk.counters.proposed += 1
@@ -125,6 +122,8 @@ class Pipeline:
         """Record the trader's answer."""
         if decision.answer is not Answer.CONFIRMED:
             return await self._end(trade, decision.state, decision.reason, decision.answer)
+        if not self._desk.stop.raised() and await self._became_worse(trade):
+            return False  # before anybody walks through the pages of a device
         transition = self._desk.transition()
         transition.payload(trade, PayloadState.CONFIRMED)
         transition.trade(trade, TradeState.CONFIRMED)
@@ -196,10 +195,7 @@ class Pipeline:
         if desk.stop.raised():
             await self._end(trade, TradeState.CANCELLED, "The emergency stop is in force.")
             return
-        worse = worse_than_confirmed(desk, trade)
-        if worse is not None:
-            await self._end(trade, TradeState.DENIED, worse)
-            self._on_worse(trade)
+        if await self._became_worse(trade):
             return
         requests = tuple(order.request for order in trade.orders.values())
         assert trade.payload is not None
@@ -218,6 +214,14 @@ class Pipeline:
             await self._end(trade, TradeState.FAILED, f"{error.what} Nothing was sent.")
         else:
             await self._sent(trade, reports)
+
+    async def _became_worse(self, trade: Trade) -> bool:
+        """The re-check: what became worse than what was confirmed ends here, and may be proposed afresh."""
+        worse = worse_than_confirmed(self._desk, trade)
+        if worse is not None:
+            await self._end(trade, TradeState.DENIED, worse)
+            self._on_worse(trade)
+        return worse is not None
 
     async def _sent(self, trade: Trade, reports: tuple[OrderReport, ...]) -> None:
         desk = self._desk
@@ -259,7 +263,7 @@ class Pipeline:
         self.work.start(trade.id, self._resolve(trade))
 
     async def _resolve(self, trade: Trade) -> None:
-        await self._resolve_unknown(trade)
+        await self._resolve_unknown(trade, False)
         await self.withdraw(trade)
 
     async def _rejected(self, trade: Trade, error: VenueRefused) -> None:
@@ -312,9 +316,14 @@ class Pipeline:
         """Cancel what is unfilled. Needs no authorisation and no lifted stop: it can only reduce risk.
 
         Raises:
-            VenueError: refused or not answered; nothing is concluded.
+            VenueError: refused or not answered; nothing is concluded, and what was not answered is looked up.
         """
-        report = await self._desk.venue.cancel(order.request.client_id)
+        try:
+            report = await self._desk.venue.cancel(order.request.client_id)
+        except VenueUnknown:
+            if (found := self._desk.state.find_order(order.request.client_id)) is not None:
+                self.work.start(found[0].id, self._resolve_unknown(found[0], True))
+            raise
         committed = self._settlement.on_report(report)
         if committed is not None:
             await committed

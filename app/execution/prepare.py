@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from app.errors import SafetyError
-from app.execution.admission import worse_price
+from app.execution.admission import already_sold, worse_price
 from app.execution.authorisation import parse, refusal, render
 from app.execution.basket_preview import BasketPreview, walk_legs
 from app.execution.desk import Desk
@@ -32,7 +32,7 @@ def prepare(desk: Desk, trade: Trade) -> Payload | str:
         preview = walk_legs(book, intent, taker)
     else:
         preview = walk(book, intent.side, intent.quantity, intent.worst_price, taker)
-    if (worse := worse_price(quote, trade)) is not None:
+    if (worse := already_sold(desk, trade) or worse_price(quote, trade)) is not None:
         return worse
     if preview.fee > intent.max_fee:
         return f"The fee would be {to_text(preview.fee)}; the intent allows {to_text(intent.max_fee)}."

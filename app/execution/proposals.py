@@ -6,9 +6,9 @@ one that waits counts it and keeps its worst price. It is not replaced either, b
 edge is reckoned at the quote of now, it ends at its own expiry, and the re-check before sending holds it to its price.
 
 What the module no longer wants: an entry that waits is withdrawn once its module says FLAT there, asks for the other
-side, or fails. A withdrawn entry can lose nothing. A close is never withdrawn, only marked `opposed`: it reduces risk,
-and whether it is still wanted is the trader's decision. Two modules that want the same both wait, and each names the
-other (`beside`): together they are one larger position.
+side, or fails. A withdrawn entry can lose nothing. A close is only marked `opposed`: it reduces risk, and whether it is
+still wanted is the trader's decision; it is withdrawn when an exit has ended its position. Two modules that want the
+same both wait, and each names the other (`beside`): together they are one larger position.
 """
 
 from __future__ import annotations
@@ -95,6 +95,7 @@ class Proposals:
         self._desk = desk
         self._waiting: dict[str, _Asked] = {}
         self._confirmed_ms = self._recent_confirmations()
+        desk.on_sold = self.sold
         desk.on_unwanted = lambda module, symbol: self.withdraw(module, "Its module no longer wants it.", symbol)
 
     async def ask(self, trade: Trade) -> Decision:
@@ -228,6 +229,13 @@ class Proposals:
             mine = intent.module == module and symbol in {None, intent.symbol} and side in {None, intent.side}
             if mine and not intent.reduce_only:
                 self._waiting[trade.id].answer.set_result(Decision(Answer.WITHDRAWN, why_not))
+
+    def sold(self, module: str, symbol: str) -> None:
+        """A position has ended: no close of it waits any more."""
+        for trade in self.waiting():
+            if trade.intent.reduce_only and (trade.intent.module, trade.intent.symbol) == (module, symbol):
+                ended = Decision(Answer.WITHDRAWN, "The position has ended: an exit sold it.")
+                self._waiting[trade.id].answer.set_result(ended)
 
     def stop_all(self, reason: str) -> None:
         """End everything that waits: the emergency stop."""

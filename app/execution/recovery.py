@@ -35,6 +35,8 @@ class Recovery:
         """Trades of which the venue says what can not be; asking again would not help."""
         self.concluded: list[Trade] = []
         """What the last `resume` brought on: the trader was not there to see it."""
+        self.done, self.of = 0, 0
+        """Trades concluded by the present `resume`, and how many there are; each may wait for the venue."""
 
     async def resume(self, pipeline: Pipeline) -> None:
         """Conclude every unfinished trade, then reconcile. Trading may start when this returns.
@@ -47,7 +49,8 @@ class Recovery:
         """
         async with self._turn:
             before = [(trade, trade.state) for trade in self._desk.state.trades.values()]
-            for trade in list(self._desk.state.trades.values()):
+            self.of = len(before)
+            for self.done, (trade, _) in enumerate(before):
                 if self._gone(trade) or trade.id in self._contradicted:
                     continue
                 owned = pipeline.work.owns(trade.id)
@@ -58,6 +61,7 @@ class Recovery:
                     await self._track(trade, owned=owned)
                 elif not owned:
                     await self._look_up_signed(trade, pipeline)
+            self.done = self.of
             self.concluded = [trade for trade, state in before if trade.state is not state]
             await self.reconcile()
 
@@ -165,21 +169,24 @@ class Recovery:
         desk.record_error(error, trade.id)
         desk.halt("an accepted order is missing at the venue")
 
-    async def resolve(self, trade: Trade) -> None:
-        """Look for orders whose answer was lost, until there is evidence. The pipeline runs it, so that it ends with
-        the pipeline's other work when memory is read again."""
+    async def resolve(self, trade: Trade, once: bool = False) -> None:
+        """Look for orders whose answer was lost, until there is evidence; with `once` until the venue has answered one
+        look-up, whatever is on record: the answer to a cancel was lost, and the order looks as it did before. The
+        pipeline runs it, so that it ends with the pipeline's other work when memory is read again."""
         desk, attempt = self._desk, 0
-        while _unresolved(trade) and trade.id not in self._contradicted:
+        while (once or _unresolved(trade)) and trade.id not in self._contradicted:
             await self._pause(attempt)
             attempt += 1
             try:
                 async with self._turn:
                     await desk.venue.connect()
                     await self._track(trade, owned=True)
+                once = False
             except VenueError as error:
                 if attempt == len(_WAITS_S):
                     desk.record_error(error, trade.id)
-                    text = f"{trade.intent.symbol}: maybe sent; the venue does not answer."
+                    what = "maybe sent" if _unresolved(trade) else "maybe cancelled"
+                    text = f"{trade.intent.symbol}: {what}; the venue does not answer."
                     desk.alert(Severity.CRITICAL, "order.unknown", text, trade.id)
 
     async def _pause(self, attempt: int) -> None:

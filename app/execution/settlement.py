@@ -187,7 +187,7 @@ class Settlement:
         transition.hold(trade, self._desk.state.purse.shrink(trade.id, left), "OPEN")
 
     def _cap_closes(self, transition: Transition, module: str, symbol: str) -> None:
-        """An exit sold first: a close in flight can hold no more than is left."""
+        """An exit sold first: a close in flight can hold no more than is left, and of nothing none waits."""
         state = self._desk.state
         held = state.positions.holding(module, symbol).quantity
         for other in state.in_flight():
@@ -199,6 +199,8 @@ class Settlement:
                 and hold.remaining > held
             ):
                 transition.hold(other, state.purse.shrink(other.id, held), "OPEN")
+        if not held:
+            self._desk.on_sold(module, symbol)
 
     def _disagree(self, trade: Trade, order: Order, report: OrderReport) -> None:
         error = StorageError(

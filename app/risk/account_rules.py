@@ -32,7 +32,11 @@ def position(intent: Intent, state: RiskState, limits: Limits) -> Breach | None:
     if after <= most:
         return None
     number, (limit, words) = usd(after), _percent(most, limits.position, limits.position_pct, "equity")
-    return f"Position in {intent.symbol} would be {number} USD; the limit is {limit} USD{words}.", number, limit
+    return (
+        f"Position in {intent.symbol}, held and proposed, would be {number} USD; the limit is {limit} USD{words}.",
+        number,
+        limit,
+    )
 
 
 def exposure(intent: Intent, state: RiskState, limits: Limits) -> Breach | None:
@@ -41,7 +45,11 @@ def exposure(intent: Intent, state: RiskState, limits: Limits) -> Breach | None:
     if after <= most:
         return None
     number, (limit, words) = usd(after), _percent(most, limits.exposure, limits.exposure_pct, "equity")
-    return f"Exposure over all positions would be {number} USD; the limit is {limit} USD{words}.", number, limit
+    return (
+        f"Exposure over all positions, held and proposed, would be {number} USD; the limit is {limit} USD{words}.",
+        number,
+        limit,
+    )
 
 
 def _percent(most: Decimal, amount: Decimal, percent: Decimal, of: str) -> tuple[str, str]:
@@ -98,7 +106,11 @@ def open_positions(intent: Intent, state: RiskState, limits: Limits) -> Breach |
     if state.holds or state.open_positions < limits.open_positions:
         return None
     number, limit = str(state.open_positions + 1), str(limits.open_positions)
-    return f"With {intent.symbol} there would be {number} open positions; the limit is {limit}.", number, limit
+    return (
+        f"With {intent.symbol} there would be {number} positions, open and proposed; the limit is {limit}.",
+        number,
+        limit,
+    )
 
 
 # --- has it gone badly, or too fast ---------------------------------------------------------------------------------

@@ -145,7 +145,9 @@ def _sizes(scale: _Scale, account: Account, markets: Iterable[Market]) -> Iterab
     yield scale.use("position", "largest position", most, position_limit(account.equity, limits), "USD", note=largest)
     exposed = total([*values.values()])
     missing = f"without {', '.join(account.unvalued)}, which nothing fresh values" if account.unvalued else ""
-    yield scale.use("exposure", "all positions", exposed, exposure_limit(account.equity, limits), "USD", note=missing)
+    yield scale.use(
+        "exposure", "held and proposed", exposed, exposure_limit(account.equity, limits), "USD", note=missing
+    )
     asset, held = _largest(assets)
     yield scale.use("asset_exposure", "largest asset", held, limits.asset_exposure, "USD", note=asset)
     yield scale.use("venue_exposure", "largest venue", exposed, limits.venue_exposure, "USD", note=account.venue)
@@ -155,7 +157,7 @@ def _sizes(scale: _Scale, account: Account, markets: Iterable[Market]) -> Iterab
         "correlated_exposure", "correlated positions", together, limits.correlated_exposure, "USD", note=note
     )
     count = Decimal(len(values) + len(account.unvalued))
-    yield scale.use("open_positions", "open positions", count, Decimal(limits.open_positions), "")
+    yield scale.use("open_positions", "positions, open and proposed", count, Decimal(limits.open_positions), "")
 
 
 def _record(scale: _Scale, account: Account) -> Iterable[LimitUse]:

@@ -72,7 +72,7 @@ class Terminal(App[int]):
         *(Binding(str(number), f"view('{name}')", name, show=False) for name, number in VIEWS.items()),
         Binding("9", "device", "device", show=False, id="device"),
         Binding("R", "restart_engine", "start the engine again", show=False),
-        Binding("X", "sell_everything", "sell everything", show=False, id="sell_everything"),
+        Binding("F", "sell_everything", "sell everything", show=False, id="sell_everything"),
         Binding("P", "pause_all", "pause all modules", show=False, id="pause_all"),
         Binding("ctrl+o", "jump", "jump to a pane", show=False, id="jump"),
         Binding("q", "leave", "quit", show=False, id="leave"),

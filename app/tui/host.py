@@ -107,6 +107,8 @@ class Host:
         """Start with every module paused."""
         self.never_ran = True
         self._pacer = pacer
+        self._began: float | None = None
+        self._start_ms = 0
         self._pace: deque[tuple[float, int]] = deque(maxlen=30)
         """Where the market stood, second by second."""
         self._task: asyncio.Task[None] | None = None
@@ -117,6 +119,7 @@ class Host:
         """Load, open and run, as a task of its own."""
         if self._task is None or self._task.done():
             self.stage, self.words, self.error = Stage.LOADING, "loading", None
+            self._began = asyncio.get_running_loop().time()
             self._task = asyncio.create_task(self._run(), name="engine")
 
     @property
@@ -208,6 +211,8 @@ class Host:
         trader.session.desk.on_device = self._device_told
         self.commands = handlers(trader)
         self.stage, self.words, self.never_ran = Stage.RUNNING, "", False
+        if self._began is not None:
+            self._start_ms = round((asyncio.get_running_loop().time() - self._began) * 1000)
         self.on_open(start)
         self._history_task = asyncio.create_task(self._remember_bars(trader), name="bar history")
 
@@ -233,8 +238,21 @@ class Host:
         start, history = self.launch, self.history
         assert start is not None
         assert history is not None
-        taken = picture(trader.session.desk, history)
+        taken = picture(trader.session.desk, history, self._start_ms)
         await aside(lambda: keep(start.db, taken))
+
+    def starting(self) -> str:
+        """How far a start is: what is being done, the share done and the time left by what the last start took; trade
+        by trade where trades of the last session are concluded with the venue."""
+        recovery = getattr(self.trader.session, "recovery", None) if self.trader is not None else None
+        if recovery is not None and recovery.of:
+            return f"concluding the trades of the last session: {recovery.done} of {recovery.of}"
+        if self._began is None or self.last is None or not self.last.start_ms:
+            return self.words
+        took_ms = (asyncio.get_running_loop().time() - self._began) * 1000
+        done = min(99, round(took_ms * 100 / self.last.start_ms))
+        left_s = max(1, round((self.last.start_ms - took_ms) / 1000))
+        return f"{self.words}, {done} %, about {left_s} s left"
 
     def progress(self) -> tuple[int, int | None] | None:
         """Of a replay that ends: percent done and seconds left at the pace of the last half minute; None for a market

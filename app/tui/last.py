@@ -29,7 +29,8 @@ _BARS: Final = 150
 _MOST_BYTES: Final = 4_194_304
 _LATEST_MS: Final = 1 << 43
 """In the year 2248; nothing later can be written as a date by every platform."""
-_VERSION: Final = 1
+_LONGEST_START_MS: Final = 600_000
+_VERSION: Final = 2
 
 
 class PastBar(NamedTuple):
@@ -54,13 +55,15 @@ class Last:
 
     watch: tuple[WatchRow, ...]
     bars: dict[str, tuple[PastBar, ...]]
+    start_ms: int
+    """How long that session took to start."""
 
 
-def picture(desk: Desk, history: BarHistory) -> dict[str, Any]:
-    """What `keep` writes, taken from a running session."""
+def picture(desk: Desk, history: BarHistory, start_ms: int) -> dict[str, Any]:
+    """What `keep` writes, taken from a running session that took `start_ms` to start."""
     bars = {symbol: history.bars(symbol) for symbol in sorted(desk.instruments)}
     watch = [_kept(row, bars[row.symbol]) for row in watchlist(desk, history)]
-    return {"version": _VERSION, "watch": watch, "bars": bars}
+    return {"version": _VERSION, "watch": watch, "bars": bars, "start_ms": start_ms}
 
 
 def keep(db: Path, taken: dict[str, Any]) -> None:
@@ -94,6 +97,7 @@ def last(db: Path) -> Last | None:
         return Last(
             tuple(_row(*each) for each in found["watch"]),
             {symbol: tuple(_bar(*each) for each in bars) for symbol, bars in found["bars"].items()},
+            max(0, min(int(found["start_ms"]), _LONGEST_START_MS)),
         )
     except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return None  # somebody else wrote it

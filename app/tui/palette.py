@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from app.tui import themes
 
 if TYPE_CHECKING:
+    from app.execution.desk import Desk
     from app.tui.app import Terminal
 
 
@@ -31,7 +32,7 @@ def commands(app: Terminal) -> Iterator[Command]:
     yield Command("Emergency stop  (!)", "cancel entries, send nothing new, keep exits; at once", do.emergency)
     desk = host.desk
     words = "the emergency stop, then every position at market; asks for a typed word"
-    yield Command("Sell everything  (X)", words, do.sell_everything)
+    yield Command("Sell everything  (F)", words, do.sell_everything)
     if desk is not None and desk.stop.raised():
         yield Command("Lift the emergency stop", "asks for a typed word", do.lift_stop)
     if desk is not None and host.trader is not None:
@@ -40,26 +41,7 @@ def commands(app: Terminal) -> Iterator[Command]:
             yield Command(f"Read and confirm: {name}  (Enter)", trade.intent.reason, partial(do.read, trade.id))
             yield Command(f"Refuse: {name}  (x)", "nothing is sent", partial(do.refuse, trade.id))
     if desk is not None:
-        yield Command(
-            "Buy by hand  (b)", "a ticket; it is read and confirmed like every trade", partial(do.ticket, "buy")
-        )
-        yield Command("Sell by hand  (s)", "what your own hand holds", partial(do.ticket, "sell"))
-        for holding in desk.state.positions.open_holdings()[:9]:
-            yield Command(
-                f"Close {holding.symbol} ({holding.module})  (C)",
-                "propose it",
-                partial(do.close, holding.symbol, holding.module),
-            )
-        yield Command("What became of the proposals  (w)", "counted; what the missed would have made", do.became)
-        yield Command("Pause all modules  (P)", "no new entries; exits stay managed", do.pause_all)
-        yield Command("Resume all modules", "those that are paused", partial(do.command, "module_resume", all=True))
-        for seen in host.trader.manager.views() if host.trader is not None else ():
-            if seen.state == "running":
-                act = partial(do.command, "module_pause", name=seen.name)
-                yield Command(f"Pause {seen.name}  (space)", "no new entries; exits stay managed", act)
-            elif seen.paused or seen.state == "failed":
-                act = partial(do.command, "module_resume", name=seen.name)
-                yield Command(f"Resume {seen.name}  (space)", seen.reason, act)
+        yield from _trading(app, desk)
     for name, number in VIEWS.items():
         yield Command(f"Screen: {name.capitalize()}  ({number})", "show it", partial(do.show, name))
     yield Command("Verify the journal  (v)", "on its screen; leaving that cancels it", do.verify_journal)
@@ -75,3 +57,26 @@ def commands(app: Terminal) -> Iterator[Command]:
     if host.over:
         yield Command("Start the engine again  (R)", "after it stopped", host.start)
     yield Command("Quit  (q)", "exits rest at the venue; all is where it was when you come back", do.leave)
+
+
+def _trading(app: Terminal, desk: Desk) -> Iterator[Command]:
+    """By hand, and the modules."""
+    do, host = app.do, app.host
+    yield Command("Buy by hand  (b)", "a ticket; it is read and confirmed like every trade", partial(do.ticket, "buy"))
+    yield Command("Sell by hand  (s)", "what your own hand holds", partial(do.ticket, "sell"))
+    for holding in desk.state.positions.open_holdings()[:9]:
+        yield Command(
+            f"Close {holding.symbol} ({holding.module})  (C)",
+            "propose it",
+            partial(do.close, holding.symbol, holding.module),
+        )
+    yield Command("What became of the proposals  (w)", "counted; what the missed would have made", do.became)
+    yield Command("Pause all modules  (P)", "no new entries; exits stay managed", do.pause_all)
+    yield Command("Resume all modules", "those that are paused", partial(do.command, "module_resume", all=True))
+    for seen in host.trader.manager.views() if host.trader is not None else ():
+        if seen.state == "running":
+            act = partial(do.command, "module_pause", name=seen.name)
+            yield Command(f"Pause {seen.name}  (space)", "no new entries; exits stay managed", act)
+        elif seen.paused or seen.state == "failed":
+            act = partial(do.command, "module_resume", name=seen.name)
+            yield Command(f"Resume {seen.name}  (space)", seen.reason, act)

@@ -14,7 +14,7 @@ def pieces(host: Host, glyphs: Glyphs) -> list[Group]:
     """Mode and market first; then, once the engine runs, time, money, and what waits."""
     groups: list[Group] = [((" PAPER ", "mode"), (f" {market(host)}", "label"))]
     if host.stage is not Stage.RUNNING:
-        words = "" if host.over else f"{host.words}{glyphs.ellipsis}"
+        words = "" if host.over else f"{host.starting()}{glyphs.ellipsis}"
         return [*groups, ((words, "warn"),)] if words else groups
     return groups + _running(host, glyphs)
 
@@ -40,7 +40,7 @@ def _running(host: Host, glyphs: Glyphs) -> list[Group]:
         (("equity ", "dim"), (words.money(seen.equity), "")),
         (("today ", "dim"), words.signed(seen.day_profit, glyphs)),
         ((words.clock(desk.clock.now_ms()), "label"), (f" {pace}", "dim")),
-        (("exposure ", "dim"), (f"{words.money(seen.exposure)}/{words.money(seen.exposure_limit, 0)}", "")),
+        (("held ", "dim"), (f"{words.money(seen.exposure)}/{words.money(seen.exposure_limit, 0)}", "")),
         (("open ", "dim"), (str(seen.open_positions), "")),
         (_device(host),),
     ]

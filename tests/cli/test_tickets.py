@@ -133,7 +133,17 @@ def test_each_field_is_told(cli: Cli, trader: Running) -> None:
         assert words in wrong.err, wrong.err
     assert "Nothing was proposed." in wrong.err
     cli.refused("buy", "NO-SUCH", "1", "--stop", "5", "--db", cli.db, "--json", code=2, says="AAA-USDT, BBB-USDT")
-    cli.refused("buy", "AAA-USDT", "0.5", "--stop", "50", "--db", cli.db, code=3, says="Position in AAA-USDT would be")
+    cli.refused(
+        "buy",
+        "AAA-USDT",
+        "0.5",
+        "--stop",
+        "50",
+        "--db",
+        cli.db,
+        code=3,
+        says="Position in AAA-USDT, held and proposed, would be",
+    )
     cli.refused("sell", "AAA-USDT", "1", "--db", cli.db, code=2, says="only what is held can be sold")
     cli.refused("close", "--db", cli.db, code=2, says="Which position?")
     cli.refused("cancel", "zzzz", "--db", cli.db, code=2, says="No order's id begins with zzzz.")

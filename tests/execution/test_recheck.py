@@ -164,7 +164,10 @@ async def test_a_limit_tightened_while_the_person_read_counts(tmp_path: Path) ->
             r.desk.limits = replace(r.desk.limits, position=Decimal(100))
 
         trade = await changed_while_signing(r, act)
-        assert r.stored(trade)["reason"] == "Position in ETH-USDT would be 100.50 USD; the limit is 100 USD."
+        assert (
+            r.stored(trade)["reason"]
+            == "Position in ETH-USDT, held and proposed, would be 100.50 USD; the limit is 100 USD."
+        )
         assert r.sent() == []
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from app.errors import SafetyError, UsageError, VenueError
+from app.errors import SafetyError, UsageError, VenueError, VenueUnknown
 from app.execution.records import Trade
 from app.execution.withdrawal import Withdrawn, withdraw
 from app.ids import client_order_id
@@ -361,3 +361,26 @@ async def test_the_rig_restarts_with_a_hand(tmp_path: Path) -> None:
     async with rig(tmp_path, market=False) as r:
         assert r.held(module="manual") == 1
         sound(r)
+
+
+@pytest.mark.parametrize("arrived", [True, False])
+async def test_a_cancel_whose_answer_was_lost_is_looked_up(tmp_path: Path, arrived: bool) -> None:
+    """Else it would stand as open, and its money as reserved, until the next start."""
+    async with hand(tmp_path) as (r, me):
+        trade = await me.propose(LIMIT)
+        entry, cancel = trade.entries[0], r.desk.venue.cancel
+
+        async def lost(client_id: str) -> Any:
+            r.desk.venue.cancel = cancel
+            if arrived:
+                await cancel(client_id)
+            raise VenueUnknown("paper.lost", "The answer was lost.")
+
+        r.desk.venue.cancel = lost
+        with pytest.raises(VenueUnknown):
+            await r.pipeline.cancel_order(entry)
+        await r.finished(trade)
+        assert r.order_states(trade)["entry"] == ("CANCELLED" if arrived else "OPEN")
+        assert r.hold(trade)[1] == ("RELEASED" if arrived else "OPEN")
+        r.assert_sound()
+        r.assert_agrees_with_venue()

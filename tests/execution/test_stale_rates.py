@@ -60,7 +60,9 @@ async def test_a_price_too_old_to_trade_on_values_nothing(tmp_path: Path, ms: in
         }
         assert signal_of(r) == Skipped("no fresh value for BTC")
         await r.book("99999.00", "100001.00", symbol="BTC-USDT", after_ms=1)
-        assert await denial(r) == {"position": "Position in ETH-BTC would be 5000.00 USD; the limit is 3000 USD."}
+        assert await denial(r) == {
+            "position": "Position in ETH-BTC, held and proposed, would be 5000.00 USD; the limit is 3000 USD."
+        }
         assert isinstance(signal_of(r), Intent)
 
 

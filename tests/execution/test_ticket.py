@@ -170,7 +170,7 @@ async def test_the_gate_says_no_before_and_at_the_door(tmp_path: Path) -> None:
         verdict = me.verdict(BUY)
         assert isinstance(verdict, Deny)
         assert (verdict.rule, verdict.limit) == ("position", "10")
-        with pytest.raises(SafetyError, match="Position in ETH-USDT would be"):
+        with pytest.raises(SafetyError, match="Position in ETH-USDT, held and proposed, would be"):
             await me.propose(BUY)
         await r.settle()
         (row,) = r.rows("SELECT state, module FROM trades")

@@ -91,7 +91,7 @@ async def test_the_stop_is_lifted_by_the_typed_word_only(tmp_path: Path) -> None
 async def test_everything_is_sold_by_the_typed_word_only_and_the_stop_is_in_force(tmp_path: Path) -> None:
     async with terminal(tmp_path) as seat:
         trade = await bought(seat)
-        await seat.press("X")
+        await seat.press("F")
         assert "0.001 BTC-USDT" in seat.text()
         await seat.press(*"sell", "enter")
         assert held(seat) == trade.intent.quantity

@@ -28,7 +28,12 @@ def written(folder: Path, **changes: object) -> Path:
     db = folder / "a.db"
     db.touch()
     bar = Bar("BTC-USDT", 1_700_000_000_000, 60_000, Decimal(5), Decimal(7), Decimal(4), Decimal(6), Decimal(1))
-    sound = {"version": 1, "watch": [["BTC-USDT", "6", "20", True, "0.01"]], "bars": {"BTC-USDT": (bar,)}}
+    sound = {
+        "version": 2,
+        "watch": [["BTC-USDT", "6", "20", True, "0.01"]],
+        "bars": {"BTC-USDT": (bar,)},
+        "start_ms": 900,
+    }
     keep(db, sound)
     target = paths.screen_file(db)
     target.write_text(json.dumps({**json.loads(target.read_text()), **changes}))
@@ -44,6 +49,7 @@ def test_a_picture_comes_back_as_it_was_taken(tmp_path: Path) -> None:
     assert (row.bid, row.ask, row.age_ms) == (None, None, None), "how old it is can not be known"
     assert (bar.open, bar.high, bar.low, bar.close) == (Decimal(5), Decimal(7), Decimal(4), Decimal(6))
     assert bar.close_ms == 1_700_000_060_000
+    assert found.start_ms == 900
 
 
 def test_a_picture_of_another_database_is_not_shown(tmp_path: Path) -> None:
@@ -56,7 +62,8 @@ def test_a_picture_of_another_database_is_not_shown(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "changes",
     [
-        {"version": 2},
+        {"version": 1},
+        {"start_ms": "soon"},
         {"watch": [["BTC-USDT", "NaN", "20", True, "0.01"]]},
         {"watch": [["BTC-USDT", "6"]]},
         {"bars": {"BTC-USDT": [[1 << 60, 60_000, "5", "7", "4", "6"]]}},
@@ -94,7 +101,7 @@ async def test_before_the_first_price_of_a_session_the_last_bar_stands_for_it(tm
         desk, history = seat.host.desk, seat.host.history
         assert desk is not None
         assert history is not None
-        taken = picture(desk, history)
+        taken = picture(desk, history, 900)
         shown = {row.key: row.cells[1][0] for row in seat.app.screen.query_one("#watch", Table)._rows}
         assert {row[0] for row in taken["watch"]} == shown.keys()
         assert all(row[1] is not None and Decimal(row[1]) > 0 for row in taken["watch"])

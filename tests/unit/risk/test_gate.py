@@ -102,7 +102,7 @@ def test_the_sentence_holds_both_numbers(
 
 def test_a_position_that_grows_too_large_reads_like_a_sentence() -> None:
     verdict = denied(intent(), state(position_value=D("5.387")))
-    assert verdict.reason == "Position in ETH-BTC would be 12.40 USD; the limit is 10 USD."
+    assert verdict.reason == "Position in ETH-BTC, held and proposed, would be 12.40 USD; the limit is 10 USD."
 
 
 @pytest.mark.parametrize(

@@ -88,12 +88,12 @@ REASONS = [
     (
         state(equity=D("555.55"), equity_peak=D("555.55"), day_start_equity=D("555.55")),
         {"position_pct": D(1)},
-        "Position in ETH-BTC would be 7.01 USD; the limit is 5.55 USD, 1 % of equity.",
+        "Position in ETH-BTC, held and proposed, would be 7.01 USD; the limit is 5.55 USD, 1 % of equity.",
     ),
     (
         state(exposure=D(5)),
         {"exposure_pct": D("0.5")},
-        "Exposure over all positions would be 12.01 USD; the limit is 5.00 USD, 0.5 % of equity.",
+        "Exposure over all positions, held and proposed, would be 12.01 USD; the limit is 5.00 USD, 0.5 % of equity.",
     ),
     (
         state(equity=D("979.99")),
