@@ -303,7 +303,7 @@ async def test_a_cancel_that_is_not_answered_says_what_is_known(tmp_path: Path) 
         sound(r)
 
 
-async def _nothing(_: Trade) -> None:
+async def _nothing(_: Trade, _once: bool) -> None:
     return None
 
 
