@@ -180,7 +180,7 @@ class Account:
         self.live.pop(order.request.client_id, None)
         for each in self._exits.get(order.request.client_id, ()):
             if not order.filled and each.live:
-                self.end(each, OrderState.CANCELLED, "its entry bought nothing")
+                self.end(each, OrderState.CANCELLED, "the entry it protects filled nothing")
             elif each.live:
                 self.settle(each)
 

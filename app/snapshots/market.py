@@ -16,13 +16,15 @@ if TYPE_CHECKING:
 
 KEPT: Final = 240
 """Bars kept per instrument: more than the widest chart shows."""
+CHANGE_BARS: Final = 60
+"""How far back a price is compared: an hour of bars of a minute. The same after a restart."""
 _HUNDRED: Final = Decimal(100)
 _BPS: Final = Decimal(10_000)
 
 
 @dataclass(frozen=True, slots=True)
 class WatchRow:
-    """One line of the watchlist. `change_pct` is against the oldest bar kept, rounded to 2 places."""
+    """One line of the watchlist. `change_pct` is against the opening of the bar `CHANGE_BARS` back."""
 
     symbol: str
     last: Decimal | None
@@ -99,10 +101,20 @@ def _row(desk: Desk, history: BarHistory, symbol: str, held: bool) -> WatchRow:
 
 
 def change_pct(last: Decimal | None, bars: Sequence[Bar]) -> Decimal | None:
-    """Percent from the opening of the oldest bar, rounded to 2 places; None without both."""
-    if last is None or not bars or bars[0].open <= ZERO:
+    """Percent from the opening of the bar `CHANGE_BARS` back, rounded to 2 places; None before there are so many."""
+    if last is None or len(bars) < CHANGE_BARS or bars[-CHANGE_BARS].open <= ZERO:
         return None
-    return div(mul(sub(last, bars[0].open), _HUNDRED), bars[0].open, 2, ROUND_HALF_EVEN)
+    opened = bars[-CHANGE_BARS].open
+    return div(mul(sub(last, opened), _HUNDRED), opened, 2, ROUND_HALF_EVEN)
+
+
+def change_over(timeframe_ms: int) -> str:
+    """What `change_pct` is over, for a title: ``1h`` of bars of a minute."""
+    minutes = timeframe_ms * CHANGE_BARS // 60_000
+    for each, unit in ((1440, "d"), (60, "h"), (1, "m")):
+        if minutes and minutes % each == 0:
+            return f"{minutes // each}{unit}"
+    return f"{CHANGE_BARS} bars"
 
 
 def book(desk: Desk, symbol: str, levels: int) -> BookView | None:

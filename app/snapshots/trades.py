@@ -51,6 +51,10 @@ class ConfirmView:
     fills_now: Preview | None
     """What it would do to the book of this moment; None for what rests, and without a book."""
     tick: Decimal
+    rate: Decimal | None
+    """Account currency per unit of the quote asset, or None."""
+    open_ms: int
+    """How long the order stays open once it is sent."""
 
 
 def confirmation(desk: Desk, trade: Trade) -> ConfirmView:
@@ -77,6 +81,8 @@ def confirmation(desk: Desk, trade: Trade) -> ConfirmView:
         worse="There is no quote." if quote is None else worse_price(quote, trade),
         fills_now=_walked(desk, intent),
         tick=instrument.tick,
+        rate=desk.rate(instrument.quote),
+        open_ms=intent.rest_ms or intent.time_in_force_ms or desk.terms.time_in_force_ms,
     )
 
 

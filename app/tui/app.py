@@ -156,7 +156,7 @@ class Terminal(App[int]):
         if desk is None:
             return ""
         if desk.stop.raised():
-            return "EMERGENCY STOP: no new trade is sent; exits are kept.  Ctrl+P, then: lift the emergency stop"
+            return "EMERGENCY STOP: nothing new is sent; exits are kept. Ctrl+P lifts it"
         return f"HALTED: no new trades: {desk.halted}" if desk.halted else ""
 
     def hints(self) -> list[tuple[str, str]]:

@@ -11,7 +11,7 @@ class Glyphs:
     """One set.
 
     Attributes:
-        up, down, flat: before a profit, a loss, nothing: never colour alone.
+        up, down, flat: before a profit, a loss, nothing: never colour alone. Beside a sign, so none of them is one.
         candle: for a cell's (upper, lower) half, each 0 nothing, 1 wick, 2 body.
         bar: eighths of a horizontal bar, empty first.
     """
@@ -47,8 +47,8 @@ UNICODE: Final = Glyphs(
 
 ASCII: Final = Glyphs(
     border="ascii",
-    up="+",
-    down="-",
+    up="^",
+    down="v",
     flat=".",
     cursor=">",
     bullet="*",

@@ -39,7 +39,7 @@ def commands(app: Terminal) -> Iterator[Command]:
         for trade in host.trader.session.pipeline.proposals.waiting()[:9]:
             name = f"{trade.intent.side.value} {trade.intent.symbol} ({trade.intent.module})"
             yield Command(f"Read and confirm: {name}  (Enter)", trade.intent.reason, partial(do.read, trade.id))
-            yield Command(f"Refuse: {name}  (x)", "nothing is sent", partial(do.refuse, trade.id))
+            yield Command(f"Decline: {name}  (x)", "nothing is sent", partial(do.refuse, trade.id))
     if desk is not None:
         yield from _trading(app, desk)
     for name, number in VIEWS.items():

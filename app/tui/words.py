@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from decimal import ROUND_HALF_EVEN, Decimal
 
-from app.money import quantise, to_text
+from app.money import mul, quantise, to_text
 from app.tui.glyphs import Glyphs
 from app.tui.widgets.lines import Piece
 
@@ -25,22 +25,43 @@ def amount(value: Decimal | None) -> str:
 
 
 def money(value: Decimal | None, places: int = 2) -> str:
-    """Account currency, rounded for reading."""
-    return "-" if value is None else f"{quantise(value, places, ROUND_HALF_EVEN):,f}"
+    """Account currency, rounded for reading; ``<0.01`` is not nothing."""
+    if value is None:
+        return "-"
+    rounded = quantise(value, places, ROUND_HALF_EVEN)
+    return f"{rounded:,f}" if rounded or not value else f"{'-' if value < 0 else ''}<{_least(places)}"
 
 
-def signed(value: Decimal | None, glyphs: Glyphs, places: int = 2) -> Piece:
-    """A profit: arrow, sign, number and role; rounded for reading."""
+def precise(value: Decimal, places: int = 4) -> str:
+    """An amount of any asset, rounded for reading to `places` or its first two digits: 0.0000046 BTC is a sum too."""
+    return f"{quantise(value, _places(value, places), ROUND_HALF_EVEN):,f}"
+
+
+def signed(value: Decimal | None, glyphs: Glyphs, places: int = 2, *, exact: bool = False) -> Piece:
+    """A profit: arrow, sign, number and role; rounded for reading, to its first two digits at least where `exact`. One
+    too small to show is one all the same: ``-<0.01``."""
     if value is None:
         return "?", "dim"
-    rounded = quantise(value, places, ROUND_HALF_EVEN)
-    if rounded > 0:
-        return f"{glyphs.up} +{rounded:,f}", "up"
-    if rounded < 0:
-        return f"{glyphs.down} {rounded:,f}", "down"
-    # A loss too small to show is a loss all the same.
-    role = "up" if value > 0 else "down" if value < 0 else "dim"
-    return f"{glyphs.flat} {'-' if value < 0 else '+' if value > 0 else ''}{abs(rounded):,f}", role
+    if not value:
+        return f"{glyphs.flat} {money(value, places)}", "dim"
+    size = value.copy_abs()
+    shown = precise(size, places) if exact else money(size, places)
+    return (f"{glyphs.up} +{shown}", "up") if value > 0 else (f"{glyphs.down} -{shown}", "down")
+
+
+def worth(value: Decimal | None, rate: Decimal | None) -> list[tuple[Piece, ...]]:
+    """``(-$0.31)`` beside an amount of an asset that is no account currency, where its `rate` is known; else none."""
+    if value is None or rate is None or rate == 1:
+        return []
+    return [((f"({'-' if value < 0 else ''}${money(mul(value.copy_abs(), rate))})", "dim"),)]
+
+
+def _places(value: Decimal, places: int) -> int:
+    return max(places, 1 - value.adjusted()) if value else places
+
+
+def _least(places: int) -> str:
+    return to_text(Decimal(f"1e-{places}"))
 
 
 def clock(ts_ms: int | None) -> str:

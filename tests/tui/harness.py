@@ -228,6 +228,7 @@ async def terminal(
     theme: str = "dark",
     first_run: bool = False,
     events: int = 200,
+    toasts: bool = False,
 ) -> AsyncIterator[Seat]:
     """A running terminal whose market has moved by `events`. The same folder again is a restart."""
     hand = Hand()
@@ -235,7 +236,7 @@ async def terminal(
     app = Terminal(host, ascii_only=ascii_only, theme=theme)
     heard: list[Message] = []
     try:
-        async with app.run_test(size=size, message_hook=heard.append) as pilot:
+        async with app.run_test(size=size, message_hook=heard.append, notifications=toasts) as pilot:
             seat = Seat(pilot, app, host, hand, heard)
             if not first_run:
                 await seat.running()

@@ -31,6 +31,10 @@ SETTLED_S: Final = 0.5
 """Between the moment the last line became visible and the first S that counts."""
 
 
+_READ_FIRST: Final = "Read to the end first: PgDn."
+_TOO_FAST: Final = "Too fast: every line must have been visible for half a second. Press S again."
+
+
 class ConfirmDialog(Dialog):
     """One trade."""
 
@@ -44,7 +48,7 @@ class ConfirmDialog(Dialog):
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("S", "confirm", "confirm", show=False),
-        Binding("x", "refuse", "refuse", show=False),
+        Binding("x", "decline", "decline", show=False),
         *(
             Binding(keys, f"reader({by})", "scroll", show=False)
             for keys, by in (
@@ -63,7 +67,7 @@ class ConfirmDialog(Dialog):
         self.trade = trade
         self._read_at: float | None = None
         self._answered = ""
-        """What the trader said here: "confirmed", "refused", or nothing yet."""
+        """What the trader said here: "confirmed", "declined", or nothing yet."""
         self._words = ""
         """Why S did not count."""
         self._shown: trades.ConfirmView | None = None
@@ -79,8 +83,8 @@ class ConfirmDialog(Dialog):
             yield Input(id="readback", placeholder="the quantity, as it stands in the text", max_length=60)
             with Container(classes="choices"):
                 yield Choice("Esc", "cancel: it keeps waiting", id="back")
-                yield Choice("x", "refuse", id="refuse")
-                yield Choice("S", "read on", id="yes", focusable=False)
+                yield Choice("x", "decline", id="decline")
+                yield Choice("PgDn", "read on", id="yes", focusable=False)
         yield KeyLine()
 
     def on_mount(self) -> None:
@@ -97,7 +101,8 @@ class ConfirmDialog(Dialog):
 
     def hints(self) -> list[tuple[str, str]]:
         """Keys of this dialog."""
-        return [("PgDn", "read on"), ("Esc", "back"), ("?", "help"), ("!", "STOP")]
+        submit = [("S", "submit to the signer")] if self.waits and self._read_at is not None else []
+        return [*submit, ("PgDn", "read on"), ("Esc", "back"), ("?", "help"), ("!", "STOP")]
 
     # -- what it shows ----------------------------------------------------------------------------------------------
 
@@ -111,12 +116,16 @@ class ConfirmDialog(Dialog):
                 trader.session.pipeline.proposals.shown(self.trade.id)  # the queue keeps a half second of its own
         elif not reader.read:
             self._read_at = None
+        if self._no_longer_true():
+            self._words = ""
         self.query_one(_Live).show()
         self.query_one(_Outcome).show()
         yes = self.query_one("#yes", Choice)
-        yes.set_label(self._yes_label(), allowed=self.waits and reader.read)
+        to_read = self.waits and not reader.read
+        label = f"read on: {counted(reader.unread, 'more line')}" if to_read else "submit to the signer"
+        yes.set_label(label, key="PgDn" if to_read else "S", allowed=self.waits)
         self.query_one("#back", Choice).set_label("cancel: it keeps waiting" if self.waits else "close")
-        for choice in (yes, self.query_one("#refuse", Choice)):
+        for choice in (yes, self.query_one("#decline", Choice)):
             choice.display = self.waits
 
     @property
@@ -129,10 +138,6 @@ class ConfirmDialog(Dialog):
             and trader is not None
             and any(each.id == self.trade.id for each in trader.session.pipeline.proposals.waiting())
         )
-
-    def _yes_label(self) -> str:
-        reader = self.query_one(Reader)
-        return "submit to the signer" if reader.read else f"read on: {counted(reader.unread, 'more line')}"
 
     def _document(self, width: int) -> list[Line]:
         desk = self.host.desk
@@ -180,16 +185,22 @@ class ConfirmDialog(Dialog):
             return
         self.refresh_view()
         if self._read_at is None:
-            self._words = f"Read to the end first: {counted(self.query_one(Reader).unread, 'more line')} (PgDn)."
+            self._words = _READ_FIRST
         elif self.app.now() - self._read_at < SETTLED_S:
             self._read_at = self.app.now()
-            self._words = "Too fast: every line must have been visible for half a second. Press S again."
+            self._words = _TOO_FAST
         elif words := self._missing():
             self._words = words
         else:
             self._answered = "confirmed"
             self.app.keep(self._confirm())
         self.refresh_view()
+
+    def _no_longer_true(self) -> bool:
+        """What kept S from counting is over."""
+        if self._words == _READ_FIRST:
+            return self._read_at is not None
+        return self._words == _TOO_FAST and (self._read_at or 0) + SETTLED_S <= self.app.now()
 
     def _requirement(self) -> Requirement:
         """What a confirmation needs beside S: the core refuses without it, whatever this dialog thinks."""
@@ -225,16 +236,19 @@ class ConfirmDialog(Dialog):
         if self.is_attached:
             self.refresh_view()
 
-    def action_refuse(self) -> None:
+    def action_decline(self) -> None:
         """Decline: always safe."""
         if self.waits:
-            self._answered = "refused"
+            self._answered = "declined"
             self.app.do.refuse(self.trade.id)
             self.refresh_view()
 
     @on(Choice.Taken)
     def _chosen(self, event: Choice.Taken) -> None:
-        {"back": self.action_back, "refuse": self.action_refuse, "yes": self.action_confirm}[str(event.choice.id)]()
+        if event.choice.id == "yes" and self.waits and self._read_at is None:
+            self.action_reader(8)
+            return
+        {"back": self.action_back, "decline": self.action_decline, "yes": self.action_confirm}[str(event.choice.id)]()
 
 
 class _Live(Lines):

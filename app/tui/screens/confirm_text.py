@@ -10,23 +10,27 @@ from app.execution.states import PayloadState, TradeState
 from app.money import mul, to_text
 from app.risk.usage import LimitUse, Source, UseState
 from app.snapshots.trades import ConfirmView
-from app.text import counted, escape_untrusted
+from app.text import counted, escape_untrusted, lasting
 from app.tui import words
-from app.tui.widgets.lines import Line, Piece, fit, line, wrapped
+from app.tui.widgets.lines import Line, Piece, fit, flowed, line, wrapped
 
 if TYPE_CHECKING:
     from app.execution.records import Trade
     from app.tui.glyphs import Glyphs
     from strategies.model import Intent
 
+_BY_ITSELF: Final = "tightened by itself"
 _ENDS: Final = {
     TradeState.CONFIRMED: ("Confirmed. The device is asked to sign: look at it.", "warn"),
     TradeState.SIGNED: ("Signed and verified. Checking the market again, then sending.", "warn"),
     TradeState.SUBMITTED: ("Sent. The order is at the venue.", "ok"),
     TradeState.PARTIALLY_FILLED: ("Sent, and partly filled.", "ok"),
     TradeState.REFUSED: ("Refused on the device. Nothing was sent.", "warn"),
-    TradeState.DECLINED: ("Refused. Nothing was sent.", "warn"),
+    TradeState.DECLINED: ("Declined. Nothing was sent.", "warn"),
 }
+
+
+_TARGET: Final = "The same at the target:                     "
 
 
 def document(seen: ConfirmView, width: int, glyphs: Glyphs) -> list[Line]:
@@ -45,20 +49,26 @@ def document(seen: ConfirmView, width: int, glyphs: Glyphs) -> list[Line]:
 
 
 def _hard(text: str, width: int) -> list[str]:
-    """Cut, not wrapped at words: the signed text is shown character by character."""
-    return [text[start : start + width] for start in range(0, len(text), width)] or [""]
+    """Cut behind a blank, with nothing left out: the signed text is shown character by character."""
+    pieces: list[str] = []
+    while len(text) > width:
+        end = text.rfind(" ", 1, width) + 1 or width  # a number in two pieces would be two numbers
+        pieces, text = [*pieces, text[:end]], text[end:]
+    return [*pieces, text]
 
 
 def _preview(seen: ConfirmView, width: int) -> list[Line]:
     shown = seen.preview
     legs = [each for text in basket_preview.lines(shown) for each in wrapped(text, width, "", "  ")]
+    stays = f"Once sent, the order stays open for {lasting(seen.open_ms)}."
     if not Decimal(str(shown["filled"])):
-        return legs or wrapped("When it was proposed nothing of it would have been filled.", width, "error")
+        return legs or wrapped(f"When it was proposed nothing of it would have been filled. {stays}", width, "error")
     book = "a SYNTHETIC book (made from a bar)" if shown["synthetic_book"] else "the book"
     average = words.price(Decimal(shown["average"]), seen.tick)
     text = (
-        f"When proposed, walking {book} of {words.clock(int(shown['book_ms']))}: fills {shown['filled']} "
-        f"at {average}, impact {shown['impact_bps']} bps, fee {shown['fee']} {seen.quote}."
+        f"When proposed, walking {book} of {words.clock(int(shown['book_ms']))}: fills {shown['filled']} at {average}, "
+        f"impact {shown['impact_bps']} bps, expected fee {shown['fee']} {seen.quote} (the signed text's is the most "
+        f"that it may be). {stays}"
     )
     return [*wrapped(text, width, "", "  "), *legs]
 
@@ -66,41 +76,43 @@ def _preview(seen: ConfirmView, width: int) -> list[Line]:
 def _outcomes(seen: ConfirmView, width: int, glyphs: Glyphs) -> list[Line]:
     if seen.at_stop is None:
         return wrapped("A sale that closes what is held: it needs no exits of its own.", width, "label")
-    stop = words.signed(seen.at_stop, glyphs, 4)
-    lines = [line(("If it fills at its worst and the stop fires: ", "label"), stop, (f" {seen.quote}", "dim"))]
-    if seen.at_target is not None:
-        target = words.signed(seen.at_target, glyphs, 4)
-        lines.append(
-            line(("The same at the target:                      ", "label"), target, (f" {seen.quote}", "dim"))
-        )
+    lines: list[Line] = []
+    for label, value in (("If it fills at its worst and the stop fires:", seen.at_stop), (_TARGET, seen.at_target)):
+        if value is not None:
+            amount = (words.signed(value, glyphs, 4, exact=True), (f" {seen.quote}", "dim"))
+            lines += flowed([((label, "label"),), amount, *words.worth(value, seen.rate)], width)
     return lines
 
 
 def _risk(seen: ConfirmView, width: int) -> list[Line]:
     lines = [line(("Limits, with this trade counted in:", "label"))]
     used = [each for each in seen.risk if each.share]
-    lines += [limit_line(each, width) for each in used]
+    for each in used:
+        lines += limit_lines(each, width)
     idle = len(seen.risk) - len(used)
     return [*lines, line((f"  {counted(idle, 'other limit')} not used at all", "dim"))] if idle else lines
 
 
-def limit_line(use: LimitUse, width: int) -> Line:
+def limit_lines(use: LimitUse, width: int) -> list[Line]:
     """One limit and how much of it is used; amounts rounded for reading."""
     role = {UseState.OK: "", UseState.NEAR: "warn", UseState.REACHED: "error"}[use.state]
     used = "?" if use.used is None else words.money(use.used)
     percent = words.money(mul(use.share, Decimal(100)), 0)
     amounts = f"{used:>12} of {words.money(use.limit)} {use.unit}"
-    by = "  tightened by itself" if use.source is Source.ADAPTIVE else ""
-    note = f"  {use.note}" if use.note else ""
-    head = fit(f"  {use.title}", max(20, min(34, width - 46)))
-    return line((head, "dim"), (f"{percent:>4} % ", role), (amounts, role), (f"{note}{by}", "label"))
+    more = [
+        ((f" {text}", "label"),) for text in (use.note, _BY_ITSELF if use.source is Source.ADAPTIVE else "") if text
+    ]
+    head = fit(f"  {use.title}", 30)
+    return flowed([((head, "dim"), (f"{percent:>4} %", role)), ((amounts, role),), *more], width, " " * 6)
 
 
 def _device(seen: ConfirmView, width: int) -> list[Line]:
     count = len(seen.device_pages)
-    lines = [line((f"The demo device (no hardware wallet) will show {count} pages:", "label"))]
+    lines = [line((f"The demo device (no hardware wallet) will show {count + 1} pages; the last one asks:", "label"))]
     for number, page in enumerate(seen.device_pages, 1):
-        lines.append(line((f"  {number:>2} ", "dim"), (" / ".join(page)[: max(0, width - 5)], "")))
+        first, *more = wrapped(" / ".join(page), max(width - 5, 8))
+        lines.append(line((f"  {number:>2} ", "dim"), *first.pieces))
+        lines += [line(" " * 5, *each.pieces) for each in more]
     return lines
 
 
@@ -136,7 +148,7 @@ def outcome(trade: Trade, answered: str) -> tuple[str, str]:
     if trade.state in _ENDS:
         return _ENDS[trade.state]
     if trade.state is TradeState.PREPARED:
-        return ("Refused." if answered == "refused" else "Confirmed; being written to disk."), "warn"
+        return ("Declined." if answered == "declined" else "Confirmed; being written to disk."), "warn"
     why = escape_untrusted(trade.reason).rstrip(".") + "."
     sent = " It had been sent." if was_sent(trade) else "" if "othing was sent" in why else " Nothing was sent."
     if any(order.state == "UNKNOWN" for order in trade.orders.values()):

@@ -10,6 +10,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container
 
+from app.text import counted
 from app.tui.screens.dialog import Dialog
 from app.tui.widgets.choice import Choice
 from app.tui.widgets.lines import Line, Lines, fit, line, wrapped
@@ -57,8 +58,12 @@ class DeviceDialog(Dialog):
 
     def hints(self) -> list[tuple[str, str]]:
         """Keys of this dialog."""
-        arrows = self.app.glyphs.arrows
-        return [(f"{arrows[0]} {arrows[1]}", "pages"), ("A", "approve on the last"), ("R", "refuse"), ("!", "STOP")]
+        arrows, review = self.app.glyphs.arrows, self.review
+        rest = [("Esc", "leave it waiting" if review is not None else "back"), ("?", "help"), ("!", "STOP")]
+        if review is None:
+            return rest
+        answers = [("A", "approve"), ("R", "refuse")] if review.asks else [("R", "refuse")]
+        return [(f"{arrows[0]} {arrows[1]}", "pages"), *answers, *rest]
 
     @property
     def demo(self) -> DemoSigner | None:
@@ -79,8 +84,9 @@ class DeviceDialog(Dialog):
             return
         self._shown = review
         self.query_one(_Device).show()
-        self.query_one("#approve", Choice).set_label("approve", allowed=review is not None and review.asks)
-        self.query_one("#refuse", Choice).set_label("refuse", allowed=review is not None)
+        self.query_one("#leave", Choice).set_label("leave it waiting" if review is not None else "back")
+        self.query_one("#approve", Choice).display = review is not None and review.asks
+        self.query_one("#refuse", Choice).display = review is not None
 
     @property
     def elapsed_s(self) -> int:
@@ -96,8 +102,10 @@ class DeviceDialog(Dialog):
 
     def action_approve(self) -> None:
         """Press both buttons on the last page."""
-        if self.demo is not None and not self.demo.approve():
-            self.words = "The device asks on its last page: read on with the right arrow key."
+        review = self.review
+        if self.demo is not None and review is not None and not self.demo.approve():
+            left = counted(len(review.pages) - review.page, "more page")
+            self.words = f"The device asks on its last page: {left}, with the right arrow key."
         self.refresh_view()
 
     def action_refuse(self) -> None:
@@ -134,9 +142,9 @@ class _Device(Lines):
         arrows = "<>" if ascii_only else "◀▶"
         if review.asks:
             rows: tuple[str, ...] = ("", "Sign this trade?".center(COLUMNS), "A yes      R refuse".center(COLUMNS))
-            title = "answer"
         else:
-            rows, title = review.pages[review.page], f"{review.page + 1} of {len(review.pages)}"
+            rows = review.pages[review.page]
+        title = f"{review.page + 1} of {len(review.pages) + 1}"  # the last one asks
         left, right = arrows[0] if review.page else " ", " " if review.asks else arrows[1]
         edge = top[1] * (COLUMNS + 2)
         body = [

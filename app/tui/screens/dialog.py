@@ -22,7 +22,7 @@ class Dialog(ModalScreen[None]):
     Dialog { align: center middle; background: $background; }
     Dialog .frame {
         width: 100%; height: 1fr; max-width: 110; max-height: 46; background: $surface; border: round $primary;
-        padding: 0 1;
+        padding: 0 1; border-subtitle-align: left;
     }
     Dialog .-small { height: auto; max-width: 76; }
     .-ascii .frame { border: ascii $primary; }

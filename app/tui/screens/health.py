@@ -106,7 +106,7 @@ class HealthView(Paned):
             [] if seen is None else [rows.feed(each) for each in seen.feeds],
             empty=_NO_ENGINE if seen is None else _EMPTY["feeds"],
         )
-        self.query_one("#log", Table).border_title = f"Log  {LEVELS[self._level]} and above"
+        self.query_one("#log", Table).border_title = f"Log  {LEVELS[self._level]} and above  this computer's clock, UTC"
         for name in ("state", "numbers"):
             self.query_one(f"#{name}", Reader).show()
         self.query_one(PaneNames).show()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Final
 
@@ -13,6 +14,7 @@ from app.tui.widgets.lines import Line, line, wrapped
 from app.tui.widgets.reader import Reader
 from app.tui.widgets.status import KeyLine, StatusLine
 
+_ENTRY: Final = re.compile(r"- ((?:`[^`]+`(?:\.\.| )?)+)")
 _FOLDER: Final = Path(__file__).parent.parent / "help"
 
 
@@ -38,7 +40,9 @@ class HelpDialog(Dialog):
 
     def draw(self) -> None:
         """Draw."""
-        self.query_one(Reader).show()
+        reader = self.query_one(Reader)
+        reader.show()
+        self.query_one("#help").border_subtitle = reader.more
 
     def action_help(self) -> None:
         """`?` once more goes back."""
@@ -46,19 +50,35 @@ class HelpDialog(Dialog):
 
     def _lines(self, width: int) -> list[Line]:
         lines: list[Line] = []
-        for text in self._text.splitlines():
+        for text in _paragraphs(self._text):
             if text.startswith("#"):
                 lines.append(line((text.lstrip("# "), "title")))
-            elif text.startswith("- `"):
-                key, _, rest = text[3:].partition("`")
-                lines += _key(key, rest.strip(), width)
+            elif found := _ENTRY.match(text):
+                lines += _key(_keys(found[1]), text[found.end() :], width)
             else:
-                lines += wrapped(text, width)
+                lines += wrapped(text.replace("`", ""), width)
         return lines
+
+
+def _paragraphs(text: str) -> list[str]:
+    """The page without the line breaks inside its paragraphs and entries: it is wrapped to the screen."""
+    found: list[str] = []
+    for each in text.splitlines():
+        if found and each and found[-1] and not each.startswith(("#", "- ")) and not found[-1].startswith("#"):
+            found[-1] += f" {each.strip()}"
+        else:
+            found.append(each)
+    return found
+
+
+def _keys(quoted: str) -> str:
+    """``b, s`` of "`b` `s`", ``1 .. 8`` of "`1`..`8`"; signs have a blank between, as a comma would look like one."""
+    keys = quoted.strip().strip("`").replace("`..`", " .. ").split("` `")
+    return (", " if any(key[0].isalnum() for key in keys) else " ").join(keys)
 
 
 def _key(key: str, text: str, width: int) -> list[Line]:
     """A key and what it does, in two columns."""
-    first, *more = wrapped(text, max(width - 16, 10))
+    first, *more = wrapped(text.replace("`", ""), max(width - 16, 10))
     head = line((f"  {key:<13} ", "key"), *first.pieces)
     return [head, *(line(" " * 16, *each.pieces) for each in more)]

@@ -271,7 +271,9 @@ class _Module(Lines):
         lines += wrapped(f"trades {', '.join(seen.instruments)}   log level {seen.log_level}", width, "dim", "  ")
         if seen.third_party:
             lines += wrapped("Not ours: it runs with full rights, as any program of yours does.", width, "warn")
-        skipped = ", ".join(f"{why} {count}" for why, count in sorted(seen.counters.skipped.items()))
+        skipped = ", ".join(
+            f"{escape_untrusted(why)} ({count})" for why, count in sorted(seen.counters.skipped.items())
+        )
         if skipped:
             lines += wrapped(
                 f"{counted(sum(seen.counters.skipped.values()), 'signal')} skipped: {skipped}", width, "dim"

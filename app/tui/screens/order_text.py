@@ -32,7 +32,7 @@ def order(each: OrderDetail | None, missing: str, width: int) -> list[Line]:
     lines += fact("kind", f"{row.kind}{', only reduces' if terms['reduce_only'] else ''}", width)
     lines += fact("module", row.module, width)
     until = "until it is cancelled" if terms["expires_ms"] is None else f"until {words.clock(terms['expires_ms'])}"
-    lines += fact("rests", until, width)
+    lines += fact("stays open", until, width)
     lines += fact("sent until", words.clock(terms["valid_until_ms"]), width)
     lines += fact("client id", row.client_id, width)
     lines += fact("venue's id", each.venue_order_id or "none yet", width)

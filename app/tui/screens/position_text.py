@@ -55,7 +55,7 @@ def _return(each: HeldView) -> str:
 
 
 def _profit(label: str, value: Decimal | None, quote: str, glyphs: Glyphs, more: str = "") -> Line:
-    return line((f"{label:<13}", "dim"), words.signed(value, glyphs, 4), (f" {quote}{more}", ""))
+    return line((f"{label:<13}", "dim"), words.signed(value, glyphs, 4, exact=True), (f" {quote}{more}", ""))
 
 
 def _origin(origin: PositionOrigin | None, missing: str, width: int) -> list[Line]:

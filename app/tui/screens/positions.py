@@ -31,18 +31,18 @@ _NO_ENGINE: Final = "The engine does not run, so nothing here is known. Exits th
 
 HELD: Final = (
     Column("instrument", 11),
-    Column("cover", 9),
+    Column("cover", 9, rank=5),
     Column("quantity", 9, right=True),
-    Column("entry", 10, right=True, rank=3),
-    Column("mark", 10, right=True, rank=1),
-    Column("age", 5, right=True, rank=4),
+    Column("entry", 10, right=True, rank=1),
+    Column("mark", 10, right=True, rank=4),
+    Column("age", 5, right=True, rank=6),
     Column("profit", 11, right=True),
-    Column("realised", 10, right=True, rank=5),
-    Column("fees", 8, right=True, rank=6),
+    Column("realised", 10, right=True, rank=7),
+    Column("fees", 8, right=True, rank=8),
     Column("stop", 17, rank=2),
-    Column("target", 17, rank=7),
-    Column("module", 12, rank=8),
-    Column("since", 14, rank=9),
+    Column("target", 17, rank=3),
+    Column("module", 12, rank=9),
+    Column("since", 14, rank=10),
 )
 
 TRIPS: Final = (
@@ -73,7 +73,10 @@ def held_row(each: HeldView, glyphs: Glyphs) -> Row:
             words.signed(seen.unrealised, glyphs),
             words.signed(each.realised, glyphs),
             (words.money(each.fees), ""),
-            (_nearest(each, "stop") or "none", "" if seen.covered else "error"),
+            (
+                f"{'' if seen.covered else 'UNCOVERED '}{_nearest(each, 'stop') or 'none'}",
+                "" if seen.covered else "error",
+            ),
             (_nearest(each, "target") or "-", "dim"),
             (seen.module, "label"),
             (words.clock(seen.opened_ms), "dim"),
@@ -169,6 +172,14 @@ class PositionsView(Split):
         each = self._held.get(table.cursor)
         if table.has_focus and each is not None:
             self.app.do.close(each.seen.symbol, each.seen.module)
+
+    def enter(self) -> None:
+        """What is open comes first, whatever was looked at before."""
+        desk = self.host.desk
+        if self.is_mounted and not self.opened and desk is not None and desk.state.positions.open_holdings():
+            self.current = "held"
+            self._mark_current()
+        super().enter()
 
     # -- what it shows ----------------------------------------------------------------------------------------------
 

@@ -19,14 +19,14 @@ if TYPE_CHECKING:
     from app.tui.app import Terminal
 
 _COLUMNS: Final = (
-    Column("limit", 0),
+    Column("limit", 0, least=32),
     Column("used", 12, right=True, rank=1),
     Column("of", 12, right=True),
     Column("unit", 8, rank=3),
     Column("share", 6, right=True),
     Column("", 10, rank=2),
     Column("set by", 10, rank=4),
-    Column("about", 22, rank=5),
+    Column("about", 0, rank=5, least=40),
 )
 _ROLES: Final = {"ok": "", "near": "warn", "reached": "error"}
 _EMPTY: Final = "The engine does not run, so nothing is measured. R starts it again."
@@ -153,7 +153,7 @@ class _Denied(_Panel):
         if seen is None:
             return [line(("-", "dim"))]
         denied = sorted(seen.denied_by_rule.items(), key=lambda each: -each[1])
-        text = "   ".join(f"{rule} {count}" for rule, count in denied)
+        text = "   ".join(f"{rule}: {count}" for rule, count in denied)
         lines = wrapped(text, width) if text else [line(("Nothing was denied.", "dim"))]
         for each in seen.correlations:
             value = "unknown, counted as 1" if each.value is None else words.money(each.value)

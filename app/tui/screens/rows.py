@@ -20,6 +20,8 @@ NO_MARKET: Final = "The market has not spoken yet."
 NO_PROPOSALS: Final = "Nothing waits for you. Running modules propose when a bar ends; 4 shows them."
 NO_POSITIONS: Final = "No open positions. Confirm a proposal to open one: Tab to the proposals, then Enter."
 
+CHANGE: Final = 2
+"""The column of `WATCH` whose title says how far back it looks."""
 WATCH: Final = (
     Column("instrument", 12),
     Column("last", 11, right=True),
@@ -43,10 +45,10 @@ PROPOSALS: Final = (
 POSITIONS: Final = (
     Column("instrument", 12),
     Column("quantity", 11, right=True),
-    Column("entry", 11, right=True, rank=2),
-    Column("mark", 11, right=True, rank=1),
+    Column("entry", 11, right=True, rank=1),
+    Column("mark", 11, right=True, rank=3),
     Column("profit", 10, right=True),
-    Column("exits", 0, rank=3),
+    Column("exits", 0, rank=2, least=34),
     Column("module", 14, rank=4),
 )
 

@@ -36,7 +36,9 @@ class TextDialog(Dialog):
 
     def draw(self) -> None:
         """Draw."""
-        self.query_one(Reader).show()
+        reader = self.query_one(Reader)
+        reader.show()
+        self.query_one("#text").border_subtitle = reader.more
 
     def _lines(self, width: int) -> list[Line]:
         lines: list[Line] = []

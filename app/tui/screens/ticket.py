@@ -12,13 +12,14 @@ from textual.binding import Binding, BindingType
 from textual.containers import Container
 from textual.widgets import Input
 
-from app.engine.ticket import Kind, Measure
+from app.engine.ticket import Kind, Measure, Problem
 from app.risk.model import Deny
 from app.text import escape_untrusted
 from app.tui import words
 from app.tui.screens.dialog import Dialog
 from app.tui.widgets.choice import Choice
-from app.tui.widgets.lines import Line, Lines, line, wrapped
+from app.tui.widgets.lines import Line, Lines, Piece, flowed, line, wrapped
+from app.tui.widgets.pick import Pick
 from app.tui.widgets.status import KeyLine, StatusLine
 
 if TYPE_CHECKING:
@@ -37,14 +38,15 @@ _FIELDS: Final = (
 )
 _HINTS: Final = {
     "symbol": "such as ETH-USDT",
-    "kind": "market or limit",
     "quantity": "such as 0.05",
-    "measure": "base, quote, account",
     "price": "worst, or the limit",
     "stop": "needed",
     "target": "optional",
     "seconds": "optional",
 }
+_CHOICES: Final = {"kind": tuple(Kind), "measure": tuple(Measure)}
+_LABELS: Final = {**dict(_FIELDS), "module": "held by"}
+"""What the engine's names of the fields are called here."""
 _SALE: Final = frozenset({"stop", "target"})
 """Fields that a sale does not have."""
 
@@ -63,11 +65,12 @@ class TicketDialog(Dialog):
     TicketDialog .frame { max-width: 110; height: auto; max-height: 22; }
     TicketDialog #columns { layout: horizontal; height: auto; }
     TicketDialog #fields { width: 36; height: auto; }
+    TicketDialog Pick { width: 21; background: $panel; }
     TicketDialog .field { layout: horizontal; height: 1; }
     TicketDialog Input { border: none; height: 1; padding: 0; width: 21; background: $panel; }
     TicketDialog Input:focus { border: none; background: $primary 35%; }
     TicketDialog _Name { width: 14; height: 1; }
-    TicketDialog _Judged { height: 14; margin: 0 0 0 1; }
+    TicketDialog _Judged { height: 17; margin: 0 0 0 1; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+s", "propose", "propose", show=False, priority=True),
@@ -90,8 +93,11 @@ class TicketDialog(Dialog):
                     for name, label in self._fields():
                         with Container(classes="field"):
                             yield _Name(label)
-                            value = self._given.get(name, "")
-                            yield Input(value=value, placeholder=_HINTS[name], id=f"field-{name}", max_length=40)
+                            value, identity = self._given.get(name, ""), f"field-{name}"
+                            if name in _CHOICES:
+                                yield Pick(_CHOICES[name], value, id=identity)
+                            else:
+                                yield Input(value=value, placeholder=_HINTS[name], id=identity, max_length=40)
                 yield _Judged(self, id="judged")
             with Container(classes="choices"):
                 yield Choice("Esc", "leave it", id="leave", focusable=False)
@@ -108,13 +114,21 @@ class TicketDialog(Dialog):
 
     def hints(self) -> list[tuple[str, str]]:
         """Keys of this dialog."""
-        return [("Enter", "next field"), ("Ctrl+S", "propose"), ("Esc", "leave"), ("!", "STOP")]
+        keys = [("Enter", "next field"), ("Ctrl+S", "propose"), ("Esc", "leave"), ("F1", "help"), ("!", "STOP")]
+        if isinstance(self.focused, Pick):
+            arrows = self.app.glyphs.arrows
+            keys.insert(0, (f"{arrows[0]} {arrows[1]}", "choose"))
+        return keys
 
     def typed(self) -> dict[str, str]:
         """Fields as typed."""
-        fields = {name: self.query_one(f"#field-{name}", Input).value.strip() for name, _ in self._fields()}
+        fields = {name: self._value(name) for name, _ in self._fields()}
         module = {"module": self._given["module"]} if self._given.get("module") else {}
         return {**fields, **module, "side": self._side, "symbol": fields["symbol"].upper()}
+
+    def _value(self, name: str) -> str:
+        found = self.query_one(f"#field-{name}")
+        return found.value.strip() if isinstance(found, (Input, Pick)) else ""
 
     def _fields(self) -> list[tuple[str, str]]:
         return [each for each in _FIELDS if self._side == "buy" or each[0] not in _SALE]
@@ -136,6 +150,7 @@ class TicketDialog(Dialog):
         return self._said
 
     @on(Input.Changed)
+    @on(Pick.Picked)
     def _edited(self) -> None:
         self._said = ""
         self.refresh_view()
@@ -201,33 +216,61 @@ class _Judged(Lines):
         lines: list[Line] = []
         if seen is None:
             return [line(("The engine does not run.", "error"))]
+        lines += [*self._now(width), *(wrapped(self._dialog.said, width, "error") if self._dialog.said else [])]
         for problem in seen.problems:
-            lines += wrapped(escape_untrusted(str(problem)), width, "warn", "  ")
+            lines += wrapped(escape_untrusted(_said(problem)), width, "warn", "  ")
         if seen.preview is not None:
             lines += self._preview(seen, width)
-        return [*lines, *wrapped(self._dialog.said, width, "error")] if self._dialog.said else lines
+        return lines
+
+    def _now(self, width: int) -> list[Line]:
+        """The market, whatever is typed: a stop is chosen by it."""
+        desk, symbol = self.app.host.desk, self._dialog.typed()["symbol"]
+        instrument = None if desk is None else desk.instruments.get(symbol)
+        quote = None if desk is None or instrument is None else desk.market.quote(symbol)
+        if instrument is None or quote is None:
+            return []
+        bid, ask = words.price(quote.bid, instrument.tick), words.price(quote.ask, instrument.tick)
+        groups = [
+            (("now ", "dim"), (f"bid {bid}", "")),
+            (("/ ", "dim"), (f"ask {ask}", "")),
+            ((instrument.quote, "dim"),),
+        ]
+        return flowed(groups, width)
 
     def _preview(self, seen: Look, width: int) -> list[Line]:
-        preview, glyphs = seen.preview, self.app.glyphs
+        preview, glyphs, desk = seen.preview, self.app.glyphs, self.app.host.desk
         assert preview is not None
-        tick = self.app.host.desk.instruments[preview.symbol].tick if self.app.host.desk is not None else preview.bid
+        tick = preview.bid if desk is None else desk.instruments[preview.symbol].tick
+        quote = "" if desk is None else desk.instruments[preview.symbol].quote
         word = "pay up to" if preview.side.value == "buy" else "get at least"
-        lines = [
-            line(("now ", "dim"), f"{words.price(preview.bid, tick)} / {words.price(preview.ask, tick)}"),
-            line(
-                ("worst price ", "dim"), words.price(preview.price, tick), ("  rests" if preview.rests else "", "key")
-            ),
-            line((f"{word} ", "dim"), words.money(preview.bound, 4), ("  worth $", "dim"), words.money(preview.value)),
-        ]
-        if preview.loss is not None:
-            lines.append(line(("at the stop ", "dim"), words.signed(-abs(preview.loss), glyphs, 4)))
-        if preview.gain is not None:
-            reward = f"  {preview.reward_risk} for 1 risked" if preview.reward_risk is not None else ""
-            lines.append(line(("at the target ", "dim"), words.signed(preview.gain, glyphs, 4), (reward, "dim")))
+        rests: list[tuple[Piece, ...]] = [(("rests", "key"),)] if preview.rests else []
+        worth = f"${words.money(preview.value)}" if preview.value is not None else "unknown"
+        bound = f"{words.precise(preview.bound)} {quote}"
+        lines = flowed([(("worst price ", "dim"), (words.price(preview.price, tick), "")), *rests], width)
+        lines += flowed([((f"{word} ", "dim"), (bound, "")), ((" worth ", "dim"), (worth, ""))], width)
+        outcomes = [("at the stop ", None if preview.loss is None else preview.loss.copy_abs().copy_negate())]
+        outcomes.append(("at the target ", preview.gain))
+        for label, profit in outcomes:
+            if profit is not None:
+                groups: list[tuple[Piece, ...]] = [
+                    ((label, "dim"), words.signed(profit, glyphs, 4, exact=True), (f" {quote}", "dim")),
+                    *words.worth(profit, preview.rate),
+                ]
+                if profit is preview.gain and preview.reward_risk is not None:
+                    groups.append(((f"{preview.reward_risk} for 1 risked", "dim"),))
+                lines += flowed(groups, width)
+        if isinstance(preview.verdict, Deny):
+            lines += wrapped(f"The gate would deny it: {preview.verdict.reason}", width, "error")
+        else:
+            lines.append(line(("The gate would allow it.", "ok")))
         if preview.left:
             lines += wrapped(f"{preview.left} is covered by other exits: close again for it", width, "warn")
         shares = [f"{each.limit_name} {each.percent} %" for each in preview.shares if each.percent]
-        lines += wrapped("uses " + ", ".join(shares), width, "dim") if shares else []
-        if isinstance(preview.verdict, Deny):
-            return [*lines, *wrapped(f"The gate would deny it: {preview.verdict.reason}", width, "error")]
-        return [*lines, line(("The gate would allow it.", "ok"))]
+        return lines + (wrapped("uses " + ", ".join(shares), width, "dim", "  ") if shares else [])
+
+
+def _said(problem: Problem) -> str:
+    """A problem with the label that its field has on the screen."""
+    allowed = f"; allowed: {problem.allowed}" if problem.allowed else ""
+    return f"{_LABELS.get(problem.field, problem.field)}: {problem.words}{allowed}"

@@ -19,9 +19,13 @@ from app.tui.widgets.log import LogPane
 from app.tui.widgets.table import Table
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from app.execution.desk import Desk
     from app.snapshots.account import PositionView
     from app.tui.app import Terminal
+    from app.tui.last import PastBar
+    from strategies.model import Bar
 
 _LEVELS = 20
 
@@ -100,7 +104,7 @@ class TradeView(View):
         focused = self.app.focused
         name = None if focused is None else focused.id
         if name == "proposals":
-            return [("Enter", "read and confirm"), ("x", "refuse"), ("w", "what became of them"), ("Tab", "next pane")]
+            return [("Enter", "read and confirm"), ("x", "decline"), ("w", "what became of them"), ("Tab", "next pane")]
         if name == "watch":
             return [
                 ("↑↓" if self.app.glyphs.border == "round" else "up/down", "instrument"),
@@ -185,8 +189,16 @@ class TradeView(View):
         self.query_one("#watch", Table).set_rows(
             [rows.watch(each, self.app.glyphs, self.symbol) for each in last.watch]
         )
+        self._say_since(last.bars.get(self.symbol, ()))
         tick = next(each.tick for each in last.watch if each.symbol == self.symbol)
         self.query_one(Chart).set_market(self.symbol, last.bars.get(self.symbol, ()), None, (), tick)
+
+    def _say_since(self, bars: Sequence[Bar | PastBar]) -> None:
+        """Over what the watchlist's change is."""
+        from app.snapshots.market import change_over  # noqa: PLC0415 -- as above
+
+        title = change_over(bars[-1].timeframe_ms) if bars else "change"
+        self.query_one("#watch", Table).name_column(rows.CHANGE, title)
 
     def _market(self, desk: Desk, held: tuple[PositionView, ...]) -> None:
         from app.snapshots import market  # noqa: PLC0415 -- as above
@@ -194,6 +206,7 @@ class TradeView(View):
         history = self.host.history
         if not self.symbol or history is None:
             return
+        self._say_since(history.bars(self.symbol))
         mark, tick = desk.market.mark(self.symbol), desk.instruments[self.symbol].tick
         last = None if mark is None else mark[0]
         chart = self.query_one(Chart)
@@ -244,7 +257,7 @@ class TradeView(View):
             self.app.do.close(*table.cursor.split(" ", 1))
 
     def key_x(self) -> None:
-        """Refuse the proposal under the cursor; only while the proposals have the focus."""
+        """Decline the proposal under the cursor; only while the proposals have the focus."""
         table = self.query_one("#proposals", Table)
         if table.has_focus and table.cursor:
             self.app.do.refuse(table.cursor)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, ClassVar, Final
 from textual.binding import Binding, BindingType
 
 from app.tui import words
-from app.tui.widgets.lines import Line, Lines, Piece, line
+from app.tui.widgets.lines import Line, Lines, Piece, fit, line
 
 if TYPE_CHECKING:
     from app.tui.app import Terminal
@@ -104,11 +104,11 @@ def _part(each: Candle, half: int, low: float, scale: float) -> int:
 def _axis(number: int, height: int, low: float, high: float, marks: dict[int, Level], tick: Decimal) -> Piece:
     mark = marks.get(number)
     if mark is not None:
-        return f" {mark.text}"[:_AXIS].ljust(_AXIS), mark.role
+        return fit(f" {mark.text}", _AXIS), mark.role
     if number % 4 and number != height - 1:
         return " " * _AXIS, ""
     at = high - (high - low) * number / max(1, height - 1)
-    return f" {words.price(Decimal(repr(at)), tick)}"[:_AXIS].ljust(_AXIS), "dim"
+    return fit(f" {words.price(Decimal(repr(at)), tick)}", _AXIS), "dim"
 
 
 class Chart(Lines, can_focus=True):

@@ -35,10 +35,11 @@ class Choice(Lines):
         self.can_focus = focusable
         self._allowed = True
 
-    def set_label(self, label: str, *, allowed: bool = True) -> None:
-        """Another label; not allowed is dimmed, and may be taken all the same, to be told why not."""
-        if (label, allowed) != (self._label, self._allowed):
-            self._label, self._allowed = label, allowed
+    def set_label(self, label: str, *, key: str = "", allowed: bool = True) -> None:
+        """Another label, or key; not allowed is dimmed, and may be taken all the same, to be told why not."""
+        new = key or self._key, label, allowed
+        if new != (self._key, self._label, self._allowed):
+            self._key, self._label, self._allowed = new
             self.refresh(layout=True)
             self.show()
 

@@ -3,8 +3,9 @@ DataTable takes 50."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from rich.cells import cell_len, set_cell_size
 from rich.segment import Segment
@@ -17,6 +18,11 @@ from app.tui import themes
 if TYPE_CHECKING:
     from rich.style import Style
     from textual.events import Resize
+
+ELLIPSIS: Final = "…"
+_INSIDE: Final = re.compile(r"[0-9.,][0-9]|[0-9][.,%]", re.ASCII)
+"""Both sides of a cut within a number."""
+_NUMBER_BEGUN: Final = re.compile(r"[$+-]?[0-9.,]+$", re.ASCII)
 
 Piece = tuple[str, str]
 """Text and its role in the theme ("" is plain). The text is shown as it is: no markup; untrusted text is escaped
@@ -35,18 +41,60 @@ def line(*pieces: Piece | str, base: str = "") -> Line:
     return Line(tuple((piece, "") if isinstance(piece, str) else piece for piece in pieces), base)
 
 
-def fit(text: str, width: int, *, right: bool = False, ellipsis: str = "…") -> str:
-    """`text` in exactly `width` cells, cut with an ellipsis or padded."""
-    length = cell_len(text)
-    if length > width:
-        return set_cell_size(text, max(width - 1, 0)) + ellipsis[:width] if width > 0 else ""
-    padding = " " * (width - length)
+def fit(text: str, width: int, *, right: bool = False) -> str:
+    """`text` in exactly `width` cells, cut with an ellipsis or padded. What stands at the right is a number: the first
+    digits of one are another one, so it is shown whole or as an ellipsis; nor does a cut text end within a number."""
+    if cell_len(text) > width:
+        text = "" if width < 1 else ELLIPSIS if right else cut(text, width)
+    padding = " " * (width - cell_len(text))
     return padding + text if right else text + padding
+
+
+def cut(text: str, width: int) -> str:
+    """The beginning of `text` and an ellipsis, in at most `width` cells; a number that would be cut is left out."""
+    kept = set_cell_size(text, max(width - 1, 0)).rstrip()
+    if _INSIDE.match(text[len(kept) - 1 : len(kept) + 2]):
+        kept = _NUMBER_BEGUN.sub("", kept)
+    return kept + ELLIPSIS
 
 
 def width_of(pieces: Sequence[Piece]) -> int:
     """Cells that the pieces take."""
     return sum(cell_len(text) for text, _ in pieces)
+
+
+def flowed(groups: Sequence[Sequence[Piece]], width: int, indent: str = "  ") -> list[Line]:
+    """Groups of pieces one after the other, a blank between; one that has no room left begins another line. A group
+    wider than a line is wrapped at its spaces, in the role of its last piece."""
+    result: list[Line] = []
+    current: list[Piece] = []
+    for group in groups:
+        gap = [(" ", "")] if current else []
+        if width_of([*current, *gap, *group]) <= width:
+            current += [*gap, *group]
+            continue
+        if current:
+            result.append(line(*current))
+        current = [(indent, ""), *group] if result else list(group)
+        if width_of(current) > width:
+            more = wrapped("".join(text for text, _ in current), width, current[-1][1], indent)
+            result += more[:-1]
+            current = list(more[-1].pieces)
+    return [*result, line(*current)] if current else result
+
+
+def clipped(each: Line, width: int) -> Line:
+    """A line that has room: what is too much goes from its end, with an ellipsis, and never within a number."""
+    if width_of(each.pieces) <= width:
+        return each
+    kept: list[Piece] = []
+    for text, role in each.pieces:
+        left = width - width_of(kept)
+        if cell_len(text) > left or (cell_len(text) == left and each.pieces[-1] != (text, role)):
+            whole = "".join(piece for piece, _ in each.pieces[len(kept) :])
+            return Line((*kept, (cut(whole, left), role)), each.base) if whole.strip() else each
+        kept.append((text, role))
+    return each
 
 
 def wrapped(text: str, width: int, role: str = "", indent: str = "") -> list[Line]:
@@ -77,7 +125,7 @@ class Lines(Widget):
         super().__init__(id=id, classes=classes)
         self._lines: list[Line] = []
         self._strips: list[Strip] = []
-        self._drawn = (0, "")
+        self._drawn = (0, "", False)
 
     def content(self, width: int, height: int) -> Sequence[Line]:
         """The lines for a body of `width` x `height` cells; at most `height` of them are shown."""
@@ -88,9 +136,9 @@ class Lines(Widget):
         width, height = self.content_size
         if not (width and height and self.is_attached):
             return
-        new = list(self.content(width, height))[:height]
+        new = [clipped(each, width) for each in list(self.content(width, height))[:height]]
         new += [Line()] * (height - len(new))
-        look = (width, self.app.theme)
+        look = self._look()
         everything = look != self._drawn or len(new) != len(self._lines)
         old, self._lines, self._drawn = self._lines, new, look
         if everything:
@@ -104,7 +152,7 @@ class Lines(Widget):
 
     def render_line(self, y: int) -> Strip:
         """The line at `y`, as it was last shown."""
-        if self._drawn != (self.content_size.width, self.app.theme):
+        if self._drawn != self._look():
             self.show()
         return self._strips[y] if y < len(self._strips) else Strip.blank(self.content_size.width, self.rich_style)
 
@@ -115,6 +163,9 @@ class Lines(Widget):
     def on_resize(self, _event: Resize) -> None:
         """Draw for the new size."""
         self.show()
+
+    def _look(self) -> tuple[int, str, bool]:
+        return self.content_size.width, self.app.theme, self.app.has_class("-ascii")
 
     def _strip(self, each: Line, width: int) -> Strip:
         base = self.rich_style + self._style(each.base)

@@ -38,7 +38,7 @@ class LogPane(Lines, can_focus=True):
 
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 -- Textual's name
         super().__init__(id=id, classes="pane")
-        self.border_title = "Log"
+        self.border_title = "Log  market time, UTC"
         self._told: Sequence[Told] = ()
         self._back = 0
 

@@ -52,6 +52,12 @@ class Reader(Lines):
         """Lines that have not been visible yet."""
         return len(self._whole) - len(self._seen)
 
+    @property
+    def more(self) -> str:
+        """For the frame: that the text goes on, or ""."""
+        below = self._top + self.content_size.height < len(self._whole)
+        return "more below (PgDn)" if below else "more above (PgUp)" if self._top else ""
+
     def action_scroll_by(self, by: int) -> None:
         """Scroll."""
         self._top += by

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from app.tui import dress
 from app.tui.widgets.lines import Line, Lines, Piece, fit, width_of
 
 if TYPE_CHECKING:
@@ -17,7 +18,10 @@ class StatusLine(Lines):
     DEFAULT_CSS = """
     StatusLine { dock: top; height: auto; min-height: 1; max-height: 2; background: $surface; width: 100%; }
     StatusLine.-alarm { height: 2; }
+    ToastRack { margin: 0 0 1 0; scrollbar-size: 0 0; }
+    ToastRack Toast { width: auto; max-width: 48; margin: 0; padding: 0 1; max-height: 5; }
     """
+    SCOPED_CSS = False
     app: Terminal
 
     def get_content_height(self, *_: object) -> int:
@@ -32,9 +36,14 @@ class StatusLine(Lines):
             lines.append(Line(((fit(f" {alarm}", width), ""),), "alarm"))
         return lines[:height]
 
+    def on_mount(self) -> None:
+        """The first widget of every screen sees to what Textual adds to it."""
+        dress.dress(self.app)
+
     def show(self) -> None:
         """Make room for an alarm, or take it back, then draw."""
         self.set_class(bool(self.app.alarm()), "-alarm")
+        dress.tidy_toasts(self.screen)
         super().show()
 
 
@@ -57,5 +66,8 @@ class KeyLine(Lines):
 
     def content(self, width: int, height: int) -> list[Line]:  # noqa: ARG002 -- one line
         """As many hints as fit; `?` names the rest."""
-        groups: list[tuple[Piece, ...]] = [((key, "key"), (f" {text}", "dim")) for key, text in self.app.hints()]
+        hints, focused = self.app.hints(), self.screen.focused
+        if focused is not None and focused.check_consume_key("question_mark", "?"):  # a line to type on would keep it
+            hints = [("F1" if key == "?" else key, text) for key, text in hints]
+        groups: list[tuple[Piece, ...]] = [((key, "key"), (f" {text}", "dim")) for key, text in hints]
         return [Line(_fitting(groups, width))]

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar
 
+from rich.cells import cell_len
 from textual.binding import Binding, BindingType
 from textual.message import Message
 
@@ -17,7 +18,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column. Width 0 takes what is left, at least `least`; when there is too little room, columns of the highest
+    """One column. Width 0 takes what is left, at least `least`; one at the right (a number) is as wide as the widest
+    that it holds. When there is too little room columns become as narrow as what they hold; then those of the highest
     `rank` go first (rank 0 stays)."""
 
     title: str
@@ -85,6 +87,8 @@ class Table(Lines, can_focus=True):
     ) -> None:
         super().__init__(id=id)
         self._columns = tuple(columns)
+        self._widest: list[int] = []
+        """Of what each column holds, its title included."""
         self._empty = empty
         self._header = header
         self._rows: list[Row] = []
@@ -96,13 +100,23 @@ class Table(Lines, can_focus=True):
     def set_rows(self, rows: Sequence[Row], *, empty: str | None = None) -> None:
         """Replace the rows. The cursor stays on its key; where that is gone, on the row at its place."""
         place = self._place()
-        self._rows = list(rows)
+        if (fresh := list(rows)) != self._rows or not self._widest:
+            self._rows = fresh
+            self._measure()
         self._empty = self._empty if empty is None else empty
         keys = [row.key for row in self._rows]
         if self._cursor not in keys:
             self._cursor = keys[min(place, len(keys) - 1)] if keys else ""
             self._tell()
         self.show()
+
+    def name_column(self, number: int, title: str) -> None:
+        """Call a column otherwise."""
+        if self._columns[number].title != title:
+            named = replace(self._columns[number], title=title)
+            self._columns = (*self._columns[:number], named, *self._columns[number + 1 :])
+            self._measure()
+            self.show()
 
     @property
     def cursor(self) -> str:
@@ -176,17 +190,39 @@ class Table(Lines, can_focus=True):
 
     def _fitting(self, width: int) -> list[tuple[int, Column, int]]:
         """Number, column and width of those that have room."""
-        chosen = list(enumerate(self._columns))
-        while len(chosen) > 1 and sum((column.width or column.least) + 1 for _, column in chosen) > width + 1:
-            rank = max(column.rank for _, column in chosen)
+        chosen = list(range(len(self._columns)))
+        roomy = [self._roomy(number) for number in chosen]
+        if sum(roomy) + len(roomy) - 1 > width:
+            roomy = [min(cells, self._narrow(number)) for number, cells in enumerate(roomy)]
+        while sum(roomy[number] + 1 for number in chosen) > width + 1:
+            rank = max(self._columns[number].rank for number in chosen)
             if rank == 0:
                 break
-            last = max(number for number, column in chosen if column.rank == rank)
-            chosen = [each for each in chosen if each[0] != last]
-        left = width - sum(column.width + 1 for _, column in chosen if column.width) + 1
-        flexible = sum(1 for _, column in chosen if not column.width)
-        share = max(4, (left - flexible) // flexible) if flexible else 0
-        return [(number, column, column.width or share) for number, column in chosen]
+            chosen.remove(max(number for number in chosen if self._columns[number].rank == rank))
+        if sum(roomy[number] + 1 for number in chosen) > width + 1:
+            roomy = [min(cells, self._columns[number].width or cells) for number, cells in enumerate(roomy)]
+        left = width + 1 - sum(roomy[number] + 1 for number in chosen)
+        for number in chosen:
+            if self._columns[number].width and left > 0:
+                more = min(left, max(self._widest[number], self._columns[number].width) - roomy[number])
+                roomy[number], left = roomy[number] + more, left - more
+        flexible = [number for number in chosen if not self._columns[number].width]
+        for number in flexible:
+            roomy[number] += max(0, left) // len(flexible)
+        return [(number, self._columns[number], roomy[number]) for number in chosen]
+
+    def _roomy(self, number: int) -> int:
+        column = self._columns[number]
+        wanted = column.width or min(self._widest[number], column.least)
+        return max(wanted, self._widest[number]) if column.right else wanted
+
+    def _narrow(self, number: int) -> int:
+        column = self._columns[number]
+        return min(self._widest[number], column.width) if column.width and not column.right else self._widest[number]
+
+    def _measure(self) -> None:
+        cells = [[column.title, *(row.cells[at][0] for row in self._rows)] for at, column in enumerate(self._columns)]
+        self._widest = [max(map(cell_len, each)) for each in cells]
 
     def _title_line(self, columns: list[tuple[int, Column, int]]) -> Line:
         titles = [fit(column.title, width, right=column.right) for _, column, width in columns]
