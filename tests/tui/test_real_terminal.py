@@ -154,7 +154,7 @@ def _confirm(tmux: Tmux) -> None:
 def _leave(tmux: Tmux) -> None:
     """Escape, alone: with the next key right behind it, both arrive as one Alt key."""
     tmux.keys("Escape")
-    tmux.shows(lambda seen: "it keeps waiting" not in seen)
+    tmux.shows(lambda seen: "it keeps waiting" not in seen and "Esc close" not in seen)
 
 
 def _approve(tmux: Tmux) -> None:

@@ -60,15 +60,14 @@ def _hard(text: str, width: int) -> list[str]:
 def _preview(seen: ConfirmView, width: int) -> list[Line]:
     shown = seen.preview
     legs = [each for text in basket_preview.lines(shown) for each in wrapped(text, width, "", "  ")]
-    stays = f"Once sent, the order stays open for {lasting(seen.open_ms)}."
+    stays = f"Once sent, it stays open for {lasting(seen.open_ms)}."
     if not Decimal(str(shown["filled"])):
         return legs or wrapped(f"When it was proposed nothing of it would have been filled. {stays}", width, "error")
     book = "a SYNTHETIC book (made from a bar)" if shown["synthetic_book"] else "the book"
     average = words.price(Decimal(shown["average"]), seen.tick)
     text = (
         f"When proposed, walking {book} of {words.clock(int(shown['book_ms']))}: fills {shown['filled']} at {average}, "
-        f"impact {shown['impact_bps']} bps, expected fee {shown['fee']} {seen.quote} (the signed text's is the most "
-        f"that it may be). {stays}"
+        f"impact {shown['impact_bps']} bps, expected fee {shown['fee']} {seen.quote} (the signed fee is the bound). {stays}"
     )
     return [*wrapped(text, width, "", "  "), *legs]
 
