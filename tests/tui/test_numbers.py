@@ -29,6 +29,7 @@ def _whole(shown: str, of: str) -> bool:
 def test_a_number_at_the_right_is_shown_whole_or_not_at_all() -> None:
     assert fit("2,925,152.23", 12, right=True) == "2,925,152.23"
     assert fit("2,925,152.23", 11, right=True) == "          …"
+    assert fit("▼ -1,234.56", 8, right=True) == "       …"
     assert fit("7", 0, right=True) == ""
 
 
