@@ -108,7 +108,7 @@ def test_in_ascii_there_is_one_sign_and_an_arrow() -> None:
 
 
 def test_ascii_keeps_every_cell_in_its_place() -> None:
-    assert plain("a…▌─╮🔎é") == "a~|-+???"
+    assert plain("a…▌─╮🔎é漢") == "a~|-+/ ???"
 
 
 def _bars(count: int) -> list[Bar]:
