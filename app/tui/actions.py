@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from app.errors import CountersignError
 from app.text import counted, escape_untrusted
 from app.tui.host import Stage, aside
+from app.tui.keys import keyed
 from storage.faults import StorageFault
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ _NEWS: Final = {
     "EXPIRED": ("expired", "warning"),
     "CANCELLED": ("cancelled", "warning"),
     "DENIED": ("denied", "warning"),
-    "DECLINED": ("refused; nothing was sent", "information"),
+    "DECLINED": ("declined; nothing was sent", "information"),
 }
 _PREPARES, _PREPARES_S = 100, 0.05
 """How often, and after how long, a proposed trade is looked for until it is prepared: one commit, usually 1 ms."""
@@ -321,7 +322,7 @@ class Actions:
         try:
             return await handler({"op": op, **request})
         except (CountersignError, StorageFault) as error:
-            self._app.notify(escape_untrusted(str(error)), severity="error", timeout=10)
+            self._app.notify(escape_untrusted(keyed(str(error))), severity="error", timeout=10)
             return None
 
     # -- news -------------------------------------------------------------------------------------------------------
