@@ -67,7 +67,8 @@ def _preview(seen: ConfirmView, width: int) -> list[Line]:
     average = words.price(Decimal(shown["average"]), seen.tick)
     text = (
         f"When proposed, walking {book} of {words.clock(int(shown['book_ms']))}: fills {shown['filled']} at {average}, "
-        f"impact {shown['impact_bps']} bps, expected fee {shown['fee']} {seen.quote} (the signed fee is the bound). {stays}"
+        f"impact {shown['impact_bps']} bps, expected fee {shown['fee']} {seen.quote} (the signed fee is the bound). "
+        f"{stays}"
     )
     return [*wrapped(text, width, "", "  "), *legs]
 
