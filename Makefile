@@ -7,7 +7,7 @@ N ?= 200
 unexport PYTHONDONTWRITEBYTECODE
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check
 
-.PHONY: run test check bench crash screenshots lock clean
+.PHONY: run test check bench crash screenshots pictures lock clean
 
 run: .setup-run
 	$(BIN)/countersign
@@ -27,6 +27,11 @@ bench: .setup-dev .setup-system
 # The pictures in the README, of the real terminal on the real engine.
 screenshots: .setup-dev
 	$(BIN)/python -m tests.tui.screenshots docs
+
+# What the terminal's pictures in tests/tui/__snapshots__ show now: read the difference before it is committed.
+pictures: .setup-dev
+	$(BIN)/python -m pytest -n auto tests/tui/test_pictures.py tests/tui/test_pictures_confirm.py \
+		tests/tui/test_pictures_troubles.py --snapshot-update
 
 crash: .setup-dev .setup-system
 	$(BIN)/python -m tests.crash --kills $(N)

@@ -137,7 +137,14 @@ class Terminal(App[int]):
             self.set_class(ascii_only, "-ascii")
         if theme is not None:
             self.theme = theme
-        self.call_after_refresh(self.tick)
+        self.call_after_refresh(self._redraw)
+
+    def _redraw(self) -> None:
+        """All of it: the theme's own backgrounds came after the lines were drawn on the old ones."""
+        for screen in self.screen_stack:
+            for each in screen.query(Lines):
+                each.forget()
+        self.tick()
 
     # -- what every screen shows ------------------------------------------------------------------------------------
 
@@ -148,10 +155,10 @@ class Terminal(App[int]):
         return pieces(self.host, self.glyphs)
 
     def alarm(self) -> str:
-        """What a trader must know on whatever screen, or ""."""
+        """What a trader must know on whatever screen, or "". What can be done stands where 80 columns show it."""
         host = self.host
         if host.over:
-            return f"THE ENGINE STOPPED: {host.words}  Exits rest at the venue.  R starts it again, q quits."
+            return f"THE ENGINE STOPPED  R starts it again, q quits.  {host.words}  Exits rest at the venue."
         desk = host.desk
         if desk is None:
             return ""

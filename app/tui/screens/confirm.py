@@ -49,6 +49,7 @@ class ConfirmDialog(Dialog):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("S", "confirm", "confirm", show=False),
         Binding("x", "decline", "decline", show=False),
+        Binding("9", "device", "device", show=False),
         *(
             Binding(keys, f"reader({by})", "scroll", show=False)
             for keys, by in (
@@ -242,6 +243,11 @@ class ConfirmDialog(Dialog):
             self._answered = "declined"
             self.app.do.refuse(self.trade.id)
             self.refresh_view()
+
+    def action_device(self) -> None:
+        """Back to the device, when it was left waiting."""
+        if self.host.device_trade is self.trade:
+            self.app.do.device_dialog()
 
     @on(Choice.Taken)
     def _chosen(self, event: Choice.Taken) -> None:

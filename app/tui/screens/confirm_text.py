@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _BY_ITSELF: Final = "tightened by itself"
 _ENDS: Final = {
-    TradeState.CONFIRMED: ("Confirmed. The device is asked to sign: look at it.", "warn"),
+    TradeState.CONFIRMED: ("Confirmed. The device is asked to sign: 9 shows it.", "warn"),
     TradeState.SIGNED: ("Signed and verified. Checking the market again, then sending.", "warn"),
     TradeState.SUBMITTED: ("Sent. The order is at the venue.", "ok"),
     TradeState.PARTIALLY_FILLED: ("Sent, and partly filled.", "ok"),
@@ -141,7 +141,10 @@ def now(seen: ConfirmView, intent: Intent) -> Line:
 
 
 def outcome(trade: Trade, answered: str) -> tuple[str, str]:
-    """What became of it, in words, and their role."""
+    """What became of it, in words, and their role. An order in doubt comes first: its trade counts as sent."""
+    if any(order.state == "UNKNOWN" for order in trade.orders.values()):
+        head = "Filled, and an exit is in doubt: maybe sent." if trade.state is TradeState.FILLED else "Maybe sent."
+        return f"{head} It is being looked up. Do not repeat.", "error"
     if trade.state is TradeState.FILLED:
         closed = "Filled. What it sold needs no exits any more: they were cancelled."
         return (closed if trade.intent.reduce_only else "Filled. Its exits rest at the venue."), "ok"
@@ -151,6 +154,4 @@ def outcome(trade: Trade, answered: str) -> tuple[str, str]:
         return ("Declined." if answered == "declined" else "Confirmed; being written to disk."), "warn"
     why = escape_untrusted(trade.reason).rstrip(".") + "."
     sent = " It had been sent." if was_sent(trade) else "" if "othing was sent" in why else " Nothing was sent."
-    if any(order.state == "UNKNOWN" for order in trade.orders.values()):
-        sent = " Maybe sent. It is being looked up. Do not repeat."
     return f"{trade.state.value.replace('_', ' ').capitalize()}: {why}{sent}", "error"

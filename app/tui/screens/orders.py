@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
+
+from textual.binding import Binding, BindingType
 
 from app import reports_orders
 from app.text import counted, escape_untrusted
@@ -79,6 +81,8 @@ class OrdersView(Paged):
     columns = COLUMNS
     list_id = "orders"
     choices = tuple(reports_orders.STATES)
+    # a binding, so that the key that sells everything is not this one too
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("X", "take_trade_back", "take all legs back", show=False)]
 
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 -- Textual's name
         super().__init__(id=id)
@@ -128,7 +132,7 @@ class OrdersView(Paged):
         if self.table.has_focus and self.table.cursor:
             self.app.do.take_back(self.table.cursor)
 
-    def key_upper_x(self) -> None:
+    def action_take_trade_back(self) -> None:
         """Take back the trade of that order: of a basket every leg that may still buy."""
         found = self.pages.result
         row = next((each for each in found.rows if each.client_id == self.table.cursor), None) if found else None

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from app.snapshots.market import WatchRow
     from app.tui.glyphs import Glyphs
 
+NO_ENGINE: Final = "The engine does not run, so nothing here is known. R starts it again; exits rest at the venue."
 NO_MARKET: Final = "The market has not spoken yet."
 NO_PROPOSALS: Final = "Nothing waits for you. Running modules propose when a bar ends; 4 shows them."
 NO_POSITIONS: Final = "No open positions. Confirm a proposal to open one: Tab to the proposals, then Enter."

@@ -161,7 +161,7 @@ class TradeView(View):
         self.query_one(LogPane).set_lines(tuple(host.told))
         desk = host.desk
         if desk is None or host.trader is None or host.history is None:
-            self._last()
+            self._over() if host.over else self._last()
             return
         from app.snapshots import account, market  # noqa: PLC0415 -- the engine behind them, after the first frame
 
@@ -169,21 +169,33 @@ class TradeView(View):
         if not self.symbol and watched:
             self.symbol = watched[0].symbol
         glyphs = self.app.glyphs
-        self.query_one("#watch", Table).set_rows([rows.watch(each, glyphs, self.symbol) for each in watched])
+        self.query_one("#watch", Table).set_rows(
+            [rows.watch(each, glyphs, self.symbol) for each in watched], empty=rows.NO_MARKET
+        )
         waiting = host.trader.session.pipeline.proposals.ranked()
         proposals = self.query_one("#proposals", Table)
         proposals.border_title = f"Proposals ({len(waiting)})" if waiting else "Proposals"
-        proposals.set_rows([rows.proposal(each, desk.instruments[each.symbol].tick) for each in waiting])
+        proposals.set_rows(
+            [rows.proposal(each, desk.instruments[each.symbol].tick) for each in waiting], empty=rows.NO_PROPOSALS
+        )
         held = account.positions(desk)
         positions = self.query_one("#positions", Table)
         positions.border_title = f"Positions ({len(held)})" if held else "Positions"
-        positions.set_rows([rows.position(each, glyphs) for each in held])
+        positions.set_rows([rows.position(each, glyphs) for each in held], empty=rows.NO_POSITIONS)
         self._market(desk, held)
+
+    def _over(self) -> None:
+        """The engine runs no more: what was fresh then is not shown as if it were now."""
+        for name, title in (("watch", "Watchlist"), ("proposals", "Proposals"), ("positions", "Positions")):
+            table = self.query_one(f"#{name}", Table)
+            table.border_title = title
+            table.set_rows((), empty=rows.NO_ENGINE)
+        self.query_one(BookPane).set_book(None)
 
     def _last(self) -> None:
         """What the last session left, while the engine starts."""
         last = self.host.last
-        if last is None or self.host.over or not last.watch:
+        if last is None or not last.watch:
             return
         self.symbol = self.symbol or last.watch[0].symbol
         self.query_one("#watch", Table).set_rows(

@@ -150,6 +150,11 @@ class Lines(Widget):
                 self._strips[number] = self._strip(each, width)
                 self.refresh(Region(0, number, width, 1))
 
+    def forget(self) -> None:
+        """What is drawn looks otherwise now: draw all of it."""
+        self._drawn = (0, "", False)
+        self.show()
+
     def render_line(self, y: int) -> Strip:
         """The line at `y`, as it was last shown."""
         if self._drawn != self._look():
