@@ -10,6 +10,7 @@ from textual.widgets import Input
 from app import paths
 from app.tui import themes
 from app.tui.app import VIEWS
+from app.tui.widgets.pick import Pick
 from tests.tui.acts import bought, sold
 from tests.tui.harness import SMALL, WIDE_SCREEN, Seat
 from tests.tui.pictures import BOTH, EVERY_SIZE, TINY, Camera, camera
@@ -190,7 +191,9 @@ async def test_changing_a_setting(camera: Any) -> None:
 
 def _put(seat: Seat, **fields: str) -> None:
     for name, text in fields.items():
-        seat.app.screen.query_one(f"#field-{name}", Input).value = text
+        field = seat.app.screen.query_one(f"#field-{name}")
+        assert isinstance(field, Input | Pick)
+        field.value = text
 
 
 async def test_the_ticket(camera: Any) -> None:
@@ -205,7 +208,7 @@ async def test_the_ticket(camera: Any) -> None:
         await seat.press("escape")
         await seat.press("b")
         await picture.take("empty", EVERY_SIZE)
-        _put(seat, quantity="lots", stop="-1", kind="maybe", seconds="x")
+        _put(seat, quantity="lots", stop="-1", seconds="x")
         await picture.take("faults", BOTH)
         await seat.pilot.press("ctrl+s")
         await picture.take("faults-proposed")

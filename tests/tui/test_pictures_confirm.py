@@ -94,7 +94,9 @@ async def test_what_else_can_be_confirmed(camera: Any) -> None:
         await seat.press("escape")
         bid = seat.desk.market.quote("ETH-USDT").bid
         legs = [(str(round(bid * part / 1000)), "0.01", str(round(bid * (part + 20) / 1000))) for part in (990, 980)]
-        basket = seat.rig.pipeline.propose(basket_intent(seat.rig, legs, stop=str(round(bid * 9 / 10)), module="grid"))
+        basket = seat.rig.pipeline.propose(
+            basket_intent(seat.rig, legs, stop=str(round(bid * 9 / 10)), module="momentum")
+        )
         assert basket is not None, seat.desk.counters.by_rule
         await seat.until(lambda: basket in seat.rig.pipeline.proposals.waiting())
         await opened(seat, basket)
