@@ -31,14 +31,8 @@ _STAND_INS: Final = {
 class PlainFilter(LineFilter):
     """Every character on the screen in ASCII while the terminal is `-ascii`; cells stay where they are."""
 
-    def __init__(self, app: App[Any]) -> None:
-        super().__init__()
-        self._app = app
-
     def apply(self, segments: list[Segment], background: Color) -> list[Segment]:  # noqa: ARG002 -- Textual's
         """The same segments, drawn with what every terminal has."""
-        if not self._app.has_class("-ascii"):
-            return segments
         return [
             each if each.control or each.text.isascii() else Segment(plain(each.text), each.style) for each in segments
         ]
@@ -50,10 +44,13 @@ def plain(text: str) -> str:
 
 
 def dress(app: App[Any]) -> None:
-    """Once for each run of the screen."""
+    """Plain or not, as the terminal is now."""
     # Textual keeps its own filters (for NO_COLOR) here and has no other door for one that draws toasts and frames too.
-    if not any(isinstance(each, PlainFilter) for each in app._filters):  # noqa: SLF001 -- as said
-        app._filters.append(PlainFilter(app))  # noqa: SLF001 -- as said
+    found = next((each for each in app._filters if isinstance(each, PlainFilter)), None)  # noqa: SLF001 -- as said
+    if found is None:
+        found = PlainFilter()
+        app._filters.append(found)  # noqa: SLF001 -- as said
+    found.enabled = app.has_class("-ascii")  # one that does nothing still costs every line
 
 
 def tidy_toasts(screen: Screen[Any]) -> None:

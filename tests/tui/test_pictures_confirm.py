@@ -164,7 +164,9 @@ async def test_the_market_ran_away_and_the_stop(camera: Any) -> None:
         while seat.desk.market.quote("BTC-USDT").ask <= ask:
             await seat.market(4)
         await picture.take("moved", BOTH)
-        await approved(seat)
+        await read(seat)
+        seat.person.waits(1)
+        await seat.pilot.press("S")
         await seat.became(trade, "DENIED")
         await picture.take("moved-and-denied", BOTH)
         await seat.press("escape")

@@ -172,7 +172,7 @@ class HealthView(Paned):
         if seen is not None:
             errors = self.query_one("#errors", Table)
             waiting = sum(each.acknowledged_ms is None for each in seen.errors)
-            errors.border_title = f"Errors ({waiting} new)" if waiting else "Errors"
+            errors.entitle(f"Errors ({waiting} new)" if waiting else "Errors")
             errors.set_rows([rows.error(each) for each in seen.errors])
             self.query_one("#alerts", Table).set_rows([rows.alert(each) for each in seen.alerts])
         self.query_one("#log", Table).set_rows([rows.log(each) for each in reversed(self._log)])

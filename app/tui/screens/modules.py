@@ -93,7 +93,7 @@ class ModulesView(View):
         for each in seen:
             given = add(given, each.allocation if each.enabled else ZERO)
         allocated = f"{words.money(given, 0)} of {words.money(total, 0)} allocated"
-        table.border_title = f"Modules  {allocated}; bars to fills since this start"
+        table.entitle(f"Modules  {allocated}; bars to fills since this start")
         self.query_one(_Module).set_module(self.marked)
 
     # -- keys, on the list only -------------------------------------------------------------------------------------
@@ -247,7 +247,7 @@ class _Module(Lines):
     def set_module(self, seen: ModuleView | None) -> None:
         """What to draw."""
         self._seen = seen
-        self.border_title = "-" if seen is None else f"{seen.name} {seen.version}"
+        self.entitle("-" if seen is None else f"{seen.name} {seen.version}")
         self.show()
 
     def content(self, width: int, height: int) -> list[Line]:  # noqa: ARG002 -- as many lines as there are

@@ -110,7 +110,7 @@ class Paged(Split):
             table.set_rows(
                 () if self.pages.words else self.rows(found) if found is not None else (), empty=self._empty()
             )
-        table.border_title = self._title(found)
+        table.entitle(self._title(found))
         self.draw_more()
         if self.detail_seen():
             self.detail.show()

@@ -206,8 +206,8 @@ class PositionsView(Split):
             totals.found = found
         bare = sum(1 for each in self._held.values() if not each.seen.covered)
         count = f" ({len(self._held)})" if self._held else ""
-        held.border_title = f"Positions{count}{f'  {bare} UNCOVERED' if bare else ''}"
-        trips.border_title = f"Closed today ({len(self._trips)})" if self._trips else "Closed today"
+        held.entitle(f"Positions{count}{f'  {bare} UNCOVERED' if bare else ''}")
+        trips.entitle(f"Closed today ({len(self._trips)})" if self._trips else "Closed today")
         totals.show()
         if self.detail_seen():
             self._want_origin()

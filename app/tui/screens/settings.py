@@ -95,7 +95,7 @@ class SettingsView(Paned):
         shown = rows.matching(self._seen, self._wanted)
         table = self.query_one("#settings", Table)
         found = f" ({len(shown)} of {len(self._seen)})" if self._wanted else ""
-        table.border_title = f"Settings{found}"
+        table.entitle(f"Settings{found}")
         empty = self._wrong or (_NONE_FOUND if self._wanted else _READING)
         table.set_rows(rows.settings(shown, () if self._wanted else self._folded), empty=empty)
         self.query_one("#changes", Table).set_rows([rows.change(each) for each in self._changes])

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from app.execution.desk import Desk
     from app.snapshots.account import PositionView
+    from app.snapshots.market import BarHistory
     from app.tui.app import Terminal
     from app.tui.last import PastBar
     from strategies.model import Bar
@@ -87,7 +88,7 @@ class TradeView(View):
         ):
             table = Table(columns, empty=empty, id=name)
             table.add_class("pane")
-            table.border_title = title
+            table.entitle(title)
             if name == "proposals":
                 yield Chart(id="chart")
                 yield BookPane(id="book")
@@ -163,32 +164,48 @@ class TradeView(View):
         if desk is None or host.trader is None or host.history is None:
             self._over() if host.over else self._last()
             return
-        from app.snapshots import account, market  # noqa: PLC0415 -- the engine behind them, after the first frame
+        from app.snapshots import account  # noqa: PLC0415 -- the engine behind it, after the first frame
 
-        watched = market.watchlist(desk, host.history)
-        if not self.symbol and watched:
-            self.symbol = watched[0].symbol
         glyphs = self.app.glyphs
-        self.query_one("#watch", Table).set_rows(
-            [rows.watch(each, glyphs, self.symbol) for each in watched], empty=rows.NO_MARKET
-        )
+        self._watched(desk, host.history)
         waiting = host.trader.session.pipeline.proposals.ranked()
         proposals = self.query_one("#proposals", Table)
-        proposals.border_title = f"Proposals ({len(waiting)})" if waiting else "Proposals"
+        proposals.entitle(f"Proposals ({len(waiting)})" if waiting else "Proposals")
         proposals.set_rows(
             [rows.proposal(each, desk.instruments[each.symbol].tick) for each in waiting], empty=rows.NO_PROPOSALS
         )
         held = account.positions(desk)
         positions = self.query_one("#positions", Table)
-        positions.border_title = f"Positions ({len(held)})" if held else "Positions"
+        positions.entitle(f"Positions ({len(held)})" if held else "Positions")
         positions.set_rows([rows.position(each, glyphs) for each in held], empty=rows.NO_POSITIONS)
         self._market(desk, held)
+
+    def _watched(self, desk: Desk, history: BarHistory) -> None:
+        from app.snapshots import market  # noqa: PLC0415 -- as above
+
+        watched = market.watchlist(desk, history)
+        if not self.symbol and watched:
+            self.symbol = watched[0].symbol
+        table = self.query_one("#watch", Table)
+        table.set_rows([rows.watch(each, self.app.glyphs, self.symbol) for each in watched], empty=rows.NO_MARKET)
+
+    def _chosen(self, symbol: str) -> None:
+        """Another instrument: at once what shows it, the rest with the next tick."""
+        from app.snapshots import account  # noqa: PLC0415 -- as above
+
+        self.symbol = symbol
+        host, desk = self.host, self.host.desk
+        if desk is None or host.history is None:
+            self.refresh_view()
+        elif self.is_mounted:
+            self._watched(desk, host.history)
+            self._market(desk, account.positions(desk))
 
     def _over(self) -> None:
         """The engine runs no more: what was fresh then is not shown as if it were now."""
         for name, title in (("watch", "Watchlist"), ("proposals", "Proposals"), ("positions", "Positions")):
             table = self.query_one(f"#{name}", Table)
-            table.border_title = title
+            table.entitle(title)
             table.set_rows((), empty=rows.NO_ENGINE)
         self.query_one(BookPane).set_book(None)
 
@@ -232,14 +249,12 @@ class TradeView(View):
 
     @on(Table.RowMarked, "#watch")
     def _symbol_chosen(self, event: Table.RowMarked) -> None:
-        self.symbol = event.key
-        self.refresh_view()
+        self._chosen(event.key)
 
     @on(Table.RowMarked, "#positions")
     def _position_marked(self, event: Table.RowMarked) -> None:
         if event.table.has_focus:
-            self.symbol = event.key.split(" ")[0]
-            self.refresh_view()
+            self._chosen(event.key.split(" ")[0])
 
     @on(Table.RowOpened, "#watch")
     def _chart_wanted(self) -> None:

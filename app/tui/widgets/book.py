@@ -29,7 +29,7 @@ class BookPane(Lines, can_focus=True):
         """What to draw."""
         self._view = view
         if view is not None:
-            self.border_title = f"Book {view.symbol}{'  SYNTHETIC' if view.synthetic else ''}"
+            self.entitle(f"Book {view.symbol}{'  SYNTHETIC' if view.synthetic else ''}")
         self.show()
 
     def content(self, width: int, height: int) -> list[Line]:

@@ -66,7 +66,7 @@ def draw(
     near = [level.price for level in levels if low - (high - low) <= level.price <= high + (high - low)]
     low, high = min([low, *near]), max([high, *near])
     scale = (height * 2 - 1) / (high - low) if high > low else 0.0
-    rows = [_row(shown, number, height, low, scale, glyphs) for number in range(height)]
+    rows = _rows(shown, height, low, scale, glyphs)
     marks = {
         height - 1 - int((level.price - low) * scale) // 2: level for level in levels if low <= level.price <= high
     }
@@ -77,28 +77,32 @@ def draw(
     return result
 
 
-def _row(shown: Sequence[Candle], number: int, height: int, low: float, scale: float, glyphs: Glyphs) -> list[Piece]:
-    """One text row: runs of one role, so that a row is a few pieces."""
-    upper = (height - 1 - number) * 2 + 1
-    pieces: list[Piece] = []
-    run, role = "", ""
-    for each in shown:
-        parts = _part(each, upper, low, scale), _part(each, upper - 1, low, scale)
-        now = "" if parts == (0, 0) else "up" if each.rose else "down"
-        if now != role and run:
-            pieces.append((run, role))
-            run = ""
-        role = now
-        run += glyphs.candle[parts[0]][parts[1]]
-    return [*pieces, (run, role)]
+def _rows(shown: Sequence[Candle], height: int, low: float, scale: float, glyphs: Glyphs) -> list[list[Piece]]:
+    """The text rows, top first: runs of one role, so that a row is a few pieces. A candle touches few of them."""
+    rows: list[list[Piece]] = [[] for _ in range(height)]
+    written = [0] * height
+    for column, each in enumerate(shown):
+        role = "up" if each.rose else "down"
+        wick = range(int((each.low - low) * scale), int((each.high - low) * scale) + 1)
+        ends = int((each.open - low) * scale), int((each.close - low) * scale)
+        body = range(min(ends), max(ends) + 1)
+        for half in range(wick.start // 2, (wick.stop - 1) // 2 + 1):
+            number = height - 1 - half
+            upper, lower = _part(half * 2 + 1, body, wick), _part(half * 2, body, wick)
+            row, gap = rows[number], column - written[number]
+            drawn = glyphs.candle[upper][lower]
+            if gap:
+                row.append((" " * gap, ""))
+            if row and row[-1][1] == role:
+                drawn = row.pop()[0] + drawn
+            row.append((drawn, role))
+            written[number] = column + 1
+    return [[*row, (" " * (len(shown) - written[number]), "")] for number, row in enumerate(rows)]
 
 
-def _part(each: Candle, half: int, low: float, scale: float) -> int:
+def _part(half: int, body: range, wick: range) -> int:
     """What a candle shows in the half cell number `half` from the bottom."""
-    top, bottom = max(each.open, each.close), min(each.open, each.close)
-    if int((bottom - low) * scale) <= half <= int((top - low) * scale):
-        return _BODY
-    return _WICK if int((each.low - low) * scale) <= half <= int((each.high - low) * scale) else _NOTHING
+    return _BODY if half in body else _WICK if half in wick else _NOTHING
 
 
 def _axis(number: int, height: int, low: float, high: float, marks: dict[int, Level], tick: Decimal) -> Piece:
@@ -128,6 +132,8 @@ class Chart(Lines, can_focus=True):
         self._levels: tuple[Level, ...] = ()
         self._tick = Decimal(1)
         self._each = 1
+        self._made: list[Candle] = []
+        self._made_for = ("", 0, 0, 0)
 
     def set_market(
         self, symbol: str, bars: Sequence[Bar | PastBar], last: Decimal | None, levels: tuple[Level, ...], tick: Decimal
@@ -135,7 +141,7 @@ class Chart(Lines, can_focus=True):
         """What to draw."""
         self._symbol, self._bars, self._last, self._levels, self._tick = symbol, bars, last, levels, tick
         frame = bars[-1].timeframe_ms // 60_000 * self._each if bars else 0
-        self.border_title = f"{symbol}  {frame}m candles" if frame else symbol
+        self.entitle(f"{symbol}  {frame}m candles" if frame else symbol)
         self.show()
 
     def action_zoom(self, by: int) -> None:
@@ -149,7 +155,7 @@ class Chart(Lines, can_focus=True):
         """Candles above, the time of the first and the last below."""
         if not self._bars:
             return [line((" no bars yet: the market has just begun", "dim"))]
-        made = self._candles()
+        made = self._candles(max(1, width - _AXIS))
         levels = self._levels
         if self._last is not None:
             levels = (*levels, Level(float(self._last), words.price(self._last, self._tick), "title"))
@@ -160,20 +166,26 @@ class Chart(Lines, can_focus=True):
         gap = max(1, width - _AXIS - len(left) - len(right))
         return [*body, line((f"{left}{' ' * gap}{right}", "dim"))]
 
-    def _candles(self) -> list[Candle]:
+    def _candles(self, columns: int) -> list[Candle]:
+        """The newest, at most `columns` finished ones. They are made once a bar, not with each price."""
         each, bars = self._each, self._bars
-        offset = len(bars) % each
-        groups = [bars[start : start + each] for start in range(offset, len(bars), each)]
-        made = [
-            Candle(
-                float(group[0].open),
-                max(float(bar.high) for bar in group),
-                min(float(bar.low) for bar in group),
-                float(group[-1].close),
-            )
-            for group in groups
-        ]
-        if self._last is not None and bars:
+        count = min(len(bars) // each, columns)
+        made_for = (self._symbol, each, count, bars[-1].open_ms)
+        if made_for != self._made_for:
+            first = len(bars) - count * each
+            groups = [bars[start : start + each] for start in range(first, len(bars), each)]
+            self._made_for = made_for
+            self._made = [
+                Candle(
+                    float(group[0].open),
+                    max(float(bar.high) for bar in group),
+                    min(float(bar.low) for bar in group),
+                    float(group[-1].close),
+                )
+                for group in groups
+            ]
+        made = list(self._made)
+        if self._last is not None:
             opened, last = float(bars[-1].close), float(self._last)
             made.append(Candle(opened, max(opened, last), min(opened, last), last))
         return made
