@@ -49,11 +49,13 @@ $(VENV):
 	$(PYTHON) -m venv $(VENV)
 
 .setup-run: requirements.lock build.lock pyproject.toml | $(VENV)
+	@echo "Installing what countersign needs into $(VENV), once: a minute or two."
 	$(PIP) --require-hashes -r requirements.lock -r build.lock
 	$(PIP) --no-deps --no-build-isolation -e .
 	@touch $@
 
 .setup-dev: requirements-dev.lock build.lock pyproject.toml | $(VENV)
+	@echo "Installing what the tests need into $(VENV), once: a minute or two."
 	$(PIP) --require-hashes -r requirements-dev.lock -r build.lock
 	$(PIP) --no-deps --no-build-isolation -e .
 	@touch .setup-run $@

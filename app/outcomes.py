@@ -60,7 +60,9 @@ class Outcome:
         if self.state in _ANSWERED:
             return f"{name} does not wait for an answer; one may have been given a moment ago."
         if self.on_its_way:
-            return f"{name} was confirmed and is still being {'signed' if self.state == 'CONFIRMED' else 'sent'}."
+            if self.state == "CONFIRMED":
+                return f"{name} was confirmed and is still being signed: answer on the device (9 in the terminal)."
+            return f"{name} was confirmed and is still being sent."
         if self.traded:
             sent = "was signed; whether it was sent is being looked up" if self.sent == "unknown" else "signed and sent"
             return f"{name}: {sent}, {self.state.lower().replace('_', ' ')}."

@@ -97,7 +97,8 @@ def _settings(options: argparse.Namespace) -> _Check:
 def _database(db: Path) -> list[_Check]:
     """Its pages, and whether the machine's clock agrees with what is on record: a session would refuse otherwise."""
     if not db.exists():
-        return [("database", "ok", f"none yet; the first session makes {db}")]
+        folder = "" if db.parent.is_dir() else ", and the folder before it"
+        return [("database", "ok", f"none yet; the first session makes {db}{folder}")]
     try:
         with reader(db) as data:
             result = data.value("PRAGMA quick_check")

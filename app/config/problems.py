@@ -62,7 +62,7 @@ def refuse(problems: Iterable[Problem]) -> ConfigError:
     return ConfigError(
         "config.value",
         "\n".join(lines) + ("" if lines[-1].endswith(".") else "."),
-        next_step="Correct this and run `countersign config check`. Nothing was started.",
+        next_step="Correct this and run `countersign config check`. Nothing was started or changed.",
     )
 
 

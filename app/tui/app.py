@@ -12,6 +12,7 @@ from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container
 
+from app.text import counted
 from app.tui import glyphs, themes
 from app.tui.driver import PatientDriver
 from app.tui.host import Host, Stage, background
@@ -73,6 +74,7 @@ class Terminal(App[int]):
         Binding("9", "device", "device", show=False, id="device"),
         Binding("R", "restart_engine", "start the engine again", show=False),
         Binding("F", "sell_everything", "sell everything", show=False, id="sell_everything"),
+        Binding("p", "proposals", "what waits", show=False, id="proposals"),
         Binding("P", "pause_all", "pause all modules", show=False, id="pause_all"),
         Binding("ctrl+o", "jump", "jump to a pane", show=False, id="jump"),
         Binding("q", "leave", "quit", show=False, id="leave"),
@@ -173,6 +175,8 @@ class Terminal(App[int]):
             return list(dialog())
         view = self.view
         own = [] if view is None or not view.is_mounted else view.hints()
+        if self.host.waiting and not (self.focused is not None and self.focused.id == "proposals"):
+            own = [("p", counted(self.host.waiting, "proposal")), *own]
         return [("!", "STOP"), *own, ("?", "help"), ("1-9", "screens"), ("q", "quit"), ("P", "pause all")]
 
     def tick(self) -> None:
@@ -245,6 +249,16 @@ class Terminal(App[int]):
         """No module takes new entries."""
         if self.is_at_home:
             self.do.pause_all()
+
+    def action_proposals(self) -> None:
+        """To what waits for an answer, from any screen."""
+        if self.is_at_home:
+            self.do.show("trade")
+            self.call_after_refresh(self._to_proposals)
+
+    def _to_proposals(self) -> None:
+        if self.view is not None and self.current == "trade":
+            self.view.show_pane("proposals")
 
     def action_sell_everything(self) -> None:
         """The emergency stop, and out of every position; asks for a typed word."""

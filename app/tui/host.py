@@ -86,7 +86,7 @@ class Host:
     def __init__(self, request: Request, pacer: Pacer | None = None, *, first_run: bool = False) -> None:
         self.request = request
         self.stage = Stage.LOADING
-        self.words = "loading"
+        self.words = "not started yet" if first_run else "loading"
         self.error: BaseException | None = None
         self.launch: Launch | None = None
         self.trader: Trader | None = None
@@ -142,6 +142,12 @@ class Host:
     def desk(self) -> Desk | None:
         """The running session's desk; None before it is open and after it has ended."""
         return self.trader.session.desk if self.trader is not None and self.stage is Stage.RUNNING else None
+
+    @property
+    def waiting(self) -> int:
+        """How many proposals wait for an answer."""
+        trader = self.trader
+        return 0 if trader is None or self.desk is None else len(trader.session.pipeline.proposals.waiting())
 
     @property
     def over(self) -> bool:

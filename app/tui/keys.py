@@ -10,8 +10,8 @@ _KEYS: Final = tuple(
     for command, keys in (
         (r"cancel \S+", "3, then c on its row"),
         (r"close \S+", "2, then C on its row"),
-        (r"(decline|confirm) \S+", "1, then Tab to the proposals"),
-        (r"proposals", "1, then Tab to the proposals"),
+        (r"(decline|confirm) \S+", "p goes there"),
+        (r"proposals", "p goes there"),
         (r"orders", "3"),
         (r"positions", "2"),
         (r"modules enable \S+", "4, then e on its row"),

@@ -31,7 +31,7 @@ def _running(host: Host, glyphs: Glyphs) -> list[Group]:
     trader, desk = host.trader, host.desk
     if trader is None or desk is None:
         return []
-    waiting = len(trader.session.pipeline.proposals.waiting())
+    waiting = host.waiting
     seen = account(desk)
     speed = host.launch.speed if host.launch is not None else None
     pace = "max" if speed is None else f"{host.slower(speed).normalize():f}x"

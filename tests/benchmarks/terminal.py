@@ -4,6 +4,7 @@ First paint: time from the start of the process until status line and key line a
 alternating, ratio of the medians. Then a market of a thousand events a second on 160x48, start-up included: processor
 time of the terminal's process, loop lag as its own watchdog measured it, and the time from a key to its frame. The
 market is the practice one at 800 times its speed, so bars, metrics and health checks come 800 times as often too.
+Last, the same while the device waits a minute for its person; then the market goes at real time, as it always does.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 PAIRS: Final = 15
 LOADED_S: Final = 60
@@ -151,9 +152,7 @@ def loaded(folder: Path) -> dict[str, float]:
     opened, number = terminal.press(b"?")
     dialog = terminal.shows(b"Help", since=number) - opened
     elapsed, cpu = time.monotonic() - terminal.began, terminal.cpu_s()
-    document = json.loads(
-        subprocess.run([COMMAND, "health", "--json", "--db", db], capture_output=True, text=True, check=False).stdout
-    )
+    document = _command("health", db)
     terminal.end()
     lag, answers = document["trader"]["lag"], sorted(answers)
     return {
@@ -169,6 +168,41 @@ def loaded(folder: Path) -> dict[str, float]:
     }
 
 
+def waiting(folder: Path) -> dict[str, float]:
+    """A minute in front of the device: a trade by hand is confirmed, and its pages are turned to and fro."""
+    db = folder / "waiting.db"
+    terminal = Terminal([COMMAND, "run", "--db", db], folder)
+    terminal.shows(b"SOL-USDT", b"equity", b"bp")
+    trade = _command("buy", db, "BTC-USDT", "5", "--value", "--stop", "30000")["id"]
+    _command("confirm", db, trade, typed="S\n")
+    terminal.shows(b"1 of")
+    began, before = time.monotonic(), terminal.cpu_s()
+    answers: list[float] = []
+    while time.monotonic() - began < LOADED_S:
+        for key, page in ((b"l", b"2 of"), (b"h", b"1 of")):
+            pressed, number = terminal.press(key)
+            answers.append(terminal.shows(page, since=number) - pressed)
+            threading.Event().wait(0.15)
+    cpu, elapsed = terminal.cpu_s() - before, time.monotonic() - began
+    lag = _command("health", db)["trader"]["lag"]
+    terminal.end()
+    answers.sort()
+    return {
+        "device_cpu_percent": round(100 * cpu / elapsed, 1),
+        "device_lag_p99_ms": round(lag["p99_us"] / 1000, 1),
+        "device_key_to_frame_p99_ms": round(answers[int(len(answers) * 0.99)] * 1000, 1),
+    }
+
+
+def _command(name: str, db: Path, *arguments: str, typed: str = "") -> Any:
+    """What a command beside the terminal answers."""
+    command = [str(COMMAND), name, *arguments, "--json", "--db", str(db)]
+    done = subprocess.run(command, input=typed, capture_output=True, text=True, check=False)
+    if not done.stdout:
+        raise SystemExit(done.stderr)
+    return json.loads(done.stdout)
+
+
 def _walk(terminal: Terminal, answers: list[float]) -> None:
     """Down the watchlist and up again; each step must bring another chart."""
     steps = [(b"j", b"ETH-BTC  "), (b"j", b"ETH-USDT  "), (b"j", b"SOL-USDT  ")]
@@ -182,7 +216,7 @@ def _walk(terminal: Terminal, answers: list[float]) -> None:
 def main() -> int:
     """Measure and print."""
     with tempfile.TemporaryDirectory() as scratch:
-        print(json.dumps({**paint(Path(scratch)), **loaded(Path(scratch))}))
+        print(json.dumps({**paint(Path(scratch)), **loaded(Path(scratch)), **waiting(Path(scratch))}))
     return 0
 
 

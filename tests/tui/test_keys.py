@@ -149,6 +149,10 @@ async def test_everywhere(tmp_path: Path, size: Size) -> None:
         running = seat.host._task
         await key(Terminal, "R")
         assert seat.host._task is running, "what runs is not started again"
+        await seat.press("4")
+        await key(Terminal, "p")
+        await seat.look()
+        assert (app.current, app.focused and app.focused.id) == ("trade", "proposals")
         await key(Terminal, "P")
         trader = seat.host.trader
         assert trader is not None

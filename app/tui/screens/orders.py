@@ -106,7 +106,7 @@ class OrdersView(Paged):
 
     def nothing(self) -> str:
         """Before the first order."""
-        return "No orders yet. Confirm a proposal to send one: 1, then Tab to the proposals, then Enter."
+        return "No orders yet. Confirm a proposal to send one: p, then Enter."
 
     def above(self) -> Sequence[Widget]:
         """What is in doubt."""

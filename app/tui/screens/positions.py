@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from app.tui.glyphs import Glyphs
     from storage.database import Reader
 
-_NONE_OPEN: Final = "No open positions. Confirm a proposal to open one: 1, then Tab to the proposals, then Enter."
+_NONE_OPEN: Final = "No open positions. Confirm a proposal to open one: p, then Enter."
 _NONE_CLOSED: Final = (
     "Nothing was closed since 00:00 UTC. A position ends by its stop, its target or a sale you confirm."
 )

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 NO_ENGINE: Final = "The engine does not run, so nothing here is known. R starts it again; exits rest at the venue."
 NO_MARKET: Final = "The market has not spoken yet."
 NO_PROPOSALS: Final = "Nothing waits for you. Running modules propose when a bar ends; 4 shows them."
-NO_POSITIONS: Final = "No open positions. Confirm a proposal to open one: Tab to the proposals, then Enter."
+NO_POSITIONS: Final = "No open positions. Confirm a proposal to open one: p, then Enter."
 
 CHANGE: Final = 2
 """The column of `WATCH` whose title says how far back it looks."""
