@@ -19,7 +19,7 @@ check: .setup-dev
 	$(BIN)/lint-imports --no-cache
 
 test: .setup-dev .setup-system
-	$(BIN)/python -m pytest -n auto
+	$(BIN)/python -m pytest -n auto --dist worksteal
 
 bench: .setup-dev .setup-system
 	$(BIN)/python -m tests.benchmarks

@@ -179,7 +179,8 @@ class Recovery:
             attempt += 1
             try:
                 async with self._turn:
-                    await desk.venue.connect()
+                    if not once or attempt > 1:  # a new connection would cut off other cancels that are being asked for
+                        await desk.venue.connect()
                     await self._track(trade, owned=True)
                 once = False
             except VenueError as error:

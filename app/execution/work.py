@@ -25,6 +25,7 @@ class Work:
         task = asyncio.get_running_loop().create_task(self._guard(trade_id, steps))
         self._tasks[task] = trade_id
         task.add_done_callback(self._finished)
+        task.add_done_callback(lambda _: steps.close())  # cancelled before its first step, it would be left unawaited
         return task
 
     def owns(self, trade_id: str) -> bool:
