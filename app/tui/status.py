@@ -14,7 +14,8 @@ def pieces(host: Host, glyphs: Glyphs) -> list[Group]:
     """Mode and market first; then, once the engine runs, time, money, and what waits."""
     groups: list[Group] = [((" PAPER ", "mode"), (f" {market(host)}", "label"))]
     if host.stage is not Stage.RUNNING:
-        words = "" if host.over else f"{host.starting()}{glyphs.ellipsis}"
+        going_on = "" if host.first_run and not host.started else glyphs.ellipsis
+        words = "" if host.over else f"{host.starting()}{going_on}"
         return [*groups, ((words, "warn"),)] if words else groups
     return groups + _running(host, glyphs)
 

@@ -62,6 +62,9 @@ async def test_a_price_that_has_left_is_said_before_anybody_signs(tmp_path: Path
         desk.market.apply(replace(book, asks=up), seat.rig.session.synthetic)
         await seat.look()
         assert "past the worst" in seat.line("now ")
+        await seat.press("escape", "p")
+        await seat.look()
+        assert " gone " in seat.line(" BUY "), "why it stands last"
 
 
 async def test_a_trade_that_the_venue_ended_was_sent(tmp_path: Path) -> None:

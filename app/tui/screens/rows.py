@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from app.text import counted, escape_untrusted
 from app.tui import words
+from app.tui.widgets.lines import Piece
 from app.tui.widgets.table import Column, Row
 
 if TYPE_CHECKING:
@@ -84,9 +85,9 @@ def proposal(seen: Waiting, tick: Decimal) -> Row:
     if seen.opposed:
         notes.append("its module wants the other side now")
     if seen.beside:
-        notes.append(f"{counted(len(seen.beside), 'other module')} asks for the same")
+        others = len(seen.beside)
+        notes.append(f"{counted(others, 'other module')} {'asks' if others == 1 else 'ask'} for the same")
     text = "; ".join([*notes, seen.reason])
-    edge = ("-", "dim") if seen.edge_bps is None else (f"{words.money(seen.edge_bps, 0)}bp", _edge_role(seen))
     return Row(
         seen.trade_id,
         (
@@ -95,7 +96,7 @@ def proposal(seen: Waiting, tick: Decimal) -> Row:
             (seen.symbol, "title"),
             (words.price(seen.worst_price, tick), ""),
             (f"${words.money(seen.value)}" if seen.value is not None else "-", ""),
-            edge,
+            _edge(seen),
             (words.span(seen.left_ms), "warn" if seen.left_ms < 60_000 else ""),
             (seen.module, "label"),
             (escape_untrusted(text), "warn" if notes else "dim"),
@@ -103,10 +104,14 @@ def proposal(seen: Waiting, tick: Decimal) -> Row:
     )
 
 
-def _edge_role(seen: Waiting) -> str:
-    if seen.edge_bps is None or seen.edge_bps <= 0 or not seen.reachable:
-        return "warn"
-    return "ok"
+def _edge(seen: Waiting) -> Piece:
+    """What ranks it: ``gone`` where the market has left its worst price behind, which is why such a one stands last."""
+    if seen.edge_bps is None:
+        return "-", "dim"
+    if not seen.reachable:
+        return "gone", "warn"
+    rounded = words.money(seen.edge_bps, 0)
+    return f"{'0' if rounded == '-0' else rounded}bp", "ok" if seen.edge_bps > 0 else "warn"
 
 
 def position(seen: PositionView, glyphs: Glyphs) -> Row:
