@@ -13,6 +13,9 @@ from strategies.model import Side
 _QUIET: Final = frozenset({TradeState.RESERVED, TradeState.CONFIRMED})
 """Steps that follow at once and say nothing of their own."""
 
+_EXITS: Final = {Role.STOP: "stop", Role.TARGET: "target", Role.CLOSE: "close", Role.FLATTEN: "flatten"}
+"""Orders that end a position, in words."""
+
 _MOST_TOLD: Final = 500
 
 
@@ -29,12 +32,12 @@ class Progress:
         self._now_ms = now_ms
         self._told: dict[str, str] = {}
         self._last_denial: dict[tuple[str, str], str] = {}
-        self.listeners: list[Callable[[Trade], None]] = []
-        """Told of every change of a trade, an exit's included, before any line is made of it: for screens."""
+        self.listeners: list[Callable[[Trade, Order | None], None]] = []
+        """Told of every change of a trade, of an exit's with its order, before any line is made of it: for screens."""
 
     def trade(self, trade: Trade) -> None:
         """A trade's state changed (or may have)."""
-        self._listen(trade)
+        self._listen(trade, None)
         if self._say is None or trade.state in _QUIET or self._told.get(trade.id) == trade.state.value:
             return
         self._remember(trade.id, trade.state.value)
@@ -50,14 +53,13 @@ class Progress:
 
     def exit(self, trade: Trade, order: Order) -> None:
         """An exit of a trade traded."""
-        self._listen(trade)
-        words = {Role.STOP: "stop", Role.TARGET: "target", Role.CLOSE: "close", Role.FLATTEN: "flatten"}
+        self._listen(trade, order)
         key = order.request.client_id
-        if self._say is None or order.role not in words or self._told.get(key) == to_text(order.filled):
+        if self._say is None or order.role not in _EXITS or self._told.get(key) == to_text(order.filled):
             return
         self._remember(key, to_text(order.filled))
         self.line(
-            f"{words[order.role]:<10} sold {to_text(order.filled)} {trade.intent.symbol}  "
+            f"{_EXITS[order.role]:<10} sold {to_text(order.filled)} {trade.intent.symbol}  "
             f"[{trade.intent.module} {trade.id[:8]}]"
         )
 
@@ -66,9 +68,9 @@ class Progress:
         if self._say is not None:
             self._say(self._now_ms(), text)
 
-    def _listen(self, trade: Trade) -> None:
+    def _listen(self, trade: Trade, order: Order | None) -> None:
         for listener in self.listeners:
-            listener(trade)
+            listener(trade, order)
 
     def _remember(self, key: str, told: str) -> None:
         self._told[key] = told

@@ -15,7 +15,7 @@ from storage.faults import StorageFault
 if TYPE_CHECKING:
     from textual.widget import AwaitMount
 
-    from app.execution.records import Trade
+    from app.execution.records import Order, Trade
     from app.tui.app import Terminal
     from app.tui.screens.view import View
     from signers.base import DeviceState
@@ -29,6 +29,8 @@ _NEWS: Final = {
     "DENIED": ("denied", "warning"),
     "DECLINED": ("declined; nothing was sent", "information"),
 }
+_EXITS: Final = ("stop", "target", "flatten")
+"""Orders that nobody confirms; a close is a trade of its own, and told as one."""
 _PREPARES, _PREPARES_S = 100, 0.05
 """How often, and after how long, a proposed trade is looked for until it is prepared: one commit, usually 1 ms."""
 
@@ -57,13 +59,18 @@ class Actions:
             found.first().display = True
             there = app.view
             if there is not None:
-                app.call_after_refresh(there.enter)
+                app.call_after_refresh(self._enter, there)
         else:
             made = _make(name)
             mounted = body.mount(made)
-            app.call_after_refresh(made.enter)
+            app.call_after_refresh(self._enter, made)
         app.call_after_refresh(app.tick)
         return mounted
+
+    def _enter(self, view: View) -> None:
+        """Unless a faster key has brought another one to the front."""
+        if self._app.view is view:
+            view.enter()
 
     def take_back(self, order_or_trade: str) -> None:
         """Cancel a resting order, or all that a trade's id stands for: needs no authorisation, and is refused for an
@@ -327,20 +334,29 @@ class Actions:
 
     # -- news -------------------------------------------------------------------------------------------------------
 
-    def news(self, trade: Trade) -> None:
+    def news(self, trade: Trade, order: Order | None = None) -> None:
         """A toast for what a trader wants to hear while looking elsewhere. Never the only place where it is told."""
+        if order is not None:  # an exit: its trade was filled long ago, perhaps before a restart
+            role, sold = order.role.value, f"{order.request.client_id} {order.filled}"
+            if role in _EXITS and order.filled and sold not in self._told:
+                self._remember(sold, "")
+                self._app.notify(f"{trade.intent.symbol}: the {role} sold {order.filled:f}")
+            return
         state = trade.state.value
         if self._told.get(trade.id) == state:
             return
-        self._told[trade.id] = state
-        if len(self._told) > 500:
-            self._told.pop(next(iter(self._told)))
+        self._remember(trade.id, state)
         if state == "DENIED" and trade.payload is None:
             return  # the gate turned it away before anybody saw it: Orders tells
         if state in _NEWS:
             words, severity = _NEWS[state]
             why = f". {escape_untrusted(trade.reason)}" if trade.reason and state != "DECLINED" else ""
             self._app.notify(f"{trade.intent.side.value} {trade.intent.symbol}: {words}{why}", severity=severity)  # type: ignore[arg-type]  # one of Textual's three words
+
+    def _remember(self, key: str, told: str) -> None:
+        self._told[key] = told
+        if len(self._told) > 500:
+            self._told.pop(next(iter(self._told)))
 
     def device(self, _trade: Trade, state: DeviceState) -> None:
         """The device wants its person."""

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from textual.app import SystemCommand
     from textual.screen import Screen
 
-    from app.execution.records import Trade
+    from app.execution.records import Order, Trade
     from app.tui.screens.view import View
     from signers.base import DeviceState
 
@@ -297,9 +297,9 @@ class Terminal(App[int]):
 
     # The engine calls from its own tasks, which know of no screen: what follows runs as a message of this one.
 
-    def _trade_told(self, trade: Trade) -> None:
+    def _trade_told(self, trade: Trade, order: Order | None) -> None:
         if self.is_running:
-            self.call_later(self.do.news, trade)
+            self.call_later(self.do.news, trade, order)
 
     def _device_told(self, trade: Trade, state: DeviceState) -> None:
         if self.is_running:

@@ -23,7 +23,7 @@ from storage.faults import StorageFault
 if TYPE_CHECKING:
     from app.execution.control import Handler
     from app.execution.desk import Desk
-    from app.execution.records import Trade
+    from app.execution.records import Order, Trade
     from app.launch import Launch, Request
     from app.market.pace import Pacer
     from app.snapshots.market import BarHistory
@@ -99,7 +99,7 @@ class Host:
         self.device_trade: Trade | None = None
         self.reading = False
         """Somebody reads a trade: the practice market goes at real time."""
-        self.on_trade: Callable[[Trade], None] = lambda _: None
+        self.on_trade: Callable[[Trade, Order | None], None] = lambda _trade, _order: None
         self.on_device: Callable[[Trade, DeviceState], None] = lambda _trade, _state: None
         self.on_open: Callable[[Launch], None] = lambda _: None
         self.first_run = first_run
@@ -292,10 +292,10 @@ class Host:
     def _tell(self, ts_ms: int, text: str) -> None:
         self.told.append(Told(ts_ms, text))
 
-    def _heard(self, trade: Trade) -> None:
+    def _heard(self, trade: Trade, order: Order | None) -> None:
         if self.device_trade is not None and trade.id == self.device_trade.id and trade.state != "CONFIRMED":
             self.device_trade = None
-        self.on_trade(trade)
+        self.on_trade(trade, order)
 
     def _device_told(self, trade: Trade, state: DeviceState) -> None:
         self.device = state

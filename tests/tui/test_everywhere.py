@@ -362,3 +362,23 @@ async def test_the_key_that_stops_everything_is_named_on_every_small_screen(tmp_
         for number in VIEWS.values():
             await seat.press(str(number))
             assert "! STOP" in seat.text().splitlines()[-1], number
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_keys_faster_than_the_screens_leave_each_screen_its_own_panes(
+    tmp_path: Path, size: tuple[int, int]
+) -> None:
+    """A focus is heard of when another screen has it already: each thought that pane its own, and crashed with it."""
+    async with terminal(tmp_path, size) as seat:
+        await bought(seat)
+        for keys in ("1p21p2", "121212p212", "p2p3p4p5p6p7p8p", "1p2121p2", "12345678" * 3):
+            for key in keys:
+                seat.app.simulate_key(key)  # not waiting for what the one before does
+            await seat.look()
+            assert seat.app.crash is None
+        for name in ("trade", "positions", "orders", "journal"):
+            seat.app.do.show(name)
+            await seat.look()
+            view = seat.app.view
+            assert view is not None
+            assert view.own_focus is not None, name

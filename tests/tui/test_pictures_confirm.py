@@ -204,4 +204,5 @@ async def test_the_venue_refused_it_and_the_answer_was_lost(camera: Any) -> None
         await seat.until(lambda: seat.desk.state.unknown_orders() > 0)
         await picture.take("unknown", BOTH)
         await seat.press("escape", "3")
+        await seat.until(lambda: seat.app.focused is not None and seat.app.focused.id == "orders")
         await picture.take("unknown-order", BOTH, styles=True)

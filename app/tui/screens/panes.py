@@ -6,7 +6,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.binding import Binding, BindingType
-from textual.widget import Widget
 
 from app.tui.screens.view import View
 from app.tui.widgets.lines import Line, Lines, Piece, line
@@ -78,8 +77,8 @@ class Paned(View):
 
     def on_descendant_focus(self) -> None:
         """A click may have focused another pane."""
-        focused = self.app.focused
-        if isinstance(focused, Widget) and focused.id and focused.has_class("pane"):
+        focused = self.own_focus
+        if focused is not None and focused.id and focused.has_class("pane"):
             self.current = focused.id
 
     def enter(self) -> None:

@@ -124,7 +124,7 @@ class Split(View):
 
     def on_descendant_focus(self) -> None:
         """A click may have focused another pane."""
-        focused = self.app.focused
+        focused = self.own_focus
         if isinstance(focused, Table) and focused.id and focused.id != self.current:
             self.current = focused.id
             self._mark_current()
@@ -132,7 +132,7 @@ class Split(View):
 
     def enter(self) -> None:
         """Focus what was left, once it is there."""
-        if not self.is_mounted:
+        if not self.is_mounted or self.app.view is not self:
             return
         (self.detail if self.opened else self.table).focus()
         self.refresh_view()

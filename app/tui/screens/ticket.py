@@ -168,7 +168,7 @@ class TicketDialog(Dialog):
         if seen is None:
             self._said = "The engine does not run."
         elif seen.problems:
-            self._said = "Not proposed: see what is wrong above."
+            self._said = "Not proposed: see what is wrong below."
         else:
             self.app.keep(self._propose())
         self.refresh_view()

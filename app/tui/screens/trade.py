@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, ClassVar
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.widget import Widget
 
 from app.tui.screens import rows
 from app.tui.screens.view import View
@@ -135,14 +134,14 @@ class TradeView(View):
         self.current = name
         for pane in self.panes():
             pane.set_class(pane.id == name, "-current")
-        if focus:
-            self.query_one(f"#{name}").focus()
+        for pane in self.query(f"#{name}") if focus else ():
+            pane.focus()
         self.call_after_refresh(self.refresh_view)
 
     def on_descendant_focus(self) -> None:
         """A click may have focused another pane."""
-        focused = self.app.focused
-        if isinstance(focused, Widget) and focused.id and focused.has_class("pane"):
+        focused = self.own_focus
+        if focused is not None and focused.id and focused.has_class("pane"):
             self.current = focused.id
 
     @property

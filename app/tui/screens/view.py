@@ -47,6 +47,12 @@ class View(Container):
         """Bring one pane to the front."""
         self.query_one(f"#{name}").focus()
 
+    @property
+    def own_focus(self) -> Widget | None:
+        """Its own widget that has the focus. By the time one hears of a focus it may be on another screen."""
+        found = self.app.focused
+        return found if found is not None and self in found.ancestors else None
+
     def leave(self) -> None:
         """Another screen comes to the front."""
 

@@ -167,12 +167,12 @@ class Table(Lines, can_focus=True):
         self.action_move(-3)
 
     def on_focus(self) -> None:
-        """The cursor becomes visible."""
-        self.show()
+        """The cursor becomes visible, once Textual has set `has_focus`: it hears of this after us."""
+        self.call_next(self.show)
 
     def on_blur(self) -> None:
         """The cursor becomes a mark."""
-        self.show()
+        self.call_next(self.show)
 
     # -- drawing ----------------------------------------------------------------------------------------------------
 
