@@ -139,7 +139,7 @@ async def test_without_an_engine_it_says_so(tmp_path: Path) -> None:
         seat.app.do.show("health")  # behind the question what to start
         await seat.look()
         words = " ".join(seat.app.screen_stack[0].query_one("#state", Reader).text_lines())
-        assert words.startswith("NOT READY The engine is loading.")
+        assert words.startswith("NOT READY The engine is not started yet.")
 
 
 async def test_after_the_engine_ended_what_is_stored_can_still_be_read(tmp_path: Path) -> None:
