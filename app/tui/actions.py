@@ -4,6 +4,7 @@ handlers, the ones the command line reaches."""
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from app.errors import CountersignError
@@ -200,8 +201,8 @@ class Actions:
         """Decline a waiting trade."""
         self.command("decline", id=trade_id)
 
-    def emergency(self) -> None:
-        """The flag first, synchronously and durably; then cancel, drop, keep."""
+    def emergency(self, *, flatten: bool = False) -> None:
+        """The flag first, synchronously and durably; then cancel, drop, keep; with `flatten` sell what is held too."""
         desk = self._app.host.desk
         if desk is None:
             self._app.keep(self._flag_alone())
@@ -210,7 +211,7 @@ class Actions:
         if why:
             self._app.notify(f"The stop may not outlive this process: {why}", severity="error", timeout=30)
         self._app.tick()
-        self._app.keep(self._stop(flatten=False))
+        self._app.keep(self._stop(flatten=flatten))
 
     def sell_everything(self) -> None:
         """The emergency stop, and everything that is held is sold at market; asks for a typed word."""
@@ -224,13 +225,8 @@ class Actions:
         text = f"Stops all trading, then sells {counted(len(held), 'position')} at market, whatever the price:"
         lines = [(text, ""), *((f"  {each.quantity:f} {each.symbol}  ({each.module})", "") for each in held[:9])]
         lines.append(("No signature is needed: each sale takes the place of the signed stop.", "dim"))
-        self._app.push_screen(WordDialog("Sell everything", lines, "SELL", self._sell, topic="stop"))
-
-    def _sell(self) -> None:
-        desk = self._app.host.desk
-        if desk is not None:
-            desk.stop.create("sell everything")
-            self._app.keep(self._stop(flatten=True))
+        sell = partial(self.emergency, flatten=True)
+        self._app.push_screen(WordDialog("Sell everything", lines, "SELL", sell, topic="stop"))
 
     async def _flag_alone(self) -> None:
         """No session is open: the flag stops the next one, and the one that is opening."""
