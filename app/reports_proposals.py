@@ -58,13 +58,18 @@ def lines(counts: Document, found: Document) -> list[str]:
     told.append(found["label"])
     for answer in ("declined", "expired"):
         m = found[answer]
-        made = ", ".join(f"{amount} {asset}" for asset, amount in m["by_asset"].items()) or "nothing yet"
-        told.append(
-            f"{answer:<9} {m['followed']} followed: {m['won']} won, {m['lost']} lost, {m['open']} open; "
-            f"would have made {made} ({m['value']} in account currency); "
-            f"{m['not_filled']} not filled, {m['not_followed']} not followed"
-        )
+        told.append(f"{answer:<9} {outcome(m)}")
     return told
+
+
+def outcome(part: Document) -> str:
+    """What the missed of one answer would have made, in words."""
+    made = ", ".join(f"{amount} {asset}" for asset, amount in part["by_asset"].items()) or "nothing yet"
+    return (
+        f"{part['followed']} followed: {part['won']} won, {part['lost']} lost, {part['open']} open; "
+        f"would have made {made} ({part['value']} in account currency); "
+        f"{part['not_filled']} not filled, {part['not_followed']} not followed"
+    )
 
 
 def _sum(rows: list[Document]) -> Document:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from app import reports_proposals
-from app.text import counted
 from app.tui.host import aside
 from app.tui.screens.text import TextDialog
 from storage.database import reader
@@ -43,11 +42,5 @@ def facts(counts: dict[str, Any], missed: dict[str, Any]) -> Facts:
     found: Facts = [(name, f"{number:,}", "") for name, number in counts.items() if name != "declined_because"]
     why = ", ".join(f"{code} {number}" for code, number in counts["declined_because"].items())
     found += [("because", why, "dim"), ("missed", missed["label"], "warn")]
-    for answer in ("declined", "expired"):
-        part = missed[answer]
-        made = ", ".join(f"{amount} {asset}" for asset, amount in part["by_asset"].items()) or "nothing yet"
-        won = f"{part['won']} won, {part['lost']} lost, {part['open']} still open"
-        text = f"would have made {made} ({part['value']} in account currency); {won}"
-        left = f"{part['not_filled']} not filled, {part['not_followed']} not followed"
-        found.append((answer, f"{counted(part['followed'], 'trade')} followed: {text}; {left}", ""))
+    found += [(answer, reports_proposals.outcome(missed[answer]), "") for answer in ("declined", "expired")]
     return found
