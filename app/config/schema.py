@@ -96,7 +96,8 @@ class Market(Section):
     seed: int = Field(default=7, ge=0, le=2**63 - 1, description="seed of the practice market")
     speed: Speed = Field(default="60", description="market seconds per second, or max")
     speed_waiting: Speed = Field(
-        default="5", description="the same on the terminal while a proposal waits for you; 1 while you read it"
+        default="5",
+        description="the same on the terminal while a proposal waits for you; 1 while you read or write one",
     )
     timeframe: Annotated[
         str, StringConstraints(pattern=r"^[1-9][0-9]{0,3}[smhd]$"), 'a number and s, m, h or d, such as "1m"'

@@ -97,8 +97,8 @@ class Host:
         """What the last session left, until the engine runs."""
         self.device: DeviceState | None = None
         self.device_trade: Trade | None = None
-        self.reading = False
-        """Somebody reads a trade: the practice market goes at real time."""
+        self.readers: set[object] = set()
+        """Dialogs in which a trade is read or written: while there is one, the practice market goes at real time."""
         self.on_trade: Callable[[Trade, Order | None], None] = lambda _trade, _order: None
         self.on_device: Callable[[Trade, DeviceState], None] = lambda _trade, _state: None
         self.on_open: Callable[[Launch], None] = lambda _: None
@@ -277,12 +277,12 @@ class Host:
     # -- what it hears ----------------------------------------------------------------------------------------------
 
     def slower(self, speed: Decimal) -> Decimal:
-        """The market's speed while a person is needed: real time while a trade is read or signed, `speed_waiting` while
-        one waits."""
+        """The market's speed while a person is needed: real time while a trade is read, written or signed,
+        `speed_waiting` while one waits."""
         trader, start = self.trader, self.launch
         if trader is None or start is None or self.stage is not Stage.RUNNING:
             return speed
-        if self.reading or self.device_trade is not None:
+        if self.readers or self.device_trade is not None:
             return min(speed, ONE)
         if trader.session.pipeline.proposals.waiting():
             text = start.loaded.settings.market.speed_waiting

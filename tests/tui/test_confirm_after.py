@@ -9,6 +9,7 @@ import pytest
 
 from app.execution.states import PayloadState, TradeState
 from app.tui.screens.confirm_text import outcome
+from app.tui.screens.device import DeviceDialog
 from strategies.model import Side
 from tests.tui.acts import bought
 from tests.tui.harness import SIZES, Seat, terminal
@@ -48,6 +49,21 @@ async def test_after_a_refusal_on_the_device_nothing_waits_any_more(tmp_path: Pa
         await _through(seat, approve=False)
         assert "Refused on the device. Nothing was sent." in seat.text()
         assert "keeps waiting" not in seat.text()
+
+
+async def test_a_dialog_that_leaves_takes_no_other_along(tmp_path: Path) -> None:
+    async with terminal(tmp_path) as seat:
+        trade = await seat.propose()
+        seat.app.do.read(trade.id)
+        await seat.look()
+        await seat.confirmed(trade)
+        device = seat.app.screen
+        assert isinstance(device, DeviceDialog)
+        for _ in range(3):  # told to draw by a key, by a tick and by a step of the trade, it is done with each time
+            device.dismiss(None)
+        assert seat.dialog == "ConfirmDialog"
+        assert seat.rig.session.demo.refuse()
+        await seat.became(trade, "REFUSED")
 
 
 async def test_a_price_that_has_left_is_said_before_anybody_signs(tmp_path: Path) -> None:

@@ -308,6 +308,10 @@ async def test_a_market_that_runs_waits_for_its_person(tmp_path: Path) -> None:
         await seat.became(trade, "DECLINED")
         await seat.press("escape")
         assert seat.host.slower(fast) == fast
+        await seat.press("b")
+        assert seat.host.slower(fast) == Decimal(1), "a stop is chosen against the market as it stands"
+        await seat.press("escape")
+        assert seat.host.slower(fast) == fast
 
 
 async def test_the_database_is_sound_after_a_session(tmp_path: Path) -> None:

@@ -93,12 +93,12 @@ class ConfirmDialog(Dialog):
         self.set_class(self._requirement().readback is not None, "-readback")
         self.query_one("#confirm").border_title = "Confirm"
         self.query_one("#back").focus()
-        self.host.reading = True
+        self.host.readers.add(self)
         self.call_after_refresh(self.refresh_view)
 
     def on_unmount(self) -> None:
         """Read, or left."""
-        self.host.reading = False
+        self.host.readers.discard(self)
 
     def hints(self) -> list[tuple[str, str]]:
         """Keys of this dialog."""

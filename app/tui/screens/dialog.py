@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
+from textual.await_complete import AwaitComplete
 from textual.binding import Binding, BindingType
 from textual.screen import ModalScreen
 
@@ -51,6 +52,11 @@ class Dialog(ModalScreen[None]):
     def hints(self) -> list[tuple[str, str]]:
         """Keys of this dialog."""
         return [("Esc", "back"), ("?", "help"), ("!", "STOP")]
+
+    def dismiss(self, result: None = None) -> AwaitComplete:
+        """Go away, once. A dialog that is on its way out is still told to draw, and Textual pops whatever is in front:
+        the device that has its answer took the confirmation behind it along."""
+        return super().dismiss(result) if self.is_active else AwaitComplete()
 
     def action_back(self) -> None:
         """Leave without doing anything."""

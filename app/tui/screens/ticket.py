@@ -105,12 +105,17 @@ class TicketDialog(Dialog):
         yield KeyLine()
 
     def on_mount(self) -> None:
-        """The quantity is what is missing most."""
+        """The quantity is what is missing most. A price that is typed is typed against the market as it stands."""
         whose = self._given.get("module", "")
         what = "Buy" if self._side == "buy" else f"Sell what {whose or 'manual'} holds"
         self.query_one("#ticket").border_title = what
         self.query_one("#field-quantity" if self._given.get("symbol") else "#field-symbol").focus()
+        self.host.readers.add(self)
         self.call_after_refresh(self.refresh_view)
+
+    def on_unmount(self) -> None:
+        """Proposed, or left."""
+        self.host.readers.discard(self)
 
     def hints(self) -> list[tuple[str, str]]:
         """Keys of this dialog."""
