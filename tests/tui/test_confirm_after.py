@@ -57,6 +57,7 @@ async def test_a_dialog_that_leaves_takes_no_other_along(tmp_path: Path) -> None
         seat.app.do.read(trade.id)
         await seat.look()
         await seat.confirmed(trade)
+        await seat.look()
         device = seat.app.screen
         assert isinstance(device, DeviceDialog)
         for _ in range(3):  # told to draw by a key, by a tick and by a step of the trade, it is done with each time
@@ -64,6 +65,15 @@ async def test_a_dialog_that_leaves_takes_no_other_along(tmp_path: Path) -> None
         assert seat.dialog == "ConfirmDialog"
         assert seat.rig.session.demo.refuse()
         await seat.became(trade, "REFUSED")
+
+
+async def test_a_dialog_that_is_left_before_it_is_there_leaves_as_soon_as_it_is(tmp_path: Path) -> None:
+    async with terminal(tmp_path) as seat:
+        early = DeviceDialog()
+        seat.app.push_screen(early)
+        early.dismiss(None)
+        await seat.until(lambda: seat.dialog == "")
+        assert seat.app.crash is None
 
 
 async def test_a_price_that_has_left_is_said_before_anybody_signs(tmp_path: Path) -> None:

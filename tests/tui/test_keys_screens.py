@@ -80,6 +80,7 @@ async def test_trade_positions_orders_journal(tmp_path: Path, size: Size) -> Non
         await key(TradeView, "C")
         await seat.until(lambda: seat.dialog == "ConfirmDialog")
         await seat.press("x", "escape")
+        await seat.until(lambda: len(seat.rig.pipeline.proposals.waiting()) == 1)
         await _pane(seat, "trade", "proposals")
         await seat.pilot.press("C")
         assert [each.id for each in seat.rig.pipeline.proposals.waiting()] == [trade.id]

@@ -54,9 +54,17 @@ class Dialog(ModalScreen[None]):
         return [("Esc", "back"), ("?", "help"), ("!", "STOP")]
 
     def dismiss(self, result: None = None) -> AwaitComplete:
-        """Go away, once. A dialog that is on its way out is still told to draw, and Textual pops whatever is in front:
-        the device that has its answer took the confirmation behind it along."""
-        return super().dismiss(result) if self.is_active else AwaitComplete()
+        """Go away, once, and not before it is there. A dialog that is on its way out is still told to draw, and Textual
+        pops whatever is in front: the device that has its answer took the confirmation behind it along. One that Escape
+        ended before it was mounted would look for what it never had."""
+        if self.is_active and not self.is_mounted:
+            self.call_later(self._leave)
+        elif self.is_active:
+            return super().dismiss(result)
+        return AwaitComplete()
+
+    def _leave(self) -> None:
+        self.dismiss(None)  # what it returns may not be awaited here
 
     def action_back(self) -> None:
         """Leave without doing anything."""
