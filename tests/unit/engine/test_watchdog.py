@@ -172,8 +172,8 @@ async def test_the_thread_stops_a_real_loop_that_hangs_and_names_what_holds_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(watchdog, "BEAT_S", 0.001)
-    clock = itertools.count(0, 100 * MS)  # each look at it is 100 ms later
-    flag, latched, told = StopFlag(tmp_path / "a.db"), threading.Event(), asyncio.Event()
+    clock = itertools.count(0, 100 * MS)  # once the loop hangs, each look at it is 100 ms later
+    flag, hangs, latched, told = StopFlag(tmp_path / "a.db"), threading.Event(), threading.Event(), asyncio.Event()
     stalls: list[Stall] = []
 
     def latch(reason: str) -> str:
@@ -189,10 +189,11 @@ async def test_the_thread_stops_a_real_loop_that_hangs_and_names_what_holds_it(
         __slots__ = ()
 
         def __format__(self, _: str) -> str:
+            hangs.set()
             assert latched.wait(60)
             return "trade"
 
-    dog = Watchdog(lambda: next(clock), latch, heard)
+    dog = Watchdog(lambda: next(clock) if hangs.is_set() else 0, latch, heard)
     dog.start()
     try:
         counted(1, Hangs())
