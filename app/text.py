@@ -73,6 +73,12 @@ def counted(count: int, noun: str) -> str:
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
+def stopped(cancelled: int, kept: int, sold: int) -> str:
+    """What an emergency stop did, for whoever asked for it, the journal and the screens."""
+    orders, exits, positions = counted(cancelled, "entry order"), counted(kept, "exit"), counted(sold, "position")
+    return f"{orders} cancelled, {exits} kept, {positions} sold"
+
+
 def lasting(ms: int) -> str:
     """``45 s``, ``4 min 10 s``, ``2 h 5 min``: begun seconds count, so that 0 s is over."""
     seconds = -(-max(ms, 0) // 1000)

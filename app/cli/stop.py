@@ -13,7 +13,7 @@ from app import paths
 from app.cli import context, streams
 from app.errors import ConfigError, CountersignError, SafetyError, StorageError, UsageError
 from app.execution.stop_flag import StopFlag
-from app.text import counted
+from app.text import stopped
 from storage.database import trader_pid
 from storage.faults import StorageFault
 from storage.identity import application_of
@@ -68,11 +68,9 @@ def _emergency(options: argparse.Namespace, db: Path) -> int:
 
 
 def _told(report: dict[str, Any]) -> list[str]:
+    did = len(report["cancelled"]), report["kept_exits"], len(report["flattened"])
     return [
-        (
-            f"Stopped {report['database']}: {counted(len(report['cancelled']), 'entry order')} cancelled, "
-            f"{counted(report['kept_exits'], 'exit')} kept, {counted(len(report['flattened']), 'position')} sold."
-        ),
+        f"Stopped {report['database']}: {stopped(*did)}.",
         *(f"NOT ANSWERED by the venue, may still be open: {client_id}" for client_id in report["unknown"]),
         *(f"NOT DONE: {words}" for words in report["refused"]),
         *([f"ATTENTION: {report['halted']}. Compare with the venue's own record."] if report["halted"] else []),

@@ -263,8 +263,8 @@ class Tickets:
         desk = self._desk
         if desk.stop.raised():
             words = (
-                "The emergency stop is in force. Out of everything: F on the screen, or countersign stop --emergency "
-                "--flatten. To lift it: Ctrl+P, or countersign stop --reset."
+                "The emergency stop is in force. Out of everything: countersign stop --emergency --flatten. To lift "
+                "it: countersign stop --reset."
             )
             return Deny("stop", words, "in force", "lifted")
         for other in desk.state.in_flight():

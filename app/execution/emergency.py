@@ -16,7 +16,7 @@ from app.execution.pipeline import Pipeline
 from app.execution.records import Order, Role, Trade
 from app.execution.states import TradeState
 from app.money import sub, to_text, total
-from app.text import counted
+from app.text import stopped
 from app.venues.base import OrderState
 from storage.faults import StorageFault
 
@@ -79,8 +79,7 @@ class Emergency:
                     await self._flatten(trade, stop, report)
             self._left_over(report)
         text = (
-            f"Emergency stop: {counted(len(report.cancelled), 'entry order')} cancelled, "
-            f"{counted(report.kept_exits, 'exit')} kept, {counted(len(report.flattened), 'position')} sold, "
+            f"Emergency stop: {stopped(len(report.cancelled), report.kept_exits, len(report.flattened))}, "
             f"{len(report.unknown)} unanswered, {len(report.refused)} refused."
         )
         report.halted = desk.halted

@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from app.errors import CountersignError
-from app.text import counted, escape_untrusted
+from app.text import counted, escape_untrusted, stopped
 from app.tui.host import Stage, aside
 from app.tui.keys import keyed
 from storage.faults import StorageFault
@@ -243,12 +243,7 @@ class Actions:
         report = await self.ask("emergency", flatten=flatten)
         if report is None:
             return
-        text = (
-            f"Stopped. {counted(len(report['cancelled']), 'entry order')} cancelled, "
-            f"{counted(report['kept_exits'], 'exit')} kept."
-        )
-        if flatten:
-            text += f" {counted(len(report['flattened']), 'position')} sold."
+        text = f"Stopped. {stopped(len(report['cancelled']), report['kept_exits'], len(report['flattened']))}."
         for words in (*report["unknown"], *report["refused"]):
             text += f" NOT DONE: {escape_untrusted(str(words))}."
         bad = report["unknown"] or report["refused"] or report["halted"]

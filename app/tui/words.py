@@ -29,7 +29,9 @@ def money(value: Decimal | None, places: int = 2) -> str:
     if value is None:
         return "-"
     rounded = quantise(value, places, ROUND_HALF_EVEN)
-    return f"{rounded:,f}" if rounded or not value else f"{'-' if value < 0 else ''}<{_least(places)}"
+    if value and not rounded:
+        return f"{'-' if value < 0 else ''}<{_least(places)}"
+    return f"{rounded or rounded.copy_abs():,f}"  # no "-0.00"
 
 
 def precise(value: Decimal, places: int = 4) -> str:

@@ -14,6 +14,10 @@ from app.tui.keys import keyed
         ("Close it: countersign close BTC-USDT:manual", "Close it: 2, then C on its row"),
         ("or: countersign config set capital.total AMOUNT", "or: 8, then Enter on capital.total"),
         ("Lift it with: countersign stop --reset", "Lift it with: Ctrl+P, then: Lift the emergency stop"),
+        (
+            "Out of everything: countersign stop --emergency --flatten. To lift it: countersign stop --reset.",
+            "Out of everything: F. To lift it: Ctrl+P, then: Lift the emergency stop.",
+        ),
         ("See: countersign doctor", "See: countersign doctor"),
     ],
 )

@@ -110,8 +110,7 @@ def _edge(seen: Waiting) -> Piece:
         return "-", "dim"
     if not seen.reachable:
         return "gone", "warn"
-    rounded = words.money(seen.edge_bps, 0)
-    return f"{'0' if rounded == '-0' else rounded}bp", "ok" if seen.edge_bps > 0 else "warn"
+    return f"{words.money(seen.edge_bps, 0)}bp", "ok" if seen.edge_bps > 0 else "warn"
 
 
 def position(seen: PositionView, glyphs: Glyphs) -> Row:

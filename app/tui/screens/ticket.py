@@ -16,6 +16,7 @@ from app.engine.ticket import Kind, Measure, Problem
 from app.risk.model import Deny
 from app.text import escape_untrusted
 from app.tui import words
+from app.tui.keys import keyed
 from app.tui.screens.dialog import Dialog
 from app.tui.widgets.choice import Choice
 from app.tui.widgets.lines import Line, Lines, Piece, flowed, line, wrapped
@@ -246,8 +247,8 @@ class _Judged(Lines):
     def _preview(self, seen: Look, width: int) -> list[Line]:
         preview, glyphs, desk = seen.preview, self.app.glyphs, self.app.host.desk
         assert preview is not None
-        tick = preview.bid if desk is None else desk.instruments[preview.symbol].tick
-        quote = "" if desk is None else desk.instruments[preview.symbol].quote
+        assert desk is not None  # it made the preview
+        tick, quote = desk.instruments[preview.symbol].tick, desk.instruments[preview.symbol].quote
         word = "pay up to" if preview.side.value == "buy" else "get at least"
         rests: list[tuple[Piece, ...]] = [(("rests", "key"),)] if preview.rests else []
         worth = f"${words.money(preview.value)}" if preview.value is not None else "unknown"
@@ -266,7 +267,7 @@ class _Judged(Lines):
                     groups.append(((f"{preview.reward_risk} for 1 risked", "dim"),))
                 lines += flowed(groups, width)
         if isinstance(preview.verdict, Deny):
-            lines += wrapped(f"The gate would deny it: {preview.verdict.reason}", width, "error")
+            lines += wrapped(f"The gate would deny it: {keyed(preview.verdict.reason)}", width, "error")
         else:
             lines.append(line(("The gate would allow it.", "ok")))
         if preview.left:
