@@ -31,6 +31,23 @@ def spy_on_signer(r: Rig, before: Any = lambda: None, signer: Any = None) -> lis
     return asked
 
 
+async def confirm_until(r: Rig, trade: Trade, kind: str) -> None:
+    """Confirm a waiting trade, and let nothing follow on the transition called `kind`: so far a session comes that
+    ends there."""
+    commit = r.desk.commit
+
+    def stop_at(transition: Any, name: str, subject: str) -> Any:
+        committed = commit(transition, name, subject)
+        if name == kind:
+            for task in r.pipeline.work.of(trade.id):
+                task.cancel()
+        return committed
+
+    r.desk.commit = stop_at
+    r.pipeline.proposals.confirm(trade.id)
+    await r.finished(trade)
+
+
 def entry_id(trade: Trade) -> str:
     return client_order_id(trade.id, Role.ENTRY)
 

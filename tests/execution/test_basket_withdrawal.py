@@ -53,6 +53,10 @@ class Spoiled:
         return report
 
 
+async def _refuse() -> None:
+    raise VenueRefused("paper.no", "Not now.")
+
+
 async def test_by_the_trade_all_legs_go_and_what_was_bought_keeps_its_exits(tmp_path: Path) -> None:
     async with rig(tmp_path) as r:
         trade = await basket(r)
@@ -136,10 +140,7 @@ async def test_what_one_leg_is_refused_is_no_reason_to_leave_the_others(tmp_path
     async with rig(tmp_path) as r:
         trade = await basket(r)
 
-        async def refuse() -> None:
-            raise VenueRefused("paper.no", "Not now.")
-
-        spoiled = Spoiled(r, refuse)
+        spoiled = Spoiled(r, _refuse)
         with pytest.raises(VenueRefused, match=r"1 of 3 legs could not be taken back\. .*Not now\..*open, 0 of 1 fill"):
             await take_back(r, trade.id)
         assert len(spoiled.asked) == 3
@@ -153,13 +154,10 @@ async def test_what_is_not_answered_is_said_loudest(tmp_path: Path) -> None:
     async with rig(tmp_path) as r:
         trade = await basket(r)
 
-        async def refuse() -> None:
-            raise VenueRefused("paper.no", "Not now.")
-
         async def silent() -> None:
             raise VenueUnknown("paper.lost", "lost")
 
-        Spoiled(r, refuse, silent)
+        Spoiled(r, _refuse, silent)
         with pytest.raises(VenueUnknown, match="2 of 3 legs could not be taken back") as told:
             await take_back(r, trade.id)
         assert told.value.sent == "unknown"

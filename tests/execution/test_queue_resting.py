@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.execution.acts import confirm_until
 from tests.execution.basket_acts import basket_intent
 from tests.execution.test_queue import row
 from tests.execution.test_ticket import BUY, SELL, hand
@@ -52,18 +53,7 @@ async def test_a_resting_sale_is_said_to_rest(tmp_path: Path) -> None:
 async def test_a_limit_that_a_restart_found_signed_still_rests(tmp_path: Path) -> None:
     async with hand(tmp_path, auto_confirm=False) as (r, me):
         trade = await me.propose(LIMIT)
-        commit = r.desk.commit
-
-        def stop_at(transition: object, kind: str, subject: str) -> object:
-            committed = commit(transition, kind, subject)
-            if kind == "trade.signed":
-                for task in r.pipeline.work.of(trade.id):
-                    task.cancel()
-            return committed
-
-        r.desk.commit = stop_at
-        r.pipeline.proposals.confirm(trade.id)
-        await r.finished(trade)
+        await confirm_until(r, trade, "trade.signed")
     async with hand(tmp_path, auto_confirm=False) as (r, me):
         (found,) = r.pipeline.proposals.ranked()
         assert (found.resumed, found.reachable) == (True, True)

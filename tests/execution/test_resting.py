@@ -15,6 +15,7 @@ from app.execution.records import Trade
 from app.execution.withdrawal import Withdrawn, withdraw
 from app.ids import client_order_id
 from app.venues.base import OrderState
+from tests.execution.acts import confirm_until
 from tests.execution.harness import Between, Rig, rig
 from tests.execution.test_ticket import BUY, SELL, Hand, book_now, hand
 
@@ -145,18 +146,7 @@ async def test_a_restart_in_each_state(tmp_path: Path, state: str) -> None:
     async with hand(tmp_path, auto_confirm=False) as (r, me):
         trade = await me.propose(LIMIT, **({"price": "100"} if state == "FILLED" else {}))
         if state != "PREPARED":
-            commit = r.desk.commit
-
-            def stop_at(transition: Any, kind: str, subject: str) -> Any:
-                committed = commit(transition, kind, subject)
-                if kind == f"trade.{state.lower()}":
-                    for task in r.pipeline.work.of(trade.id):
-                        task.cancel()
-                return committed
-
-            r.desk.commit = stop_at
-            r.pipeline.proposals.confirm(trade.id)
-            await r.finished(trade)
+            await confirm_until(r, trade, f"trade.{state.lower()}")
         assert r.stored(trade)["state"] == state
     async with hand(tmp_path, auto_confirm=False, market=False) as (r, me):
         await r.book("104.00", "104.10")

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
-import fcntl
 import hashlib
 import os
 import shutil
-import signal
 import sqlite3
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,7 +17,7 @@ from storage.database import connect, open_for_trading, reader, trader_pid
 from storage.faults import DatabaseBroken, DatabaseLocked, DatabaseUnusable, StorageFault, fault_of
 from storage.journal import head_of
 from storage.schema import APPLICATION_ID, KNOWN
-from tests.unit.storage.support import ROOT, findings, make, run_script, traced, transition
+from tests.unit.storage.support import findings, make, transition
 
 
 def fingerprint(path: Path) -> tuple[bytes, int]:
@@ -363,81 +359,6 @@ def test_sqlites_errors_have_our_words(tmp_path: Path) -> None:
     assert fault_of(caught.value, tmp_path / "a.db").code == "storage.error"
 
 
-# -- one trader -------------------------------------------------------------------------------------------------
-
-
-def test_a_second_trader_is_refused_and_told_the_first(tmp_path: Path) -> None:
-    path = tmp_path / "a.db"
-    first = open_for_trading(path, "paper")
-    assert trader_pid(path) == os.getpid()
-    with pytest.raises(DatabaseLocked, match=rf"pid {os.getpid()}\) runs on"):
-        open_for_trading(path, "paper")
-    assert trader_pid(path) == os.getpid()
-    first.close()
-    assert trader_pid(path) is None
-    open_for_trading(path, "paper").close()
-
-
-def test_the_lock_of_a_killed_trader_is_no_lock(tmp_path: Path) -> None:
-    path = tmp_path / "a.db"
-    script = tmp_path / "hold.py"
-    script.write_text(
-        "import os, signal, sys\nfrom pathlib import Path\nfrom storage.database import open_for_trading\n"
-        "open_for_trading(Path(sys.argv[1]), 'paper')\nprint(os.getpid(), flush=True)\nsignal.pause()\n"
-    )
-    holder = subprocess.Popen(
-        [sys.executable, str(script), str(path)],
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    with holder:
-        assert holder.stdout is not None
-        pid = int(holder.stdout.readline())
-        assert trader_pid(path) == pid
-        with pytest.raises(DatabaseLocked, match=f"pid {pid}"):
-            open_for_trading(path, "paper")
-        holder.send_signal(signal.SIGKILL)
-        holder.wait()
-    assert trader_pid(path) is None
-    assert path.with_name("a.db.lock").read_text().strip() == str(pid)  # stale, and only a text
-    database = open_for_trading(path, "paper")
-    assert trader_pid(path) == os.getpid()
-    database.close()
-
-
-@pytest.mark.parametrize("text", ["", "no number", "-5", "12 34"])
-def test_a_lock_without_a_readable_pid_is_still_a_lock(tmp_path: Path, text: str) -> None:
-    path = tmp_path / "a.db"
-    lock = path.with_name("a.db.lock")
-    lock.write_text(text)
-    with lock.open() as holder:
-        fcntl.flock(holder, fcntl.LOCK_EX)
-        assert trader_pid(path) == -1
-        with pytest.raises(DatabaseLocked, match="Another trader"):
-            open_for_trading(path, "paper")
-    assert trader_pid(path) is None
-
-
-def test_a_look_at_the_lock_is_no_second_trader(tmp_path: Path) -> None:
-    """`trader_pid` of other commands takes a shared lock for an instant; a starting trader waits for it."""
-    path = tmp_path / "a.db"
-    open_for_trading(path, "paper").close()
-    with path.with_name("a.db.lock").open() as looker:
-        fcntl.flock(looker, fcntl.LOCK_SH)
-        loop = asyncio.new_event_loop()
-        timer = loop.run_in_executor(None, lambda: fcntl.flock(looker, fcntl.LOCK_UN))
-        open_for_trading(path, "paper").close()
-        loop.run_until_complete(timer)
-        loop.run_until_complete(loop.shutdown_default_executor())
-        loop.close()
-
-
-def test_no_lock_file_means_no_trader(tmp_path: Path) -> None:
-    assert trader_pid(tmp_path / "a.db") is None
-    assert list(tmp_path.iterdir()) == []
-
-
 # -- readers ----------------------------------------------------------------------------------------------------
 
 
@@ -469,112 +390,3 @@ async def test_a_reader_can_not_write(tmp_path: Path) -> None:
         with pytest.raises(sqlite3.OperationalError, match=r"readonly|read-only"):
             connection.execute(statement)
     connection.close()
-
-
-# -- a crash while it is made -----------------------------------------------------------------------------------
-
-_CREATE = """
-import sys
-from pathlib import Path
-from storage.database import open_for_trading
-open_for_trading(Path(sys.argv[1]), "paper").close()
-"""
-
-
-CALLS = {"fsync": 1, "fdatasync": 1, "rename": 1, "pwrite64": 15}
-"""System calls whose instant matters, and every how many of them a kill is tried."""
-
-
-@pytest.mark.crash
-@pytest.mark.parametrize("call", CALLS)
-def test_a_kill_at_any_instant_of_the_first_creation_leaves_what_the_next_start_opens(
-    tmp_path: Path, call: str
-) -> None:
-    script = tmp_path / "create.py"
-    script.write_text(_CREATE)
-    code, log = traced(script, tmp_path / "dry.db", calls=call)
-    assert code == 0
-    count = log.count(f"{call}(")
-    whens = range(1, count + 1, CALLS[call])
-    for when in whens:
-        path = tmp_path / f"{when}.db"
-        code, _ = traced(script, path, calls=call, inject=f"{call}:signal=KILL:when={when}")
-        assert code in {-signal.SIGKILL, 128 + signal.SIGKILL}, (when, code)
-        if path.exists():  # then it is whole
-            with reader(path) as data:
-                assert data.value("SELECT value FROM meta WHERE key = 'profile'") == "paper"
-        database = open_for_trading(path, "paper")
-        assert database.connection.execute("SELECT value FROM meta WHERE key = 'profile'").fetchone() == ("paper",)
-        assert database.connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
-        database.close()
-        assert not path.with_name(f"{path.name}.new").exists()
-    assert count >= (1 if call in {"rename", "fsync"} else 0)
-
-
-async def test_a_log_without_its_database_is_refused(tmp_path: Path) -> None:
-    """Somebody removed the file, or a restore was cut short: the log holds what was committed last."""
-    path = tmp_path / "a.db"
-    path.with_name("a.db-wal").write_bytes(b"x" * 5000)
-    refused(path, DatabaseBroken, "storage.leftover", "a.db-wal")
-    assert path.with_name("a.db-wal").read_bytes() == b"x" * 5000
-    path.with_name("a.db-wal").write_bytes(b"")
-    path.with_name("a.db-shm").write_bytes(b"old")
-    path.with_name("a.db-journal").write_bytes(b"old")
-    open_for_trading(path, "paper").close()
-    assert findings(path) == []
-
-
-_WRITE_AND_DIE = """
-import asyncio, os, signal, sys
-from pathlib import Path
-from storage.database import open_for_trading
-from storage.writer import Writer
-from tests.unit.storage.support import transition
-
-async def main(path):
-    database = open_for_trading(path, "paper")
-    writer = Writer(database.connection, path)
-    writer.start(asyncio.get_running_loop())
-    for n in range(1, 8):
-        await writer.submit(transition(n))
-    os.kill(os.getpid(), signal.SIGKILL)
-
-asyncio.run(main(Path(sys.argv[1])))
-"""
-
-
-@pytest.mark.crash
-@pytest.mark.parametrize("shm", ["kept", "lost"])
-def test_after_a_kill_readers_and_the_next_trader_see_every_commit(tmp_path: Path, shm: str) -> None:
-    script, path = tmp_path / "die.py", tmp_path / "a.db"
-    script.write_text(_WRITE_AND_DIE)
-    assert run_script(script, path).returncode == -signal.SIGKILL
-    assert path.with_name("a.db-wal").stat().st_size > 0
-    if shm == "lost":
-        path.with_name("a.db-shm").unlink()
-    with reader(path) as data:
-        assert data.value("SELECT count(*) FROM journal") == 7
-    assert findings(path) == []
-    database = open_for_trading(path, "paper")
-    assert head_of(database.connection).seq == 7
-    database.close()
-
-
-@pytest.mark.parametrize("limit", [0, 1000, 5000, 30_000])
-def test_a_disk_that_is_full_while_it_is_made_is_said_and_leaves_what_opens(tmp_path: Path, limit: int) -> None:
-    script = tmp_path / "full.py"
-    script.write_text(
-        "import resource, signal, sys\nfrom pathlib import Path\nfrom storage.database import open_for_trading\n"
-        "from storage.faults import StorageFault\nimport sqlite_utils\nimport storage.migrations\n"
-        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
-        f"resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit}))\n"
-        "try:\n    open_for_trading(Path(sys.argv[1]), 'paper').close()\n"
-        "except StorageFault as fault:\n    print(fault.code, '|', fault.what, '|', fault.next_step)\n"
-    )
-    done = run_script(script, tmp_path / "a.db")
-    assert done.returncode == 0, done.stderr
-    code, what, step = done.stdout.split("|")
-    assert code.strip() in {"storage.io", "storage.full", "storage.folder", "storage.error"}
-    assert "a.db" in what
-    assert step.strip()
-    open_for_trading(tmp_path / "a.db", "paper").close()
