@@ -14,7 +14,7 @@ from app import __version__, logs, paths
 from app.config.tree import version_digest
 from app.config_journal import ConfigJournal
 from app.engine.clock import Clock, MarketClock, WallClock
-from app.errors import ClockError, CountersignError, SafetyError, SignerError, VenueError
+from app.errors import ClockError, CountersignError, SafetyError, VenueError
 from app.execution.desk import Desk, Terms
 from app.execution.emergency import Emergency, StopReport
 from app.execution.pipeline import Pipeline
@@ -31,10 +31,12 @@ from app.portfolio.equity import EquityCurve
 from app.portfolio.ledger import OPENING, opening
 from app.portfolio.valuation import Valuation
 from app.session_plan import SessionPlan, instruments_to_text
+from app.signing import registered
 from app.venues.base import OrderReport
 from app.venues.paper import PaperSettings, PaperVenue
 from app.venues.paper_process import PaperProcess
 from signers.demo import DemoSigner
+from signers.paths import of_scheme
 from signers.session import DeviceSession
 from storage.database import Reader, TraderDatabase, connect, open_for_trading
 from storage.faults import StorageFault, fault_of
@@ -43,7 +45,7 @@ from storage.writer import Writer
 _log = logs.get(__name__)
 
 VENUE = "paper"
-DEMO_PATH = "m/44'/60'/0'/0/0"
+DEMO_PATH = of_scheme("evm", "bip44", 0)
 _REBUILD_PAUSES_S = (0.0, 0.1, 0.3, 0.6, 1.0)
 """Before each attempt to read memory again from disk; together below the three seconds a shutdown may take."""
 
@@ -112,7 +114,7 @@ class Session:
         info = await self.venue.connect()
         self.device = DeviceSession(self.demo, loop)
         self._closers.append(self.device.close)
-        address = await self._signer_address()
+        address = await registered(self.device, DEMO_PATH, self.database.connection)
         self.desk = self._desk(info, address)
         if self.plan.emergency and not self.desk.stop.raised():
             self.desk.stop.create("emergency")  # in force here even where no file can be made
@@ -244,22 +246,6 @@ class Session:
             depth_share=self.settings.market.depth_share,
             levels=self.settings.market.levels,
         )
-
-    async def _signer_address(self) -> str:
-        """The signer's address; the database remembers the first and refuses another."""
-        address = await self.device.address(DEMO_PATH)
-        connection = self.database.connection
-        key = f"signer:demo:{DEMO_PATH}"
-        row = connection.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
-        if row is not None and row[0] != address:
-            raise SignerError(
-                "signer.wrong_device",
-                f"The signer answers {address}; registered for this database is {row[0]}.",
-                next_step="Nothing was sent. Use the registered device or another database.",
-            )
-        if row is None:
-            connection.execute("INSERT INTO meta VALUES (?, ?)", (key, address))
-        return address
 
     def _desk(self, info: Any, address: str) -> Desk:
         settings, plan = self.settings, self.plan

@@ -12,12 +12,14 @@ from __future__ import annotations
 import hashlib
 import threading
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Final
 
-from signers import eth
-from signers.base import DeviceInfo, DeviceState, OnState, SignRequest
+from signers import softkey
+from signers.base import Clarity, DeviceInfo, DeviceLine, DeviceState, Person, Shown, SignerKind, SignRequest
 from signers.faults import DeviceFault, RefusedOnDevice
 from signers.pages import Page, pages
+from signers.paths import Path
+from signers.payloads import Chain, OffchainMessage, PersonalMessage
 
 _PHRASE: Final = b"countersign demo signer: this key is public, never send it anything"
 
@@ -41,7 +43,6 @@ class DemoSigner:
     """Approves whatever is confirmed on screen; `attended`, whatever is approved on its own."""
 
     def __init__(self, *, attended: bool = False) -> None:
-        self._accounts: dict[str, Any] = {}
         self._attended = attended
         self._changed = threading.Condition()
         self._review: Review | None = None
@@ -50,15 +51,36 @@ class DemoSigner:
 
     # -- what a signer does, on the device's thread -----------------------------------------------------------------
 
+    @property
+    def kind(self) -> SignerKind:
+        """The demo signer."""
+        return SignerKind.DEMO
+
+    def plugged(self) -> tuple[str, ...]:
+        """Always there."""
+        return ("demo",)
+
     def probe(self) -> DeviceInfo:
         """Always there."""
-        return DeviceInfo("demo", "1", real=False)
+        return DeviceInfo(SignerKind.DEMO, "demo", "1", real=False)
 
-    def address(self, path: str) -> str:
-        """EIP-55 address of the public demo key at `path`."""
-        return str(self._account(path).address)
+    def open(self, chain: Chain, person: Person) -> DeviceInfo:  # noqa: ARG002 -- the contract's names
+        """Always ready."""
+        return self.probe()
 
-    def sign(self, request: SignRequest, on_state: OnState) -> bytes:
+    def address(self, chain: Chain, path: Path, person: Person, *, show: bool = False) -> str:  # noqa: ARG002 -- as above
+        """Address of the public demo key at `path`."""
+        return softkey.address(chain, self._key(path))
+
+    def shown(self, request: SignRequest, address: str, info: DeviceInfo) -> Shown:  # noqa: ARG002 -- as above
+        """A message in full; of anything else, what is hashed."""
+        payload = request.payload
+        if isinstance(payload, PersonalMessage | OffchainMessage):
+            return Shown(Clarity.CLEAR, tuple(DeviceLine("", line) for line in payload.text.split("\n")))
+        lines = (DeviceLine("Hash", hashlib.sha256(payload.signed).hexdigest()),)
+        return Shown(Clarity.BLIND, lines, "The demo device shows messages only.")
+
+    def sign(self, request: SignRequest, person: Person) -> bytes:
         """Sign as a device would; attended, once a person approved on its screen.
 
         Raises:
@@ -66,18 +88,22 @@ class DemoSigner:
             DeviceFault: `cancel` took the request back.
         """
         if self._attended:
-            self._ask(request, on_state)
+            self._ask(request, person)
         else:
-            on_state(DeviceState.WAIT_BUTTON)
-        signed = self._account(request.path).sign_message(eth.message(request.text))
-        on_state(DeviceState.SIGNED)
-        return bytes(signed.signature)
+            person.told(DeviceState.WAIT_BUTTON)
+        signature = softkey.signature(request.payload, self._key(request.path))
+        person.told(DeviceState.SIGNED)
+        return signature
 
     def cancel(self) -> None:
         """Drop what is shown."""
         with self._changed:
             self._dropped = self._review is not None
             self._changed.notify_all()
+
+    def close(self) -> None:
+        """Nothing to let go of but what is shown."""
+        self.cancel()
 
     # -- what a person does, on any thread --------------------------------------------------------------------------
 
@@ -110,15 +136,16 @@ class DemoSigner:
             self._changed.notify_all()
             return True
 
-    def _ask(self, request: SignRequest, on_state: OnState) -> None:
+    def _ask(self, request: SignRequest, person: Person) -> None:
+        text = "\n".join(line.value for line in self.shown(request, "", self.probe()).lines)
         with self._changed:
-            self._review, self._answer, self._dropped = Review(pages(request.text)), None, False
-        on_state(DeviceState.WAIT_BUTTON)
+            self._review, self._answer, self._dropped = Review(pages(text)), None, False
+        person.told(DeviceState.WAIT_BUTTON)
         approved = self._wait()
         if approved is None:
             raise DeviceFault("The demo device's request was taken back.", "Nothing was sent.")
         if not approved:
-            on_state(DeviceState.REJECTED)
+            person.told(DeviceState.REJECTED)
             raise RefusedOnDevice("Refused on the demo device.", "Nothing was sent.")
 
     def _wait(self) -> bool | None:
@@ -128,8 +155,5 @@ class DemoSigner:
             self._review = None
             return self._answer
 
-    def _account(self, path: str) -> Any:
-        if path not in self._accounts:
-            key = hashlib.sha256(_PHRASE + b"\n" + path.encode()).digest()
-            self._accounts[path] = eth.account().from_key(key)
-        return self._accounts[path]
+    def _key(self, path: Path) -> bytes:
+        return hashlib.sha256(_PHRASE + b"\n" + str(path).encode()).digest()

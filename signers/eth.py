@@ -1,4 +1,4 @@
-"""The two things this package needs of eth-account, imported when first used (0.9 s) and without its side effect.
+"""What this package needs of eth-account, imported when first used (0.9 s) and without its side effect.
 
 eth-account imports py_ecc, which raises the interpreter's recursion limit to 100,000. With that, a line of nested
 brackets on any socket would overflow the C stack and kill the trader instead of raising RecursionError. The limit that
@@ -17,14 +17,6 @@ def account() -> Any:
     from eth_account import Account  # noqa: PLC0415 -- loaded just now
 
     return Account
-
-
-def message(text: str) -> Any:
-    """The EIP-191 message of `text`."""
-    _load()
-    from eth_account.messages import encode_defunct  # noqa: PLC0415 -- loaded just now
-
-    return encode_defunct(text=text)
 
 
 def _load() -> None:

@@ -1,36 +1,118 @@
 """One daemon thread and one queue per device. Never a thread pool: a device that waits for a button would hold the
-program's exit. One command is in flight at a time; nothing probes during a review."""
+program's exit. One command is in flight at a time; nothing probes during a review.
+
+Readiness is found out in one order, and all of it before a person is asked: present, permission, unlocked, app and
+version, the registered address, how clearly it can show the payload. It is one job with the signing, so nothing comes
+between them.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import queue
 import threading
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
-from signers.base import DeviceInfo, DeviceState, OnState, Signer, SignRequest
-from signers.faults import DeviceFault, DeviceTimedOut, SignerFault
+from signers.base import Clarity, DeviceInfo, DeviceState, Person, Question, Shown, Signer, SignRequest
+from signers.faults import DeviceFault, DeviceTimedOut, NotReady, SignerFault
+from signers.paths import Path
+from signers.payloads import Chain
+from signers.person import Alone
 
 R = TypeVar("R")
+OnState = Callable[[DeviceState], None]
+OnAsk = Callable[[Question], Awaitable[str]]
+
 _DEADLINE_S: Final = 20.0
 """For what needs no person. eth-account's import alone takes a second."""
+_ORDER: Final = tuple(Clarity)
+MENDABLE: Final = frozenset(
+    {
+        DeviceState.NO_DEVICE,
+        DeviceState.NO_PERMISSION,
+        DeviceState.BUSY,
+        DeviceState.LOCKED,
+        DeviceState.WRONG_APP,
+        DeviceState.WRONG_DEVICE,
+        DeviceState.BLIND_SIGNING_OFF,
+        DeviceState.UNPLUGGED,
+    }
+)
+"""What a person can mend with the device in hand while a trade waits for it."""
+_MOST_PASSED_OVER: Final = 8
+"""Jobs for the app that is open that may go before one for another app."""
+
+
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """What came back, not verified yet.
+
+    Attributes:
+        shown: what the device was to show of it.
+        info: the device that signed.
+    """
+
+    signature: bytes
+    shown: Shown
+    info: DeviceInfo
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    run: Callable[[], Any]
+    chain: Chain | None
+    future: asyncio.Future[Any]
 
 
 class DeviceSession:
-    """Async front of one signer."""
+    """Async front of one signer.
 
-    def __init__(self, signer: Signer, loop: asyncio.AbstractEventLoop) -> None:
+    Args:
+        real_only: refuse emulators and the demo signer (the live profile).
+
+    Attributes:
+        again_s: seconds between two looks at a device that is not ready.
+    """
+
+    again_s = 1.0
+
+    def __init__(self, signer: Signer, loop: asyncio.AbstractEventLoop, *, real_only: bool = False) -> None:
         self._signer = signer
         self._loop = loop
-        self._jobs: queue.SimpleQueue[tuple[Callable[[], Any], asyncio.Future[Any]] | None] = queue.SimpleQueue()
+        self._real_only = real_only
+        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._waiting: deque[_Job] = deque()
+        self._chain: Chain | None = None
+        self._passed_over = 0
+        self.on_ask: OnAsk | None = None
+        """Asks the person at the screen; on the loop thread."""
+        self.last: DeviceInfo | SignerFault | None = None
+        """What it was when it was last asked; None before that. Replaced whole, so any thread may read it."""
+        self.switches = 0
+        """How often an app had to be opened."""
         self._thread = threading.Thread(target=self._run, name="device", daemon=True)
         self._thread.start()
+
+    @property
+    def signer(self) -> Signer:
+        """The driver."""
+        return self._signer
 
     @property
     def alive(self) -> bool:
         """The thread runs."""
         return self._thread.is_alive()
+
+    async def plugged(self, deadline_s: float = _DEADLINE_S) -> tuple[str, ...]:
+        """What is on the bus; waits while the device is busy with something.
+
+        Raises:
+            DeviceTimedOut: no answer within `deadline_s`.
+        """
+        return await self._in_time(self._signer.plugged, None, deadline_s)
 
     async def probe(self, deadline_s: float = _DEADLINE_S) -> DeviceInfo:
         """Probe on the device thread.
@@ -39,69 +121,172 @@ class DeviceSession:
             DeviceTimedOut: no answer within `deadline_s`.
             SignerFault: as the driver says.
         """
-        return await self._in_time(self._signer.probe, deadline_s)
+        return await self._in_time(lambda: self._known(self._signer.probe), None, deadline_s)
 
-    async def address(self, path: str, deadline_s: float = _DEADLINE_S) -> str:
-        """Address of `path`.
+    async def address(
+        self,
+        chain: Chain,
+        path: Path,
+        on_state: OnState = lambda _: None,
+        *,
+        show: bool = False,
+        deadline_s: float = _DEADLINE_S,
+    ) -> str:
+        """Address of `path`; `show` on the device, for the person to compare.
 
         Raises:
             DeviceTimedOut: no answer within `deadline_s`.
             SignerFault: as the driver says.
         """
-        return await self._in_time(lambda: self._signer.address(path), deadline_s)
+        person = _AtTheScreen(self, self._loop, on_state)
 
-    async def sign(self, request: SignRequest, on_state: OnState, deadline_s: float) -> bytes:
-        """Sign; `on_state` is called on the loop thread.
+        def ask() -> str:
+            self._open(chain, person)
+            return self._signer.address(chain, path, person, show=show)
+
+        return await self._in_time(ask, chain, deadline_s)
+
+    async def preview(
+        self, request: SignRequest, registered: str, on_state: OnState = lambda _: None, deadline_s: float = _DEADLINE_S
+    ) -> Shown:
+        """What the device will show of `request`, found out from the device as it is now; asks nobody to sign.
+
+        Raises:
+            DeviceTimedOut: no answer within `deadline_s`.
+            SignerFault: it is not ready, or not the registered one.
+        """
+        person = _AtTheScreen(self, self._loop, on_state)
+        return await self._in_time(
+            lambda: self._ready(request, registered, person)[1], request.payload.chain, deadline_s
+        )
+
+    async def sign(
+        self,
+        request: SignRequest,
+        registered: str,
+        on_state: OnState,
+        deadline_s: float,
+        *,
+        accepts: Clarity = Clarity.CLEAR,
+    ) -> Signed:
+        """Find out that everything is in order, then ask for the signature; `on_state` is called on the loop thread.
+        Until the device has asked its person, what can be mended (no device, locked, another app) is waited for.
+
+        Args:
+            registered: address that `request.path` must have.
+            accepts: the least clarity that the trader agreed to.
 
         Raises:
             DeviceTimedOut: no answer within `deadline_s`. What the device answers later is dropped.
-            SignerFault: as the driver says.
+            SignerFault: as the driver says, or the device would show less than `accepts`.
         """
+        person = _AtTheScreen(self, self._loop, on_state)
 
-        def tell(state: DeviceState) -> None:
-            self._loop.call_soon_threadsafe(on_state, state)
+        def ask() -> Signed:
+            info, shown = self._ready(request, registered, person)
+            _enough(shown, accepts)
+            return Signed(self._signer.sign(request, person), shown, info)
 
         try:
-            return await self._in_time(lambda: self._signer.sign(request, tell), deadline_s)
-        except DeviceTimedOut:
-            self._signer.cancel()
-            on_state(DeviceState.TIMED_OUT)
-            raise
+            return await self._until_ready(ask, request.payload.chain, person, deadline_s)
         except asyncio.CancelledError:
             self._signer.cancel()  # the program ends or reads its state again: nobody waits for the button any more
             raise
+        except SignerFault as fault:
+            if fault.state is not DeviceState.REJECTED:  # which the driver told
+                on_state(fault.state)
+            raise
+
+    async def _until_ready(
+        self, ask: Callable[[], Signed], chain: Chain, person: _AtTheScreen, deadline_s: float
+    ) -> Signed:
+        end = self._loop.time() + deadline_s
+        while True:
+            try:
+                return await self._in_time(ask, chain, end - self._loop.time(), deadline_s)
+            except NotReady as fault:
+                if person.asked or fault.state not in MENDABLE or self._loop.time() + self.again_s > end:
+                    raise
+                person.on_state(fault.state)
+                await asyncio.sleep(self.again_s)
 
     def close(self) -> None:
-        """Let the thread end; a blocked device does not hold the program."""
+        """Let the thread end and the device go; a blocked device does not hold the program."""
         self._jobs.put(None)
+        self._signer.close()
 
-    async def _in_time(self, job: Callable[[], R], deadline_s: float) -> R:
+    # -- on the device's thread -------------------------------------------------------------------------------------
+
+    def _ready(self, request: SignRequest, registered: str, person: Person) -> tuple[DeviceInfo, Shown]:
+        chain = request.payload.chain
+        info = self._open(chain, person)
+        address = self._signer.address(chain, request.path, person)
+        if address != registered:
+            raise NotReady(DeviceState.WRONG_DEVICE, f"It answers {address} for {request.path}; expected {registered}.")
+        return info, self._signer.shown(request, address, info)
+
+    def _open(self, chain: Chain, person: Person) -> DeviceInfo:
+        info = self._known(lambda: self._signer.open(chain, person))
+        if self._real_only and (info.emulator or not info.real):
+            raise NotReady(DeviceState.UNSUPPORTED, f"Live trading refuses {info.name}: it is no hardware.")
+        return info
+
+    def _known(self, find_out: Callable[[], DeviceInfo]) -> DeviceInfo:
         try:
-            return await asyncio.wait_for(self._call(job), deadline_s)
-        except TimeoutError:
-            raise DeviceTimedOut(
-                f"No answer from the device in {deadline_s:.0f} s.",
-                "Nothing was sent. Refuse on the device, then try again.",
-            ) from None
-
-    async def _call(self, job: Callable[[], R]) -> R:
-        future: asyncio.Future[R] = self._loop.create_future()
-        self._jobs.put((job, future))
-        return await future
+            self.last = find_out()
+        except SignerFault as fault:
+            self.last = fault
+            raise
+        return self.last
 
     def _run(self) -> None:
-        while (entry := self._jobs.get()) is not None:
-            job, future = entry
-            if future.cancelled():
+        while (job := self._next()) is not None:
+            if job.future.cancelled():
                 continue  # its asker timed out while it waited in the queue: never start it
+            self._chain = job.chain or self._chain
             try:
-                result = job()
+                result = job.run()
             except SignerFault as fault:
-                self._answer(future, None, fault)
+                self._answer(job.future, None, fault)
             except Exception as error:  # noqa: BLE001 -- a driver's bug must not end the device thread
-                self._answer(future, None, DeviceFault(f"The device driver failed: {error!r}.", "Nothing was sent."))
+                # Its words stay out: a bug's message can hold what a person typed.
+                what = f"The device driver failed ({type(error).__name__})."
+                self._answer(job.future, None, DeviceFault(what, "Nothing was sent."))
             else:
-                self._answer(future, result, None)
+                self._answer(job.future, result, None)
+
+    def _next(self) -> _Job | None:
+        """The oldest job for the app that is open, else the oldest: opening an app needs the person's hand."""
+        if not self._waiting:
+            job = self._jobs.get()
+            if job is None:
+                return None
+            self._waiting.append(job)
+        while not self._jobs.empty():
+            job = self._jobs.get()
+            if job is None:
+                return None
+            self._waiting.append(job)
+        same = (each for each in self._waiting if each.chain in {None, self._chain})
+        chosen = next(same, self._waiting[0]) if self._passed_over < _MOST_PASSED_OVER else self._waiting[0]
+        self._passed_over = 0 if chosen is self._waiting[0] else self._passed_over + 1
+        self._waiting.remove(chosen)
+        return chosen
+
+    # -- between the threads ----------------------------------------------------------------------------------------
+
+    async def _in_time(self, run: Callable[[], R], chain: Chain | None, left_s: float, deadline_s: float = 0) -> R:
+        job = _Job(run, chain, self._loop.create_future())
+        self._jobs.put(job)
+        try:
+            found: R = await asyncio.wait_for(job.future, left_s)
+        except TimeoutError:
+            self._signer.cancel()
+            raise DeviceTimedOut(
+                f"No answer from the device in {deadline_s or left_s:.0f} s.",
+                "Nothing was sent. Refuse on the device what it still shows, then try again.",
+            ) from None
+        return found
 
     def _answer(self, future: asyncio.Future[Any], result: object, fault: SignerFault | None) -> None:
         def settle() -> None:
@@ -116,3 +301,42 @@ class DeviceSession:
             self._loop.call_soon_threadsafe(settle)
         except RuntimeError:
             pass  # the loop is closed: the program is ending
+
+
+def _enough(shown: Shown, accepts: Clarity) -> None:
+    """Refuse what the device would refuse, or would show less of than the trader agreed to."""
+    if shown.refuses is not None:
+        raise NotReady(shown.refuses, shown.why)
+    if _ORDER.index(shown.clarity) > _ORDER.index(accepts):
+        raise DeviceFault(
+            f"The device would show less than was confirmed: {shown.clarity} now, {accepts} then. {shown.why}",
+            "Nothing was sent. Propose the trade again to see what it shows now.",
+        )
+
+
+class _AtTheScreen:
+    """The person, as the device's thread sees them."""
+
+    def __init__(self, session: DeviceSession, loop: asyncio.AbstractEventLoop, on_state: OnState) -> None:
+        self._session, self._loop, self.on_state = session, loop, on_state
+        self.asked = False
+        """The device has shown something to approve: what fails from here on is not tried again by itself."""
+
+    def told(self, state: DeviceState) -> None:
+        self.asked = self.asked or state is DeviceState.WAIT_BUTTON
+        if state is DeviceState.OPENING_APP:
+            self._session.switches += 1
+        try:
+            self._loop.call_soon_threadsafe(self.on_state, state)
+        except RuntimeError:
+            pass  # the loop is closed: the program is ending
+
+    def ask(self, question: Question) -> str:
+        ask = self._session.on_ask
+        if ask is None:
+            return Alone().ask(question)
+
+        async def answer() -> str:
+            return await ask(question)
+
+        return asyncio.run_coroutine_threadsafe(answer(), self._loop).result()

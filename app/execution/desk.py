@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from decimal import Decimal
 
@@ -28,6 +29,7 @@ from app.risk.basket import entries
 from app.risk.model import Correlated, Limits, RiskState
 from app.venues.base import Venue, VenueInfo
 from signers.base import DeviceState
+from signers.paths import Path
 from signers.session import DeviceSession
 from storage.faults import TransitionLost
 from storage.writer import Commit, Writer
@@ -51,7 +53,7 @@ class Terms:
     proposal_expiry_ms: int
     authorisation_validity_ms: int
     signer: str
-    signer_path: str
+    signer_path: Path
     signer_address: str
     auto_confirm: bool
     lockstep: bool
@@ -165,6 +167,10 @@ class Desk:
         while self.market.quote(symbol) is None:
             with self.activity.parked():
                 await self.clock.sleep_until(self.clock.now_ms() + 1)
+
+    def goes_on(self) -> AbstractContextManager[object]:
+        """While a person is waited for: the market goes on meanwhile, unless it waits in lockstep."""
+        return nullcontext() if self.terms.lockstep else self.activity.parked()
 
     def contradicted(self, error: CountersignError, subject: str = "") -> None:
         """A step broke off in its middle: no new trades, and memory, which may be ahead of disk, is read again."""

@@ -25,6 +25,7 @@ from app.risk.basket import entries
 from app.venues.base import OrderReport, OrderState, SignedText
 from signers.base import SignRequest
 from signers.faults import RefusedOnDevice, SignerFault
+from signers.payloads import PersonalMessage
 from signers.verify import verify_text
 from strategies.model import Intent, Side
 
@@ -133,21 +134,20 @@ class Pipeline:
         return True
 
     async def _sign(self, trade: Trade) -> bytes | None:
-        """Ask the device; the market goes on meanwhile unless it waits in lockstep."""
+        """Ask the device."""
         desk, payload = self._desk, trade.payload
         assert payload is not None
-        request, tell = SignRequest(payload.text, desk.terms.signer_path), partial(desk.on_device, trade)
+        request, terms = SignRequest(PersonalMessage(payload.text), desk.terms.signer_path), desk.terms
+        tell = partial(desk.on_device, trade)
         try:
             desk.stop.check()
-            if desk.terms.lockstep:
-                return await desk.signer.sign(request, tell, desk.terms.device_deadline_s)
-            with desk.activity.parked():
-                return await desk.signer.sign(request, tell, desk.terms.device_deadline_s)
+            with desk.goes_on():
+                return (await desk.signer.sign(request, terms.signer_address, tell, terms.device_deadline_s)).signature
         except RefusedOnDevice as fault:
             await self._end_in_turn(trade, TradeState.REFUSED, fault.what)
         except SignerFault as fault:
-            desk.record_error(SignerError(fault.code, fault.what, next_step=fault.next_step), trade.id)
-            await self._end_in_turn(trade, TradeState.FAILED, fault.what)
+            desk.record_error(SignerError(fault.code, fault.told, next_step=fault.next_step), trade.id)
+            await self._end_in_turn(trade, TradeState.FAILED, fault.told)
         except SafetyError as error:
             await self._end_in_turn(trade, TradeState.CANCELLED, error.what)
         return None

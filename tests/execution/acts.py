@@ -11,6 +11,7 @@ from app.market.events import MarketSource
 from app.trader import RunLimits, Trader
 from app.venues.base import OrderReport, OrderState, VenueFill
 from signers.base import SignRequest
+from signers.payloads import PersonalMessage
 from strategies.model import Side
 from tests.execution.harness import Rig
 
@@ -21,10 +22,11 @@ def spy_on_signer(r: Rig, before: Any = lambda: None, signer: Any = None) -> lis
     device: Any = signer or r.session.device._signer
     sign = device.sign
 
-    def spied(request: SignRequest, on_state: Any) -> Any:
-        asked.append(request.text)
+    def spied(request: SignRequest, person: Any) -> Any:
+        assert isinstance(request.payload, PersonalMessage)
+        asked.append(request.payload.text)
         before()
-        return sign(request, on_state)
+        return sign(request, person)
 
     device.sign = spied
     r.session.device._signer = device

@@ -91,9 +91,9 @@ async def test_a_fresh_proposal_that_holds_is_traded(tmp_path: Path) -> None:
 
 def _signing(r: Rig, act: Callable[[], None]) -> None:
     class Slow(DemoSigner):
-        def sign(self, request: Any, on_state: Any) -> bytes:
+        def sign(self, request: Any, person: Any) -> bytes:
             act()
-            return super().sign(request, on_state)
+            return super().sign(request, person)
 
     r.session.device._signer = Slow()
 

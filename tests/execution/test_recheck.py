@@ -15,6 +15,8 @@ from app.execution.states import TradeState
 from signers.base import SignRequest
 from signers.demo import DemoSigner
 from signers.faults import DeviceFault, DeviceTimedOut, RefusedOnDevice
+from signers.paths import of_scheme
+from signers.payloads import PersonalMessage
 from tests.execution.acts import spy_on_signer
 from tests.execution.harness import START, Rig, rig
 
@@ -31,7 +33,7 @@ class FaultyDevice(DemoSigner):
         super().__init__()
         self.fault = fault
 
-    def sign(self, request: SignRequest, on_state: Any) -> bytes:  # noqa: ARG002 -- the contract's names
+    def sign(self, request: SignRequest, person: Any) -> bytes:  # noqa: ARG002 -- the contract's names
         raise self.fault
 
 
@@ -63,15 +65,17 @@ async def test_without_a_signature_nothing_is_sent_and_the_money_is_free(
 class OtherKey(DemoSigner):
     """A device with another seed."""
 
-    def sign(self, request: SignRequest, on_state: Any) -> bytes:
-        return super().sign(SignRequest(request.text, request.path + "/1"), on_state)
+    def sign(self, request: SignRequest, person: Any) -> bytes:
+        return super().sign(SignRequest(request.payload, of_scheme("evm", "bip44", 1)), person)
 
 
 class OtherText(DemoSigner):
     """A device that signs something else than was shown."""
 
-    def sign(self, request: SignRequest, on_state: Any) -> bytes:
-        return super().sign(SignRequest(request.text.replace("BUY", "buy"), request.path), on_state)
+    def sign(self, request: SignRequest, person: Any) -> bytes:
+        assert isinstance(request.payload, PersonalMessage)
+        other = PersonalMessage(request.payload.text.replace("BUY", "buy"))
+        return super().sign(SignRequest(other, request.path), person)
 
 
 @pytest.mark.parametrize("device", [OtherKey, OtherText])

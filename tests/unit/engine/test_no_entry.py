@@ -115,13 +115,13 @@ def runs_away(s: Stage, bid: str, ask: str) -> None:
     moved: list[bool] = []
 
     class Slow(DemoSigner):
-        def sign(self, request: Any, on_state: Any) -> bytes:
+        def sign(self, request: Any, person: Any) -> bytes:
             if not moved:
                 moved.append(True)
                 size = Decimal(1000)
                 book = Book("ETH-USDT", s.r.now, ((Decimal(bid), size),), ((Decimal(ask), size),))
                 s.r.desk.market.apply(book, s.r.session.synthetic)  # in lockstep the loop waits for the device
-            return super().sign(request, on_state)
+            return super().sign(request, person)
 
     s.r.session.device._signer = Slow()
 

@@ -13,9 +13,12 @@ from signers.base import DeviceState, SignRequest
 from signers.demo import DemoSigner
 from signers.faults import DeviceFault, RefusedOnDevice
 from signers.pages import COLUMNS, ROWS, pages, wrap
+from signers.paths import of_scheme
+from signers.payloads import Chain, PersonalMessage
 from signers.verify import verify_text
+from tests.unit.signers.told import Told
 
-PATH = "m/44'/60'/0'/0/0"
+PATH = of_scheme("evm", "bip44", 0)
 TEXT = "countersign trade 1\nBUY 0.00016 BTC-USDT\nat 61928.77 or better"
 
 
@@ -32,7 +35,7 @@ class Asked:
 
     def _sign(self, device: DemoSigner) -> None:
         try:
-            self.result = device.sign(SignRequest(TEXT, PATH), self._tell)
+            self.result = device.sign(SignRequest(PersonalMessage(TEXT), PATH), Told(self._tell))
         except (RefusedOnDevice, DeviceFault) as fault:
             self.result = fault
 
@@ -57,7 +60,7 @@ def test_nothing_is_signed_before_every_page_was_seen() -> None:
     assert device.approve()
     signature = asked.end()
     assert isinstance(signature, bytes)
-    verify_text(TEXT, signature, device.address(PATH))
+    verify_text(TEXT, signature, device.address(Chain.EVM, PATH, Told()))
     assert asked.states == [DeviceState.WAIT_BUTTON, DeviceState.SIGNED]
     assert device.review is None
 

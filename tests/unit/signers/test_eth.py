@@ -10,9 +10,13 @@ import json, sys
 before = sys.getrecursionlimit()
 from signers.base import SignRequest
 from signers.demo import DemoSigner
+from signers.paths import Path
+from signers.payloads import Chain, PersonalMessage
+from signers.person import Alone
 from signers.verify import verify_text
-signer, path = DemoSigner(), "m/44'/60'/0'/0/0"
-verify_text("text", signer.sign(SignRequest("text", path), lambda state: None), signer.address(path))
+signer, path = DemoSigner(), Path.parse("m/44'/60'/0'/0/0")
+signature = signer.sign(SignRequest(PersonalMessage("text"), path), Alone())
+verify_text("text", signature, signer.address(Chain.EVM, path, Alone()))
 assert "py_ecc" in sys.modules
 assert sys.getrecursionlimit() == before, sys.getrecursionlimit()
 try:

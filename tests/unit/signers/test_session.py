@@ -6,19 +6,23 @@ import asyncio
 import subprocess
 import sys
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 import pytest
 
-from signers.base import DeviceInfo, DeviceState, OnState, SignRequest
-from signers.faults import DeviceFault, DeviceTimedOut, RefusedOnDevice
+from signers.base import DeviceInfo, DeviceState, Person, SignerKind, SignRequest
+from signers.demo import DemoSigner
+from signers.faults import DeviceFault, DeviceTimedOut, NotReady, RefusedOnDevice
+from signers.paths import Path, of_scheme
+from signers.payloads import Chain, OffchainMessage, PersonalMessage
 from signers.session import DeviceSession
 
 
-class Driver:
+class Driver(DemoSigner):
     """A device of the test's: it answers with the text, when the test says so."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.asked: list[str] = []
         self.inside = 0
         self.most_inside = 0
@@ -27,31 +31,46 @@ class Driver:
         self.gate = threading.Event()
         self.started = threading.Event()
         self.error: Exception | None = None
+        self.not_ready: list[DeviceState] = []
+        self.opened: list[Chain] = []
 
     def probe(self) -> DeviceInfo:
         self.gate.wait(10)
-        return DeviceInfo("test", "1", real=False)
+        return DeviceInfo(SignerKind.LEDGER, "test", "1", real=True)
 
-    def address(self, path: str) -> str:
+    def open(self, chain: Chain, person: Person) -> DeviceInfo:
+        if self.opened[-1:] != [chain]:
+            person.told(DeviceState.OPENING_APP)
+        self.opened.append(chain)
+        if self.not_ready:
+            raise NotReady(self.not_ready.pop(0), "Just so.")
+        return DeviceInfo(SignerKind.LEDGER, "test", "1", real=True)
+
+    def address(self, chain: Chain, path: Path, person: Person, *, show: bool = False) -> str:  # noqa: ARG002 -- the contract's names
         return f"address of {path}"
 
-    def sign(self, request: SignRequest, on_state: OnState) -> bytes:
+    def sign(self, request: SignRequest, person: Person) -> bytes:
         self.inside += 1
         self.most_inside = max(self.most_inside, self.inside)
         self.threads.add(threading.get_ident())
-        self.asked.append(request.text)
-        on_state(DeviceState.WAIT_BUTTON)
+        payload = request.payload
+        assert isinstance(payload, PersonalMessage | OffchainMessage)
+        self.asked.append(payload.text)
+        person.told(DeviceState.WAIT_BUTTON)
         self.started.set()
         try:
             assert self.gate.wait(10)
             if self.error is not None:
                 raise self.error
-            return request.text.encode()
+            return payload.text.encode()
         finally:
             self.inside -= 1
 
     def cancel(self) -> None:
         self.cancels += 1
+
+    def close(self) -> None:
+        pass
 
 
 @pytest.fixture
@@ -67,8 +86,24 @@ async def session(driver: Driver) -> AsyncIterator[DeviceSession]:
     session.close()
 
 
-def ask(session: DeviceSession, text: str, deadline_s: float = 10) -> asyncio.Task[bytes]:
-    return asyncio.create_task(session.sign(SignRequest(text, "m"), lambda _: None, deadline_s))
+PATH = of_scheme("evm", "bip44", 0)
+ADDRESS = f"address of {PATH}"
+KEY = "EDUded8fGxKkRTWWjE9YFzCmrW54aXXabVKLn3NyvHqV"
+
+
+async def sign(
+    session: DeviceSession,
+    text: str,
+    on_state: Callable[[DeviceState], None] = lambda _: None,
+    deadline_s: float = 10,
+    chain: Chain = Chain.EVM,
+) -> bytes:
+    payload = PersonalMessage(text) if chain is Chain.EVM else OffchainMessage(text, KEY)
+    return (await session.sign(SignRequest(payload, PATH), ADDRESS, on_state, deadline_s)).signature
+
+
+def ask(session: DeviceSession, text: str, chain: Chain = Chain.EVM) -> asyncio.Task[bytes]:
+    return asyncio.create_task(sign(session, text, chain=chain))
 
 
 async def test_requests_run_one_at_a_time_in_order_on_one_other_thread(session: DeviceSession, driver: Driver) -> None:
@@ -93,8 +128,8 @@ async def test_a_blocked_driver_does_not_hold_the_loop(session: DeviceSession, d
 async def test_states_are_told_on_the_loop_thread(session: DeviceSession, driver: Driver) -> None:
     told: list[tuple[DeviceState, int]] = []
     driver.gate.set()
-    await session.sign(SignRequest("x", "m"), lambda state: told.append((state, threading.get_ident())), 10)
-    assert told == [(DeviceState.WAIT_BUTTON, threading.get_ident())]
+    await sign(session, "x", lambda state: told.append((state, threading.get_ident())))
+    assert told[1:] == [(DeviceState.WAIT_BUTTON, threading.get_ident())]
 
 
 async def test_a_late_answer_is_dropped_and_the_next_request_gets_its_own(
@@ -102,9 +137,9 @@ async def test_a_late_answer_is_dropped_and_the_next_request_gets_its_own(
 ) -> None:
     states: list[DeviceState] = []
     with pytest.raises(DeviceTimedOut, match="No answer from the device") as caught:
-        await session.sign(SignRequest("first", "m"), states.append, 0.02)
+        await sign(session, "first", states.append, 0.02)
     assert "Nothing was sent" in caught.value.next_step
-    assert states == [DeviceState.WAIT_BUTTON, DeviceState.TIMED_OUT]
+    assert states[1:] == [DeviceState.WAIT_BUTTON, DeviceState.TIMED_OUT]
     assert driver.cancels == 1
     second = ask(session, "second")
     await asyncio.sleep(0)
@@ -119,7 +154,7 @@ async def test_a_request_that_timed_out_in_the_queue_is_never_shown_on_the_devic
     first = ask(session, "first")
     await asyncio.to_thread(driver.started.wait, 10)
     with pytest.raises(DeviceTimedOut):
-        await session.sign(SignRequest("never", "m"), lambda _: None, 0.02)
+        await sign(session, "never", deadline_s=0.02)
     third = ask(session, "third")
     await asyncio.sleep(0)
     driver.gate.set()
@@ -163,25 +198,98 @@ async def test_a_device_that_does_not_answer_a_probe_is_given_up(session: Device
 
 async def test_address_and_probe_answer(session: DeviceSession, driver: Driver) -> None:
     driver.gate.set()
-    assert await session.address("m/1") == "address of m/1"
+    assert await session.address(Chain.EVM, PATH) == ADDRESS
     assert (await session.probe()).name == "test"
+
+
+# -- readiness ---------------------------------------------------------------------------------------------------------
+
+
+async def test_what_a_person_can_mend_is_waited_for(session: DeviceSession, driver: Driver) -> None:
+    driver.not_ready = [DeviceState.NO_DEVICE, DeviceState.LOCKED, DeviceState.WRONG_APP]
+    session.again_s = 0
+    states: list[DeviceState] = []
+    driver.gate.set()
+    assert await sign(session, "a", states.append) == b"a"
+    assert [state for state in states if state is not DeviceState.OPENING_APP] == [
+        DeviceState.NO_DEVICE,
+        DeviceState.LOCKED,
+        DeviceState.WRONG_APP,
+        DeviceState.WAIT_BUTTON,
+    ]
+
+
+async def test_what_nobody_can_mend_ends_at_once(session: DeviceSession, driver: Driver) -> None:
+    driver.not_ready = [DeviceState.TOO_OLD]
+    states: list[DeviceState] = []
+    with pytest.raises(NotReady, match=r"too old\. Just so") as caught:
+        await sign(session, "a", states.append)
+    assert caught.value.code == "signer.too_old"
+    assert states[-1] is DeviceState.TOO_OLD
+    assert driver.asked == []
+
+
+async def test_once_the_device_has_asked_its_person_nothing_is_asked_twice_by_itself(
+    session: DeviceSession, driver: Driver
+) -> None:
+    driver.error = NotReady(DeviceState.UNPLUGGED)
+    driver.gate.set()
+    session.again_s = 0
+    with pytest.raises(NotReady):
+        await sign(session, "a")
+    assert driver.asked == ["a"]
+
+
+async def test_another_device_than_the_registered_one_is_not_asked(session: DeviceSession, driver: Driver) -> None:
+    driver.gate.set()
+    request = SignRequest(PersonalMessage("a"), of_scheme("evm", "bip44", 1))
+    with pytest.raises(NotReady) as caught:
+        await session.sign(request, ADDRESS, lambda _: None, 0.5)
+    assert caught.value.state is DeviceState.WRONG_DEVICE
+    assert ADDRESS in caught.value.what
+    assert driver.asked == []
+
+
+async def test_live_refuses_what_is_no_hardware() -> None:
+    session = DeviceSession(DemoSigner(), asyncio.get_running_loop(), real_only=True)
+    with pytest.raises(NotReady, match="Live trading refuses demo"):
+        await session.address(Chain.EVM, PATH)
+    session.close()
+
+
+async def test_requests_for_the_app_that_is_open_go_first_but_not_for_ever(
+    session: DeviceSession, driver: Driver
+) -> None:
+    first = ask(session, "first")
+    await asyncio.to_thread(driver.started.wait, 10)
+    tasks = [ask(session, "sol", Chain.SOLANA), *(ask(session, f"evm {n}") for n in range(12))]
+    await asyncio.sleep(0)
+    driver.gate.set()
+    await asyncio.gather(first, *tasks)
+    assert driver.asked[:9] == ["first", *(f"evm {n}" for n in range(8))]
+    assert driver.asked[9] == "sol"
+    assert session.switches == 3
 
 
 BLOCKED = """
 import asyncio, threading
 from signers.session import DeviceSession
-from signers.base import SignRequest
-class Stuck:
-    def probe(self): ...
-    def address(self, path): ...
-    def sign(self, request, on_state):
-        on_state(None)
+from signers.base import DeviceState, SignRequest
+from signers.demo import DemoSigner
+from signers.paths import of_scheme
+from signers.payloads import Chain, PersonalMessage
+from signers.person import Alone
+class Stuck(DemoSigner):
+    def sign(self, request, person):
+        person.told(DeviceState.WAIT_BUTTON)
         threading.Event().wait()
-    def cancel(self): ...
+path = of_scheme("evm", "bip44", 0)
+address = DemoSigner().address(Chain.EVM, path, Alone())
 async def main():
     session = DeviceSession(Stuck(), asyncio.get_running_loop())
     shown = asyncio.Event()
-    task = asyncio.create_task(session.sign(SignRequest("x", "m"), lambda _: shown.set(), 60))
+    request = SignRequest(PersonalMessage("x"), path)
+    task = asyncio.create_task(session.sign(request, address, lambda _: shown.set(), 60))
     await shown.wait()
     session.close()
     print("leaving", flush=True)
