@@ -11,8 +11,10 @@ from decimal import Decimal
 from typing import Any
 
 from app import __version__, logs, paths
+from app.accounts import Account, accounts
 from app.config.tree import version_digest
 from app.config_journal import ConfigJournal
+from app.devices import Devices
 from app.engine.clock import Clock, MarketClock, WallClock
 from app.errors import ClockError, CountersignError, SafetyError, VenueError
 from app.execution.desk import Desk, Terms
@@ -31,13 +33,10 @@ from app.portfolio.equity import EquityCurve
 from app.portfolio.ledger import OPENING, opening
 from app.portfolio.valuation import Valuation
 from app.session_plan import SessionPlan, instruments_to_text
-from app.signing import registered
 from app.venues.base import OrderReport
 from app.venues.paper import PaperSettings, PaperVenue
 from app.venues.paper_process import PaperProcess
-from signers.demo import DemoSigner
-from signers.paths import of_scheme
-from signers.session import DeviceSession
+from signers.payloads import Chain
 from storage.database import Reader, TraderDatabase, connect, open_for_trading
 from storage.faults import StorageFault, fault_of
 from storage.writer import Writer
@@ -45,7 +44,6 @@ from storage.writer import Writer
 _log = logs.get(__name__)
 
 VENUE = "paper"
-DEMO_PATH = of_scheme("evm", "bip44", 0)
 _REBUILD_PAUSES_S = (0.0, 0.1, 0.3, 0.6, 1.0)
 """Before each attempt to read memory again from disk; together below the three seconds a shutdown may take."""
 
@@ -59,6 +57,7 @@ class Session:
         on_progress: Callable[[Trade], None],
         on_worse: Callable[[Trade], None],
         on_exit: Callable[[Trade, Order], None] = lambda _trade, _order: None,
+        on_words: Callable[[str], None] = lambda _: None,
     ) -> None:
         self.plan = plan
         self.settings = plan.loaded.settings
@@ -67,8 +66,9 @@ class Session:
             self.settings.market.spread_bps, self.settings.market.depth_share, self.settings.market.levels
         )
         self._on_progress, self._on_exit, self._on_worse = on_progress, on_exit, on_worse
+        self._on_words = on_words
         self.fatal: asyncio.Future[BaseException] | None = None
-        self.demo = DemoSigner(attended=plan.attended)
+        self.devices = Devices(self.settings.signer, attended=plan.attended)
         self.stopped = StopReport()
         """What an emergency stop that was in force already did when the session opened."""
         self._rebuilding: asyncio.Task[None] | None = None
@@ -112,10 +112,11 @@ class Session:
         self.venue = PaperVenue(self.process, self._paper_settings())
         self._closers.append(self.venue.close)
         info = await self.venue.connect()
-        self.device = DeviceSession(self.demo, loop)
-        self._closers.append(self.device.close)
-        address = await registered(self.device, DEMO_PATH, self.database.connection)
-        self.desk = self._desk(info, address)
+        self._closers.append(self.devices.close)
+        kind, data = await self.devices.chosen(), (self.reader, self.database.connection)
+        self.device = self.devices.of(kind)
+        account = await self.devices.account(kind, Chain.EVM, data, self.wall.now_ms(), self._on_words)
+        self.desk = self._desk(info, account)
         if self.plan.emergency and not self.desk.stop.raised():
             self.desk.stop.create("emergency")  # in force here even where no file can be made
         self.settlement = Settlement(self.desk)
@@ -139,7 +140,8 @@ class Session:
             run=self.run,
             source=self.plan.source_id,
             config_version=self.config.version,
-            signer=address,
+            signer=account.signer,
+            address=account.address,
             market_ms=self.clock.now_ms(),
         )
 
@@ -247,7 +249,7 @@ class Session:
             levels=self.settings.market.levels,
         )
 
-    def _desk(self, info: Any, address: str) -> Desk:
+    def _desk(self, info: Any, account: Account) -> Desk:
         settings, plan = self.settings, self.plan
         market = MarketState(plan.instruments)
         valuation = Valuation(plan.instruments, settings.risk.rates, market.mark)
@@ -259,9 +261,12 @@ class Session:
             time_in_force_ms=settings.trade.time_in_force_ms,
             proposal_expiry_ms=settings.trade.proposal_expiry_ms,
             authorisation_validity_ms=settings.trade.authorisation_validity_ms,
-            signer="demo",
-            signer_path=DEMO_PATH,
-            signer_address=address,
+            signer=account.signer,
+            signer_path=account.path,
+            signer_address=account.address,
+            addresses=frozenset(each.address for each in accounts(self.reader.rows)),
+            device_deadline_s=settings.signer.deadline_s,
+            blind_value=settings.signer.blind_value,
             auto_confirm=plan.auto_confirm,
             lockstep=plan.lockstep,
             capital=capital,

@@ -12,6 +12,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from app import paths
+from app.device_watch import DeviceWatch
 from app.engine.bus import Bus
 from app.engine.manager import ModuleManager
 from app.engine.manual import Tickets
@@ -63,7 +64,7 @@ class Trader:
     ) -> None:
         self.source = source
         self.tell = Progress(progress, self._now_ms)
-        self.session = Session(plan, self._on_progress, self._on_worse, self.tell.exit)
+        self.session = Session(plan, self._on_progress, self._on_worse, self.tell.exit, self._on_words)
         self.bus = Bus(self._on_failure)
         self.manager = ModuleManager(self.session, source, self.bus, self._say)
         self.position = 0
@@ -74,6 +75,8 @@ class Trader:
         """The market's speed at this moment, from the speed that was asked for: it may wait for a person."""
         self.begin_paused = False
         """Pause every module before the first event."""
+        self.on_words: Callable[[str], None] = self._say
+        """Told what its person is asked for while the session opens."""
         self.halted = ""
         """Why new trades stopped, or ""."""
         self.guard: LoopGuard | None = None
@@ -116,7 +119,8 @@ class Trader:
             if not session.plan.lockstep:
                 self.guard = LoopGuard(self, self._say)
                 self.guard.start()
-            self._loops = [asyncio.create_task(self._deadline())]
+            watch = DeviceWatch(session.devices)
+            self._loops = [asyncio.create_task(self._deadline()), asyncio.create_task(watch.run())]
             await self._trade()
             await self._wind_down()
         except BaseException:
@@ -325,6 +329,9 @@ class Trader:
 
     def _now_ms(self) -> int:
         return self.session.clock.now_ms()
+
+    def _on_words(self, words: str) -> None:
+        self.on_words(words)
 
     def _say(self, line: str) -> None:
         self.tell.line(line)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
+from app.device_commands import at_device, give_up
 from app.engine.module_views import ModuleView
 from app.errors import SafetyError, UsageError
 from app.execution.control import Handler
@@ -101,11 +102,14 @@ class _Commands:
         return {"id": trade.id}
 
     async def decline(self, request: dict[str, Any]) -> dict[str, Any]:
-        """`code`: one of `Refusal`, or none."""
+        """`code`: one of `Refusal`, or none. What was confirmed and waits for its device is given up."""
         code = request.get("code") or None
         if code is not None and code not in set(Refusal):
             raise UsageError("decline.reason", f"There is no such reason; allowed: {', '.join(Refusal)}.")
-        trade, refuse = self._find(request), self._trader.session.pipeline.proposals.decline
+        session = self._trader.session
+        if (asked := at_device(session, request["id"])) is not None and give_up(session, asked):
+            return {"id": asked.id}
+        trade, refuse = self._find(request), session.pipeline.proposals.decline
         self._answer(lambda trade_id: refuse(trade_id, code=None if code is None else Refusal(code)), trade)
         return {"id": trade.id}
 

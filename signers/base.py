@@ -74,6 +74,12 @@ class DeviceInfo:
     blind_signing: bool | None = None
     serial: str = ""
 
+    @property
+    def title(self) -> str:
+        """For the screen: model and what runs on it."""
+        runs = f"{self.app} {self.app_version}".strip() if self.app else self.version
+        return ", ".join([self.name, *([runs] if runs else []), *(["EMULATOR"] if self.emulator else [])])
+
 
 @dataclass(frozen=True, slots=True)
 class SignRequest:

@@ -12,12 +12,12 @@ import asyncio
 import queue
 import threading
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
 from signers.base import Clarity, DeviceInfo, DeviceState, Person, Question, Shown, Signer, SignRequest
-from signers.faults import DeviceFault, DeviceTimedOut, NotReady, SignerFault
+from signers.faults import DeviceFault, DeviceTimedOut, NotReady, RefusedOnDevice, SignerFault
 from signers.paths import Path
 from signers.payloads import Chain
 from signers.person import Alone
@@ -87,6 +87,8 @@ class DeviceSession:
         self._waiting: deque[_Job] = deque()
         self._chain: Chain | None = None
         self._passed_over = 0
+        self._asked = 0
+        self._given_up: dict[bytes, asyncio.Event] = {}
         self.on_ask: OnAsk | None = None
         """Asks the person at the screen; on the loop thread."""
         self.last: DeviceInfo | SignerFault | None = None
@@ -100,6 +102,11 @@ class DeviceSession:
     def signer(self) -> Signer:
         """The driver."""
         return self._signer
+
+    @property
+    def busy(self) -> bool:
+        """Somebody waits for it."""
+        return self._asked > 0
 
     @property
     def alive(self) -> bool:
@@ -188,7 +195,9 @@ class DeviceSession:
             return Signed(self._signer.sign(request, person), shown, info)
 
         try:
-            return await self._until_ready(ask, request.payload.chain, person, deadline_s)
+            return await self._unless_given_up(
+                self._until_ready(ask, request.payload.chain, person, deadline_s), request.payload.signed
+            )
         except asyncio.CancelledError:
             self._signer.cancel()  # the program ends or reads its state again: nobody waits for the button any more
             raise
@@ -196,6 +205,31 @@ class DeviceSession:
             if fault.state is not DeviceState.REJECTED:  # which the driver told
                 on_state(fault.state)
             raise
+
+    def give_up(self, signed: bytes) -> bool:
+        """Wait no longer for the signature of these bytes. Where the device can not be told, it goes on showing them:
+        what it answers is dropped. Returns whether anybody was waiting."""
+        waiting = self._given_up.get(signed)
+        if waiting is not None:
+            waiting.set()
+        return waiting is not None
+
+    async def _unless_given_up(self, asking: Coroutine[Any, Any, Signed], signed: bytes) -> Signed:
+        given_up = self._given_up.setdefault(signed, asyncio.Event())
+        asked, left = asyncio.ensure_future(asking), asyncio.ensure_future(given_up.wait())
+        try:
+            await asyncio.wait({asked, left}, return_when=asyncio.FIRST_COMPLETED)
+            if asked.done():
+                return asked.result()
+            self._signer.cancel()
+            raise RefusedOnDevice(
+                "Given up at the terminal.", "Nothing was sent. Refuse on the device what it still shows."
+            )
+        finally:
+            self._given_up.pop(signed, None)
+            for each in (asked, left):
+                each.cancel()
+            await asyncio.gather(asked, left, return_exceptions=True)
 
     async def _until_ready(
         self, ask: Callable[[], Signed], chain: Chain, person: _AtTheScreen, deadline_s: float
@@ -278,6 +312,7 @@ class DeviceSession:
     async def _in_time(self, run: Callable[[], R], chain: Chain | None, left_s: float, deadline_s: float = 0) -> R:
         job = _Job(run, chain, self._loop.create_future())
         self._jobs.put(job)
+        self._asked += 1
         try:
             found: R = await asyncio.wait_for(job.future, left_s)
         except TimeoutError:
@@ -286,6 +321,8 @@ class DeviceSession:
                 f"No answer from the device in {deadline_s or left_s:.0f} s.",
                 "Nothing was sent. Refuse on the device what it still shows, then try again.",
             ) from None
+        finally:
+            self._asked -= 1
         return found
 
     def _answer(self, future: asyncio.Future[Any], result: object, fault: SignerFault | None) -> None:

@@ -226,3 +226,20 @@ CREATE TABLE intent_legs (
 def m005_baskets(db: Database) -> None:
     """Legs of baskets: intents with several resting orders. A plain intent has none, and its rows hash as before."""
     _run(db, _LEGS)
+
+
+_ACCOUNTS: Final = """
+CREATE TABLE accounts (
+    signer TEXT NOT NULL, chain TEXT NOT NULL, path TEXT NOT NULL, address TEXT NOT NULL, device TEXT NOT NULL,
+    registered_ms INTEGER NOT NULL, used_ms INTEGER, PRIMARY KEY (signer, chain, path)
+) STRICT;
+INSERT INTO accounts
+    SELECT 'demo', 'evm', substr(key, 13), value, 'demo', 0, NULL FROM meta WHERE key LIKE 'signer:demo:%';
+DELETE FROM meta WHERE key LIKE 'signer:demo:%';
+"""
+
+
+@MIGRATIONS()
+def m006_accounts(db: Database) -> None:
+    """The addresses that a signer must answer, by chain and derivation path, and when each last signed."""
+    _run(db, _ACCOUNTS)

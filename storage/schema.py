@@ -36,7 +36,7 @@ HASHED: Final[dict[str, tuple[str, ...]]] = {
 }  # fmt: skip
 """Columns of each hashed table in hashing order, without `seq`."""
 
-KNOWN: Final = ("m001_slice", "m002_fewer_pages", "m003_attention", "m004_modules", "m005_baskets")
+KNOWN: Final = ("m001_slice", "m002_fewer_pages", "m003_attention", "m004_modules", "m005_baskets", "m006_accounts")
 """Names of the migrations in `migrations`, oldest first, as recorded in ``_sqlite_migrations``."""
 
 LATEST: Final = KNOWN[-1]

@@ -19,7 +19,8 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from app.config.section import Section, TerminalSettings
+from app.config.section import Amount, Section, TerminalSettings
+from app.config.signer import Signer
 from app.config.values import read_amount, read_param, read_speed
 from app.execution.fatigue import Fatigue
 from app.money import to_text, total
@@ -30,9 +31,6 @@ V = TypeVar("V")
 
 MAX_AMOUNT = Decimal(1_000_000_000)
 DAY_MS = 86_400_000
-
-Amount = Annotated[Decimal, BeforeValidator(read_amount)]
-"""An exact decimal, written as quoted text so that no digit is lost on the way."""
 
 Speed = Annotated[str, BeforeValidator(read_speed), '"max" or a quoted amount above 0 to 1000000']
 
@@ -320,12 +318,6 @@ class Capital(Section):
     total: Amount = Field(
         default=Decimal(10_000), gt=0, le=MAX_AMOUNT, description="capital for all enabled modules, account currency"
     )
-
-
-class Signer(Section):
-    """What countersigns."""
-
-    kind: Literal["demo"] = Field(default="demo", description="signer")
 
 
 class Metrics(Section):

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from decimal import Decimal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from app.config.values import read_amount
+
+Amount = Annotated[Decimal, BeforeValidator(read_amount)]
+"""An exact decimal, written as quoted text so that no digit is lost on the way."""
 
 
 class Section(BaseModel):

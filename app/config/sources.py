@@ -23,8 +23,12 @@ from app.redact import looks_secret
 from app.text import escape_untrusted
 
 PREFIX: Final = "COUNTERSIGN_"
-RESERVED: Final = frozenset({"DB", "CONFIG", "PROFILE", "SHARED", "LEDGER", "TREZOR"})
+RESERVED: Final = frozenset({"DB", "CONFIG", "PROFILE", "SHARED"})
 """Variables of the command line and the tests; not settings."""
+_SHORT: Final = {"LEDGER": "SIGNER__LEDGER", "TREZOR": "SIGNER__TREZOR"}
+"""Variables with a shorter name than their setting's."""
+_TESTS: Final = ("SPECULOS_", "TREZOR_EMULATOR")
+"""What the tests read."""
 
 COMMAND_LINE: Final = "command line"
 MAX_BYTES: Final = 262_144
@@ -129,13 +133,14 @@ def read_environment(env: Mapping[str, str]) -> Layer:
     layer = Layer()
     for name in sorted(env):
         upper = name.upper()
-        if not upper.startswith(PREFIX) or upper[len(PREFIX) :] in RESERVED:
+        short = upper[len(PREFIX) :]
+        if not upper.startswith(PREFIX) or short in RESERVED or short.startswith(_TESTS):
             continue
         source = f"environment {escape_untrusted(name, 100)}"
         if looks_secret(name[len(PREFIX) :].replace("__", ".")):
             layer.problems.append(problems.secret(source, ""))
             continue
-        parts, leaf = _resolve(upper[len(PREFIX) :].split("__"))
+        parts, leaf = _resolve(_SHORT.get(short, short).split("__"))
         if leaf is None:
             found = difflib.get_close_matches(upper[:200], _variables(), n=1, cutoff=0.5)
             layer.problems.append(problems.unknown(source, "", "", found[0] if found else ""))

@@ -173,6 +173,7 @@ _TIGHTER: Final[dict[Path, int]] = {
     ("capital", "total"): -1,
     ("modules", MODULE, "allocation"): -1,
     ("manual", "allocation"): -1,
+    ("signer", "blind_value"): -1,
 }
 
 

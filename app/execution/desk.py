@@ -44,6 +44,8 @@ class Terms:
 
     Attributes:
         lockstep: the market waits for us (replay at full speed), so signing and sending happen at one market instant.
+        addresses: every address registered here: what a former run signed may be by another than `signer_address`.
+        blind_value: largest value of an entry signed without its device showing it, account currency.
         capital: account currency allocated to modules; what equity and drawdown are on top of.
     """
 
@@ -55,12 +57,19 @@ class Terms:
     signer: str
     signer_path: Path
     signer_address: str
+    addresses: frozenset[str]
     auto_confirm: bool
     lockstep: bool
     capital: Decimal
     config_version: int
     fatigue: Fatigue
+    blind_value: Decimal
     device_deadline_s: float = 120.0
+
+    @property
+    def account(self) -> tuple[str, str, str]:
+        """Signer, chain and path of the account that signs authorisations."""
+        return self.signer, "evm", str(self.signer_path)
 
 
 @dataclass(slots=True)

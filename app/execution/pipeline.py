@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from functools import partial
 from typing import Any
 
+from app.accounts import USED
 from app.errors import SafetyError, Severity, SignerError, VenueError, VenueRefused, VenueUnknown
 from app.execution.admission import admit, lapsed, worse_than_confirmed
 from app.execution.desk import Desk
+from app.execution.device_view import asked, device_view
 from app.execution.prepare import permitted_orders, prepare, unlike_signed
 from app.execution.proposals import Answer, Decision, Proposals
 from app.execution.records import Order, Trade
@@ -23,9 +24,7 @@ from app.execution.transition import Transition
 from app.execution.work import Work
 from app.risk.basket import entries
 from app.venues.base import OrderReport, OrderState, SignedText
-from signers.base import SignRequest
 from signers.faults import RefusedOnDevice, SignerFault
-from signers.payloads import PersonalMessage
 from signers.verify import verify_text
 from strategies.model import Intent, Side
 
@@ -125,6 +124,7 @@ class Pipeline:
             return await self._end(trade, decision.state, decision.reason, decision.answer)
         if not self._desk.stop.raised() and await self._became_worse(trade):
             return False  # before anybody walks through the pages of a device
+        trade.clarity = device_view(self._desk, trade).clarity
         transition = self._desk.transition()
         transition.payload(trade, PayloadState.CONFIRMED)
         transition.trade(trade, TradeState.CONFIRMED)
@@ -134,15 +134,11 @@ class Pipeline:
         return True
 
     async def _sign(self, trade: Trade) -> bytes | None:
-        """Ask the device."""
-        desk, payload = self._desk, trade.payload
-        assert payload is not None
-        request, terms = SignRequest(PersonalMessage(payload.text), desk.terms.signer_path), desk.terms
-        tell = partial(desk.on_device, trade)
+        desk = self._desk
         try:
             desk.stop.check()
             with desk.goes_on():
-                return (await desk.signer.sign(request, terms.signer_address, tell, terms.device_deadline_s)).signature
+                return (await desk.signer.sign(*asked(desk, trade), accepts=trade.clarity)).signature
         except RefusedOnDevice as fault:
             await self._end_in_turn(trade, TradeState.REFUSED, fault.what)
         except SignerFault as fault:
@@ -170,6 +166,7 @@ class Pipeline:
         transition = desk.transition()
         transition.payload(trade, PayloadState.SIGNED)
         transition.authorisation(trade, desk.terms.signer)
+        transition.record(USED, (desk.wall.now_ms(), *desk.terms.account))
         for order in orders:
             transition.new_order(trade, order)
         transition.trade(trade, TradeState.SIGNED)

@@ -95,7 +95,7 @@ def unlike_signed(desk: Desk, trade: Trade) -> str | None:
     signed = payload.signed if payload is not None else None
     if payload is None or signed is None:
         return "there is no signature"
-    if (signed.text, signed.address) != (payload.text, desk.terms.signer_address):
+    if signed.text != payload.text or signed.address not in desk.terms.addresses:
         return "the text or the signer is not the one that was confirmed"
     requests = [order.request for order in trade.orders.values()]
     try:

@@ -22,6 +22,7 @@ from typing import Any, Final
 from app.errors import SafetyError
 from app.execution.admission import may_rest
 from app.execution.desk import Desk
+from app.execution.device_view import device_view
 from app.execution.fatigue import READ_MS, Requirement, rests_until
 from app.execution.ranking import Edge, Waiting, device_app, edge, order, why
 from app.execution.records import Trade
@@ -30,10 +31,13 @@ from app.execution.transition import Transition
 from app.money import from_text, mul, to_text
 from app.risk.basket import notional
 from app.text import lasting
+from signers.base import Clarity
 from strategies.model import Intent, Quote, Side
 
 _NS_PER_MS: Final = 1_000_000
 _STILL: Final = "It still waits."
+_BLIND: Final = "BLIND"
+"""The word to be typed for what the device can not show."""
 
 
 class Answer(StrEnum):
@@ -146,7 +150,21 @@ class Proposals:
         if value is None or value >= limits.large_value:
             readback = to_text(trade.intent.quantity)
             words.append(f"A large trade: type its quantity, {readback}.")
+        if trade.payload is not None and device_view(self._desk, trade).clarity is Clarity.BLIND:
+            readback = " ".join([_BLIND, *([readback] if readback else [])])
+            words.append(f"The device can not show what it signs: type {readback}.")
         return Requirement(readback, left_ms, " ".join(words))
+
+    def _too_blind(self, trade: Trade) -> str:
+        """Why an entry is not signed blind, or ""."""
+        most = self._desk.terms.blind_value
+        if trade.intent.reduce_only or device_view(self._desk, trade).clarity is not Clarity.BLIND:
+            return ""
+        value = self._value(trade.intent)
+        if value is not None and value <= most:
+            return ""
+        worth = "Nothing values it" if value is None else f"It is worth {to_text(value)}"
+        return f"{worth}; signer.blind_value allows {to_text(most)} without the device showing it."
 
     # -- the trader's answers ---------------------------------------------------------------------------------------
 
@@ -183,6 +201,8 @@ class Proposals:
         if read_ms < READ_MS:
             what = f"Its text was shown for {read_ms} ms; {READ_MS} ms are the least. {_STILL}"
             raise SafetyError("confirm.too_fast", what, next_step="Read it, then confirm.")
+        if why := self._too_blind(trade):
+            raise SafetyError("confirm.blind", f"{why} {_STILL}", next_step="Decline it, or use another device.")
         need = self.requirement(trade)
         if need.cool_down_ms:
             raise SafetyError(

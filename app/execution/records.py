@@ -10,6 +10,7 @@ from typing import Any
 from app.execution.states import PayloadState, TradeState
 from app.money import ZERO, from_text, to_text
 from app.venues.base import TERMINAL, OrderKind, OrderRequest, OrderState, SignedText
+from signers.base import Clarity
 from strategies.model import Exits, Intent, Leg, Side
 
 
@@ -74,6 +75,8 @@ class Trade:
     role and number."""
     resumed: bool = False
     """Signed before a restart and proven unsent: it is sent only when the trader says so again."""
+    clarity: Clarity = Clarity.CLEAR
+    """How much of it the device was to show when the trader confirmed it: it signs nothing that it shows less of."""
     lap_ns: int = 0
     """When its last step was done, on the monotonic clock; 0 before the first of this process."""
 

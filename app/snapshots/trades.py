@@ -9,12 +9,14 @@ from typing import Any
 
 from app.execution.admission import worse_price
 from app.execution.desk import Desk
+from app.execution.device_view import DeviceView, device_view
 from app.execution.preview import Preview, fee_at, walk
 from app.execution.records import Trade
 from app.execution.risk_view import risk_view
 from app.execution.states import TradeState
 from app.money import ZERO, add, mul, sub
 from app.risk.usage import LimitUse
+from signers.base import SignerKind
 from signers.pages import Page, pages
 from strategies.model import Intent, Side
 
@@ -25,7 +27,8 @@ class ConfirmView:
 
     Attributes:
         text: exactly what is signed, line by line.
-        device_pages: what the device shows of it, in its order.
+        device: the signer, and what it will show.
+        device_pages: the demo device's pages; of any other device none.
         at_stop, at_target: profit if the entry fills at its worst price and the exit at its own, fees included, quote
             asset; None without that exit. Of a basket: all legs bought, and each sold at the stop or at its target.
     """
@@ -41,6 +44,7 @@ class ConfirmView:
     at_stop: Decimal | None
     at_target: Decimal | None
     risk: tuple[LimitUse, ...]
+    device: DeviceView
     device_pages: tuple[Page, ...]
     left_ms: int
     resumed: bool
@@ -62,6 +66,7 @@ def confirmation(desk: Desk, trade: Trade) -> ConfirmView:
     intent, payload = trade.intent, trade.payload
     assert payload is not None
     instrument, quote = desk.instruments[intent.symbol], desk.market.quote(intent.symbol)
+    device = device_view(desk, trade)
     return ConfirmView(
         id=trade.id,
         state=trade.state,
@@ -74,7 +79,8 @@ def confirmation(desk: Desk, trade: Trade) -> ConfirmView:
         at_stop=_outcome(desk, intent, [intent.exits.stop if intent.exits else None]),
         at_target=_outcome(desk, intent, _targets(intent)),
         risk=_risk(desk, trade),
-        device_pages=pages(payload.text),
+        device=device,
+        device_pages=pages(payload.text) if device.kind is SignerKind.DEMO else (),
         left_ms=max(0, intent.expires_ms - desk.clock.now_ms()),
         resumed=trade.resumed,
         now=None if quote is None else (quote.bid, quote.ask),

@@ -146,11 +146,14 @@ class Actions:
         self._app.push_screen(HelpDialog(topic or (view.topic if view is not None else "")))
 
     def device_dialog(self) -> None:
-        """The demo device's screen."""
+        """The device: the demo's screen, or what a real one is doing."""
         from app.tui.screens.device import DeviceDialog  # noqa: PLC0415 -- when it is wanted
+        from app.tui.screens.hardware import HardwareDialog  # noqa: PLC0415 -- as above
 
-        if not isinstance(self._app.screen, DeviceDialog):
-            self._app.push_screen(DeviceDialog())
+        desk = self._app.host.desk
+        demo = desk is None or desk.terms.signer == "demo"
+        if not isinstance(self._app.screen, DeviceDialog | HardwareDialog):
+            self._app.push_screen(DeviceDialog() if demo else HardwareDialog())
 
     def first_run(self) -> None:
         """No database yet: what shall be started?"""
@@ -350,8 +353,8 @@ class Actions:
             self._told.pop(next(iter(self._told)))
 
     def device(self, _trade: Trade, state: DeviceState) -> None:
-        """The device wants its person."""
-        if state == "WAIT_BUTTON":
+        """The device wants its person, or can not go on without."""
+        if state not in {"SIGNED", "REJECTED", "TIMED_OUT"}:
             self.device_dialog()
 
     def _waiting(self, trade_id: str) -> Trade | None:

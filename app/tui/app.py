@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from app.execution.records import Order, Trade
     from app.tui.screens.view import View
-    from signers.base import DeviceState
+    from signers.base import DeviceState, Question
 
 TICK_S: Final = 0.25
 """Between two looks at the engine; each draws only what changed."""
@@ -122,6 +122,7 @@ class Terminal(App[int]):
             if name != self.theme:
                 self.register_theme(themes.theme(name))
         self.do = actions.Actions(self)
+        self.host.on_ask = self._ask
         self.host.on_trade, self.host.on_device = self._trade_told, self._device_told
         self.set_interval(TICK_S, self.tick)
         boot.begin(self)
@@ -275,7 +276,7 @@ class Terminal(App[int]):
             yield SystemCommand(each.title, each.text, each.act)
 
     def action_device(self) -> None:
-        """The demo device's own screen."""
+        """The device: the demo's screen, or what a real one is doing."""
         if self.is_at_home:
             self.do.device_dialog()
 
@@ -304,6 +305,14 @@ class Terminal(App[int]):
     def _device_told(self, trade: Trade, state: DeviceState) -> None:
         if self.is_running:
             self.call_later(self.do.device, trade, state)
+
+    async def _ask(self, question: Question) -> str:
+        """What a device needs typed."""
+        from app.tui.screens.secret import SecretDialog  # noqa: PLC0415 -- when it is wanted
+
+        answer: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self.call_later(self.push_screen, SecretDialog(question, answer))
+        return await answer
 
     def keep(self, job: Any) -> asyncio.Task[Any]:
         """Run a coroutine in the background of the screen."""

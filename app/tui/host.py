@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from app.trader import Trader
     from app.tui.last import Last
     from signers.base import DeviceState
+    from signers.session import OnAsk
 
 R = TypeVar("R")
 
@@ -97,10 +98,13 @@ class Host:
         """What the last session left, until the engine runs."""
         self.device: DeviceState | None = None
         self.device_trade: Trade | None = None
+        self._device_since = 0.0
         self.readers: set[object] = set()
         """Dialogs in which a trade is read or written: while there is one, the practice market goes at real time."""
         self.on_trade: Callable[[Trade, Order | None], None] = lambda _trade, _order: None
         self.on_device: Callable[[Trade, DeviceState], None] = lambda _trade, _state: None
+        self.on_ask: OnAsk | None = None
+        """Asks the person for what a device needs typed."""
         self.on_open: Callable[[Launch], None] = lambda _: None
         self.first_run = first_run
         self.quiet = False
@@ -142,6 +146,11 @@ class Host:
     def desk(self) -> Desk | None:
         """The running session's desk; None before it is open and after it has ended."""
         return self.trader.session.desk if self.trader is not None and self.stage is Stage.RUNNING else None
+
+    @property
+    def device_s(self) -> int:
+        """Seconds since the device was asked for the trade that is at it."""
+        return 0 if self.device_trade is None else int(asyncio.get_running_loop().time() - self._device_since)
 
     @property
     def waiting(self) -> int:
@@ -199,6 +208,7 @@ class Host:
             on_open=self._opened,
             pacer=self._pacer or pace,
         )
+        trader.session.devices.on_ask, trader.on_words = self.on_ask, self._asked
         trader.slower, trader.begin_paused = self.slower, self.quiet
         trader.tell.listeners.append(self._heard)
         self.trader, self.device, self.device_trade = trader, None, None
@@ -289,6 +299,10 @@ class Host:
             return speed if text == "max" else min(speed, Decimal(text))
         return speed
 
+    def _asked(self, words: str) -> None:
+        """While the session opens, its person is needed."""
+        self.words = words
+
     def _tell(self, ts_ms: int, text: str) -> None:
         self.told.append(Told(ts_ms, text))
 
@@ -299,7 +313,9 @@ class Host:
 
     def _device_told(self, trade: Trade, state: DeviceState) -> None:
         self.device = state
-        self.device_trade = trade if state == "WAIT_BUTTON" else None
+        if self.device_trade is not trade:
+            self._device_since = asyncio.get_running_loop().time()
+        self.device_trade = None if state in {"SIGNED", "REJECTED", "TIMED_OUT"} else trade
         self.on_device(trade, state)
 
     def _log_fault(self, error: Exception) -> None:

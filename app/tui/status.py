@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from app.text import counted
+from app.text import counted, escape_untrusted
 from app.tui.glyphs import Glyphs
 from app.tui.host import Host, Stage
 from app.tui.widgets.lines import Piece
@@ -60,6 +60,20 @@ def _running(host: Host, glyphs: Glyphs) -> list[Group]:
 
 
 def _device(host: Host) -> Piece:
+    from signers.base import DeviceInfo, SignerKind  # noqa: PLC0415 -- the engine behind it, after the first frame
+    from signers.faults import SignerFault  # noqa: PLC0415 -- as above
+
+    assert host.desk is not None
+    kind, last = host.desk.signer.signer.kind, host.desk.signer.last
     if host.device_trade is not None:
-        return "demo device: waits for you", "warn"
-    return "demo device (no hardware wallet)", "dim"
+        waits = host.device in {None, "WAIT_BUTTON"}
+        state = "waits for you" if waits else str(host.device).lower().replace("_", " ")
+        return f"{kind} device: {state}" if kind is SignerKind.DEMO else f"{kind}: {state}", "warn"
+    if kind is SignerKind.DEMO:
+        return "demo device (no hardware wallet)", "dim"
+    if isinstance(last, DeviceInfo):
+        return escape_untrusted(last.title), "dim"
+    return (
+        f"{kind}: {last.state.lower().replace('_', ' ') if isinstance(last, SignerFault) else 'not asked yet'}",
+        "warn",
+    )

@@ -13,7 +13,7 @@ from tests.tui.harness import Seat
 async def send(seat: Seat, trade: Trade) -> None:
     """Confirm a waiting trade and approve it on the device."""
     assert seat.host.trader is not None
-    demo = seat.host.trader.session.demo
+    demo = seat.host.trader.session.devices.demo
     seat.rig.pipeline.proposals.shown(trade.id)
     seat.person.waits(1)
     seat.rig.pipeline.proposals.confirm(trade.id)

@@ -42,7 +42,7 @@ async def test_a_trade_is_read_confirmed_approved_on_the_device_and_filled(
         await seat.until(lambda: seat.dialog == "DeviceDialog")
         assert trade.state is TradeState.CONFIRMED
         assert seat.host.trader is not None
-        review = seat.host.trader.session.demo.review
+        review = seat.host.trader.session.devices.demo.review
         assert review is not None
         for page in review.pages:
             await seat.look()

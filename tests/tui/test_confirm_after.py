@@ -21,7 +21,7 @@ async def _through(seat: Seat, *, approve: bool = True) -> None:
     seat.app.do.read(trade.id)
     await seat.look()
     await seat.confirmed(trade)
-    demo = seat.rig.session.demo
+    demo = seat.rig.session.devices.demo
     demo.turn(100)
     await seat.press("A" if approve else "R")
     await seat.became(trade, "FILLED", "REFUSED")
@@ -63,7 +63,7 @@ async def test_a_dialog_that_leaves_takes_no_other_along(tmp_path: Path) -> None
         for _ in range(3):  # told to draw by a key, by a tick and by a step of the trade, it is done with each time
             device.dismiss(None)
         assert seat.dialog == "ConfirmDialog"
-        assert seat.rig.session.demo.refuse()
+        assert seat.rig.session.devices.demo.refuse()
         await seat.became(trade, "REFUSED")
 
 

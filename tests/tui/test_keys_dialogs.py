@@ -78,7 +78,7 @@ async def _device(seat: Seat, key: Keyboard) -> None:
         await key(ConfirmDialog, "S")
         await seat.until(lambda: seat.dialog == "DeviceDialog")
         assert seat.host.trader is not None
-        demo: Any = seat.host.trader.session.demo
+        demo: Any = seat.host.trader.session.devices.demo
         for name, page in (
             *(("right", 1), ("l", 2), ("space", 3), ("pagedown", 4)),
             *(("left", 3), ("h", 2), ("pageup", 1)),

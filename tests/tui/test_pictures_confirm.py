@@ -43,7 +43,7 @@ async def submitted(seat: Seat) -> DemoSigner:
     await seat.pilot.press("S")
     await seat.until(lambda: seat.dialog == "DeviceDialog")
     assert seat.host.trader is not None
-    demo: DemoSigner = seat.host.trader.session.demo
+    demo: DemoSigner = seat.host.trader.session.devices.demo
     return demo
 
 

@@ -112,7 +112,7 @@ async def test_the_device_counts_all_its_pages_and_offers_what_works(tmp_path: P
         await seat.press("escape")
         await seat.confirmed(await seat.propose())
         assert seat.host.trader is not None
-        review = seat.host.trader.session.demo.review
+        review = seat.host.trader.session.devices.demo.review
         assert review is not None
         last = len(review.pages) + 1
         for page in range(1, last):

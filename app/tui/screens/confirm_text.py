@@ -12,6 +12,7 @@ from app.risk.usage import LimitUse, Source, UseState
 from app.snapshots.trades import ConfirmView
 from app.text import counted, escape_untrusted, lasting
 from app.tui import words
+from app.tui.screens import device_text
 from app.tui.widgets.lines import Line, Piece, fit, flowed, line, wrapped
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def document(seen: ConfirmView, width: int, glyphs: Glyphs) -> list[Line]:
     lines += [line((glyphs.rule * width, "dim")), *_preview(seen, width), *_outcomes(seen, width, glyphs)]
     lines += [line((glyphs.rule * width, "dim")), *_risk(seen, width)]
     lines += [line((glyphs.rule * width, "dim")), *wrapped(f"Why: {escape_untrusted(seen.why)}", width, "", "  ")]
-    return [*lines, line((glyphs.rule * width, "dim")), *_device(seen, width)]
+    return [*lines, line((glyphs.rule * width, "dim")), *device_text.expected(seen.device, seen.device_pages, width)]
 
 
 def _hard(text: str, width: int) -> list[str]:
@@ -104,16 +105,6 @@ def limit_lines(use: LimitUse, width: int) -> list[Line]:
     ]
     head = fit(f"  {use.title}", 30)
     return flowed([((head, "dim"), (f"{percent:>4} %", role)), ((amounts, role),), *more], width, " " * 6)
-
-
-def _device(seen: ConfirmView, width: int) -> list[Line]:
-    count = len(seen.device_pages)
-    lines = [line((f"The demo device (no hardware wallet) will show {count + 1} pages; the last one asks:", "label"))]
-    for number, page in enumerate(seen.device_pages, 1):
-        first, *more = wrapped(" / ".join(page), max(width - 5, 8))
-        lines.append(line((f"  {number:>2} ", "dim"), *first.pieces))
-        lines += [line(" " * 5, *each.pieces) for each in more]
-    return lines
 
 
 def was_sent(trade: Trade) -> bool:

@@ -69,7 +69,7 @@ class DeviceDialog(Dialog):
     def demo(self) -> DemoSigner | None:
         """The device, while a session runs."""
         trader = self.host.trader
-        return None if trader is None else trader.session.demo
+        return None if trader is None else trader.session.devices.demo
 
     @property
     def review(self) -> Review | None:

@@ -55,7 +55,7 @@ WRONG_USE = {
     "amount of 200 digits": (("run", "--headless", "--set", f"risk.position={'9' * 200}"), "at most 30 digits"),
     "seed of 200 digits": (("run", "--headless", "--for", "1", "--seed", "9" * 200), "more than 40 digits"),
     "for word": (("run", "--headless", "--for", "ever"), "--for ever"),
-    "signer unknown": (("run", "--headless", "--signer", "ledger"), "--signer"),
+    "signer unknown": (("run", "--headless", "--signer", "paper"), "--signer"),
     "market unknown": (("run", "--headless", "--market", "live"), "--market"),
     "seed word": (("run", "--headless", "--seed", "luck"), "seed"),
     "seed below 0": (("run", "--headless", "--seed", "-1"), "seed"),

@@ -1,0 +1,58 @@
+"""The table of settings about what countersigns."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field, StringConstraints
+
+from app.config.section import Amount, Section
+from signers.paths import Path, of_scheme
+
+
+def _path(text: str) -> str:
+    return str(Path.parse(text))
+
+
+PathText = Annotated[str, AfterValidator(_path), "a derivation path such as \"m/44'/60'/0'/0/0\""]
+_HOST = r"(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]{1,253}):[0-9]{1,5}"
+LedgerUrl = Annotated[
+    str, StringConstraints(pattern=rf"^(tcp://{_HOST})?$"), '"" for USB, or an emulator such as "tcp://127.0.0.1:9999"'
+]
+TrezorUrl = Annotated[
+    str, StringConstraints(pattern=rf"^(udp:{_HOST})?$"), '"" for USB, or an emulator such as "udp:127.0.0.1:21324"'
+]
+
+
+Folder = Annotated[str, StringConstraints(max_length=1_000), 'a folder, or "" for none']
+
+
+class Signer(Section):
+    """What countersigns."""
+
+    kind: Literal["auto", "ledger", "trezor", "demo"] = Field(
+        default="demo", description="signer; auto: a Ledger, else a Trezor that is plugged in, else the demo device"
+    )
+    ledger: LedgerUrl = Field(default="", description="where the Ledger is (COUNTERSIGN_LEDGER)")
+    trezor: TrezorUrl = Field(default="", description="where the Trezor is (COUNTERSIGN_TREZOR)")
+    evm_path: PathText = Field(
+        default=str(of_scheme("evm", "bip44", 0)), description="account that signs authorisations and EVM transactions"
+    )
+    solana_path: PathText = Field(
+        default=str(of_scheme("solana", "bip44", 0)), description="account that signs Solana transactions"
+    )
+    trezor_wallet: Literal["standard", "hidden-device", "hidden-typed"] = Field(
+        default="standard",
+        description="the Trezor's standard wallet, or a hidden one (passphrase there, or here)",
+    )
+    deadline_s: int = Field(default=120, ge=10, le=3_600, description="seconds a device may take, its person included")
+    blind_value: Amount = Field(
+        default=Decimal(0),
+        ge=0,
+        le=1_000_000_000,
+        description="largest value signed without the device showing it, account currency; 0: none",
+    )
+    descriptors: Folder = Field(
+        default="", description="folder of Ledger's token descriptors (npm @ledgerhq/cryptoassets-evm-signatures)"
+    )

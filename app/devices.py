@@ -1,0 +1,148 @@
+"""The signers of a session: one driver and one thread for each kind that is asked for, made when it is first needed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+from app.accounts import REGISTER, Account, registered
+from app.errors import SignerError
+from signers.base import DeviceState, Question, Signer, SignerKind
+from signers.demo import DemoSigner
+from signers.faults import SignerFault
+from signers.paths import Path
+from signers.payloads import Chain
+from signers.person import Alone
+from signers.session import DeviceSession, OnAsk
+
+if TYPE_CHECKING:
+    import sqlite3
+
+    from app.config.signer import Signer as SignerSettings
+    from storage.database import Reader
+
+HARDWARE: Final = (SignerKind.LEDGER, SignerKind.TREZOR)
+"""The preferred first."""
+
+Tell = Callable[[str], None]
+
+_PASSPHRASE: Final = {"standard": "none", "hidden-device": "device", "hidden-typed": "ask"}
+
+
+class Devices:
+    """Args:
+    attended: a person sees the demo device's screen and approves there.
+    real_only: refuse emulators and the demo signer (the live profile).
+    """
+
+    def __init__(self, settings: SignerSettings, *, attended: bool, real_only: bool = False) -> None:
+        self._settings = settings
+        self._real_only = real_only
+        self._sessions: dict[SignerKind, DeviceSession] = {}
+        self.demo = DemoSigner(attended=attended)
+        self.on_ask: OnAsk | None = None
+        """Asks the person at the screen for a PIN, a passphrase, a pairing code."""
+
+    def of(self, kind: SignerKind) -> DeviceSession:
+        """The one session of this kind; its thread starts with the first call."""
+        if kind not in self._sessions:
+            loop = asyncio.get_running_loop()
+            session = DeviceSession(self._driver(kind), loop, real_only=self._real_only)
+            session.on_ask = self._ask
+            self._sessions[kind] = session
+        return self._sessions[kind]
+
+    @property
+    def open(self) -> tuple[DeviceSession, ...]:
+        """Those that were asked for."""
+        return tuple(self._sessions.values())
+
+    async def chosen(self) -> SignerKind:
+        """The kind that the settings name; for "auto" the first hardware that is plugged in, else the demo device."""
+        if self._settings.kind != "auto":
+            return SignerKind(self._settings.kind)
+        for kind in HARDWARE:
+            if await self.of(kind).plugged():
+                return kind
+        return SignerKind.DEMO
+
+    def path(self, chain: Chain) -> Path:
+        """The account that the settings name for `chain`."""
+        return Path.parse(self._settings.evm_path if chain is Chain.EVM else self._settings.solana_path)
+
+    async def account(
+        self, kind: SignerKind, chain: Chain, data: tuple[Reader, sqlite3.Connection], now_ms: int, tell: Tell
+    ) -> Account:
+        """The registered account that the settings name; or, the first time, the one that the person compares and
+        approves on the device.
+
+        Args:
+            data: to read, and to write what is registered.
+            tell: told what the person is to compare.
+
+        Raises:
+            SignerError: it could not be registered, or the demo signer's is another than is on record.
+        """
+        reader, connection = data
+        device, path = self.of(kind), self.path(chain)
+        known = registered(reader.rows, kind, chain, path)
+        if known is not None and kind in HARDWARE:
+            return known  # the device need not be here yet: its address is checked each time that it signs
+        try:
+            address = await device.address(chain, path)
+            if known is None and kind in HARDWARE:
+                await _compare(device, chain, path, address, tell, self._settings.deadline_s)
+            info = await device.probe()
+        except SignerFault as fault:
+            raise SignerError(
+                fault.code,
+                f"The {kind}'s address for {path} is not registered yet: {fault.told}",
+                next_step=f"{fault.next_step} Or start with --signer demo.".lstrip(),
+            ) from fault
+        if known is not None:
+            if known.address != address:
+                raise SignerError(
+                    "signer.wrong_device",
+                    f"The signer answers {address}; registered for this database is {known.address}.",
+                    next_step="Nothing was sent. Use the registered device or another database.",
+                )
+            return known
+        connection.execute(REGISTER, (kind, chain, str(path), address, info.name, now_ms))
+        return Account(kind, chain, path, address, info.name, now_ms, None)
+
+    def close(self) -> None:
+        """Let every device go."""
+        for session in self._sessions.values():
+            session.close()
+
+    async def _ask(self, question: Question) -> str:
+        if self.on_ask is None:
+            return Alone().ask(question)
+        return await self.on_ask(question)
+
+    def _driver(self, kind: SignerKind) -> Signer:
+        settings = self._settings
+        if kind is SignerKind.LEDGER:
+            from signers.ledger.driver import LedgerSigner  # noqa: PLC0415 -- device libraries load when one is wanted
+
+            return LedgerSigner(settings.ledger)
+        if kind is SignerKind.TREZOR:
+            from signers.trezor.driver import TrezorSigner  # noqa: PLC0415 -- as above
+
+            return TrezorSigner(settings.trezor, passphrase=_PASSPHRASE[settings.trezor_wallet])
+        return self.demo
+
+
+async def _compare(
+    device: DeviceSession, chain: Chain, path: Path, address: str, tell: Tell, deadline_s: float
+) -> None:
+    tell(f"Compare on the {device.signer.kind}: {address} ({path}). Approve it there if it is the same.")
+    told: list[DeviceState] = []
+    shown = await device.address(chain, path, told.append, show=True, deadline_s=deadline_s)
+    if shown != address:
+        raise SignerError(
+            "signer.wrong_device",
+            f"The {device.signer.kind} said {address}, then {shown}.",
+            next_step="Nothing was registered. Do not use this device before you know why.",
+        )

@@ -1,0 +1,84 @@
+"""What a device will show, and what it is doing, as lines: pure, so that it can be read without a screen."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from app.execution.device_view import DeviceView
+from app.text import escape_untrusted
+from app.tui.widgets.lines import Line, line, wrapped
+from signers.base import Clarity, DeviceLine, DeviceState
+from signers.pages import Page
+from signers.words import next_step_of, what_of
+
+_ROLES: Final = {Clarity.CLEAR: "ok", Clarity.PARTLY: "warn", Clarity.BLIND: "error"}
+_SAYS: Final = {
+    Clarity.CLEAR: "CLEAR: its screen shows all of this, in this order:",
+    Clarity.PARTLY: "PARTLY: its screen shows only this, in this order:",
+    Clarity.BLIND: "BLIND: its screen shows no more than this. Compare every character:",
+}
+_ENDED: Final = frozenset({DeviceState.SIGNED, DeviceState.REJECTED, DeviceState.TIMED_OUT})
+_HAND: Final = frozenset(
+    {
+        DeviceState.READY,
+        DeviceState.WAIT_BUTTON,
+        DeviceState.OPENING_APP,
+        DeviceState.PIN,
+        DeviceState.PASSPHRASE,
+        DeviceState.PAIRING,
+        DeviceState.LOCKED,
+        DeviceState.WRONG_APP,
+    }
+)
+"""The person's hand is what it waits for: no fault."""
+
+
+def expected(device: DeviceView, pages: Sequence[Page], width: int) -> list[Line]:
+    """What will be on the device's screen."""
+    if pages:
+        return _pages(pages, width)
+    lines = wrapped(f"{escape_untrusted(device.name)} signs.", width, "label")
+    if device.shown is None:
+        return [*lines, *wrapped(escape_untrusted(device.words), width, "warn", "  ")]
+    shown = device.shown
+    lines += wrapped(_SAYS[shown.clarity], width, _ROLES[shown.clarity], "  ")
+    if shown.why:
+        lines += wrapped(escape_untrusted(shown.why), width, "warn", "  ")
+    if shown.refuses is not None:
+        lines += wrapped(f"{what_of(shown.refuses)} {next_step_of(shown.refuses)}", width, "error", "  ")
+    return [*lines, *fields(shown.lines, width)]
+
+
+def fields(shown: Sequence[DeviceLine], width: int) -> list[Line]:
+    """The device's fields, label and value."""
+    lines: list[Line] = []
+    for number, each in enumerate(shown, 1):
+        label, value = escape_untrusted(each.label), escape_untrusted(each.value)
+        head = f"  {number:>2} "
+        text = f"{label}: {value}" if label and value else label or value
+        first, *more = wrapped(text, max(width - len(head), 8), "title" if value else "")
+        lines.append(line((head, "dim"), *first.pieces))
+        lines += [line(" " * len(head), *each_line.pieces) for each_line in more]
+    return lines
+
+
+def doing(device: DeviceView, state: DeviceState, elapsed_s: int, width: int) -> list[Line]:
+    """What the device is doing now, and the way on."""
+    role = "ok" if state is DeviceState.SIGNED else "warn" if state in _HAND else "error"
+    lines = [line((escape_untrusted(device.name), "title")), *wrapped(what_of(state), width, role)]
+    if step := next_step_of(state):
+        lines += wrapped(step, width)
+    if state in _ENDED:
+        return lines
+    return [*lines, line((f"Waiting {elapsed_s} s.", "label"))]
+
+
+def _pages(pages: Sequence[Page], width: int) -> list[Line]:
+    count = len(pages)
+    lines = [line((f"The demo device (no hardware wallet) will show {count + 1} pages; the last one asks:", "label"))]
+    for number, page in enumerate(pages, 1):
+        first, *more = wrapped(" / ".join(page), max(width - 5, 8))
+        lines.append(line((f"  {number:>2} ", "dim"), *first.pieces))
+        lines += [line(" " * 5, *each.pieces) for each in more]
+    return lines

@@ -1,0 +1,105 @@
+"""What a device needs typed here: a PIN's positions, a passphrase, a pairing code. Never stored, never shown."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final
+
+from textual import on
+from textual.app import ComposeResult
+from textual.containers import Container
+from textual.widgets import Input
+
+from app.tui.screens.dialog import Dialog
+from app.tui.widgets.lines import Line, Lines, line, wrapped
+from app.tui.widgets.status import KeyLine, StatusLine
+from signers.base import DeviceState, Question
+from signers.faults import NotReady
+
+_STATES: Final = {
+    Question.PIN_POSITIONS: DeviceState.PIN,
+    Question.PASSPHRASE: DeviceState.PASSPHRASE,
+    Question.PAIRING_CODE: DeviceState.PAIRING,
+}
+_WORDS: Final = {
+    Question.PIN_POSITIONS: (
+        "PIN",
+        "The device shows nine digits in a square. Type where your PIN's digits stand, not the digits:",
+        "    7 8 9\n    4 5 6\n    1 2 3",
+    ),
+    Question.PASSPHRASE: (
+        "Passphrase",
+        "The passphrase of the hidden wallet. Another spelling is another wallet, which is empty.",
+        "",
+    ),
+    Question.PAIRING_CODE: ("Pairing", "The six digits on the device's screen:", ""),
+}
+
+
+class SecretDialog(Dialog):
+    """One secret. Enter gives it to the device, Escape gives up.
+
+    Args:
+        answer: gets what was typed; or the fault that says nobody would.
+    """
+
+    topic = "secret"
+    DEFAULT_CSS = """
+    SecretDialog Input, SecretDialog Input:focus {
+        border: none; height: 1; padding: 0; margin: 1 0; background: $panel;
+    }
+    """
+
+    def __init__(self, question: Question, answer: asyncio.Future[str]) -> None:
+        super().__init__()
+        self._question, self._answer = question, answer
+
+    def compose(self) -> ComposeResult:
+        """Words and a line to type on."""
+        yield StatusLine()
+        with Container(classes="frame -small", id="secret"):
+            yield _Words(self._question)
+            yield Input(id="typed", password=True, max_length=100)
+        yield KeyLine()
+
+    def on_mount(self) -> None:
+        """Ready to type."""
+        self.query_one("#secret").border_title = _WORDS[self._question][0]
+        self.query_one(Input).focus()
+
+    def on_unmount(self) -> None:
+        """Left unanswered is given up."""
+        if not self._answer.done():
+            self._answer.set_exception(NotReady(_STATES[self._question], "It was not typed."))
+
+    def draw(self) -> None:
+        """Draw."""
+        self.query_one(_Words).show()
+
+    @on(Input.Submitted)
+    def _typed(self, event: Input.Submitted) -> None:
+        if not self._answer.done():
+            self._answer.set_result(event.value)
+        event.input.value = ""
+        self.dismiss(None)
+
+
+class _Words(Lines):
+    DEFAULT_CSS = "_Words { height: auto; }"
+
+    def __init__(self, question: Question) -> None:
+        super().__init__()
+        self._question = question
+
+    def get_content_height(self, container: object, viewport: object, width: int) -> int:  # noqa: ARG002 -- Textual's
+        return len(self.content(width, 0))
+
+    def content(self, width: int, height: int) -> list[Line]:  # noqa: ARG002 -- it is as high as it must be
+        _, text, picture = _WORDS[self._question]
+        lines = wrapped(text, max(width, 8))
+        lines += [line(row) for row in picture.split("\n")] if picture else []
+        return [
+            *lines,
+            Line(),
+            *wrapped("Enter gives it to the device. It is kept nowhere. Esc gives up.", width, "key"),
+        ]
