@@ -191,8 +191,11 @@ class _Maker:
             known = self._prices[ticks] = _decimal(ticks, self._market.price_places)
         return known
 
-    def events(self, plan: _Plan, open_ms: int, timeframe_ms: int, every_ms: int, seed: str) -> list[MarketEvent]:
-        """Books, trades and last the bar, by time."""
+    def events(
+        self, plan: _Plan, open_ms: int, timeframe_ms: int, every_ms: int, seed: str, *, books: bool
+    ) -> list[MarketEvent]:
+        """Books, trades and last the bar, by time; without `books` they are drawn, so that all else is the same, and
+        not made, which is three quarters of the time."""
         draw = random.Random(f"{seed} {self._symbol}").random
         count = timeframe_ms // every_ms
         mids = self._mids(plan, count, draw)
@@ -203,7 +206,11 @@ class _Maker:
         builder, done = BarBuilder(self._symbol, timeframe_ms), 0
         for number, (bid, width) in enumerate(touches):
             start = number * every_ms
-            result.append(self._book(open_ms + start, bid, width, draw))
+            if books:
+                result.append(self._book(open_ms + start, bid, width, draw))
+            else:
+                for _ in range(2 * _LEVELS):
+                    draw()
             buys = 0.65 if mids[number + 1] > mids[number] else 0.35
             while done < len(when) and when[done] < start + every_ms:
                 trade = self._trade(open_ms + when[done], bid, width, buys, draw)
@@ -337,7 +344,8 @@ class PracticeSource:
             kept.append(entry)
         bars: dict[str, list[Bar]] = {each.symbol: [] for each in self._instruments}
         for number, first, plans in kept:
-            for event in islice(self._detail(number, plans), position - first):
+            whole = first + self._count(plans) <= position
+            for event in islice(self._detail(number, plans, books=not whole), position - first):
                 if type(event) is Bar:
                     bars[event.symbol].append(event)
         return {symbol: found[-count:] if count else [] for symbol, found in bars.items()}
@@ -356,10 +364,10 @@ class PracticeSource:
         """Events of one bar: its books, its trades, and one bar for each instrument."""
         return len(plans) * (self._frame // self._every + 1) + sum(plan.trades for plan in plans)
 
-    def _detail(self, number: int, plans: tuple[_Plan, ...]) -> list[MarketEvent]:
+    def _detail(self, number: int, plans: tuple[_Plan, ...], *, books: bool = True) -> list[MarketEvent]:
         open_ms, seed = self._start_ms + number * self._frame, f"countersign {_VERSION} {self._seed} {number}"
         found: list[MarketEvent] = []
         for maker, plan in zip(self._makers, plans, strict=True):
-            found += maker.events(plan, open_ms, self._frame, self._every, seed)
+            found += maker.events(plan, open_ms, self._frame, self._every, seed, books=books)
         found.sort(key=_order)
         return found
