@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -24,11 +24,15 @@ from app.tui.app import Terminal
 from app.tui.host import Host, Stage
 from strategies.model import Side
 from tests.execution.harness import WIDE, Rig
+from tests.tui.idle import judged_by_the_loop
 
 SMALL, WIDE_SCREEN = (80, 24), (160, 48)
 SIZES = [SMALL, WIDE_SCREEN]
-_PATIENCE = 2_000
-"""Turns of the loop before something that should happen is given up; threads (imports, the device) need real time."""
+_PATIENCE, _STEP_S = 5_000, 0.002
+"""Looks, and the time between two, before something that should happen is given up; threads (imports, the device) need
+real time."""
+_SLICE_S = 0.02
+"""How soon a stop is noticed, as the real pacer notices it between its slices; else the session waits a second."""
 
 
 class Hand:
@@ -63,7 +67,9 @@ class Hand:
                 self._wanted -= 1
             self._idle.set()
             self._told.clear()
-            await self._told.wait()
+            while not self._told.is_set() and not stopping():
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._told.wait(), _SLICE_S)
         return position
 
     async def release(self, events: int) -> None:
@@ -187,10 +193,12 @@ class Seat:
             await self.pilot.pause()
 
     async def until(self, happened: Callable[[], bool]) -> None:
+        """It happened, and what it set going is done: a dialog that is in front can be used."""
         for _ in range(_PATIENCE):
             if happened():
+                await self.pilot.pause()
                 return
-            await self.pilot.pause(0.005)
+            await asyncio.sleep(_STEP_S)
         raise AssertionError(f"it did not happen; the engine: {self.host.stage} {self.host.words}\n{self.text()}")
 
     def text(self) -> str:
@@ -236,12 +244,13 @@ async def terminal(
     app = Terminal(host, ascii_only=ascii_only, theme=theme)
     heard: list[Message] = []
     try:
-        async with app.run_test(size=size, message_hook=heard.append, notifications=toasts) as pilot:
-            seat = Seat(pilot, app, host, hand, heard)
-            if not first_run:
-                await seat.running()
-                if events:
-                    await seat.market(events)
-            yield seat
+        with judged_by_the_loop(app, host):
+            async with app.run_test(size=size, message_hook=heard.append, notifications=toasts) as pilot:
+                seat = Seat(pilot, app, host, hand, heard)
+                if not first_run:
+                    await seat.running()
+                    if events:
+                        await seat.market(events)
+                yield seat
     finally:
         await host.end("test ended")

@@ -169,6 +169,7 @@ def test_from_the_first_start_to_the_restart(tmux: Tmux) -> None:
     tmux.keys("?")
     tmux.shows("Everywhere" if tmux._size[1] == "48" else "Trade")
     tmux.keys("Escape")
+    tmux.shows(lambda seen: "Esc back" not in seen)
     _proposal(tmux)
     _confirm(tmux)
     _approve(tmux)
