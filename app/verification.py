@@ -74,7 +74,7 @@ class Verification:
             StorageFault: the database can not be read.
             VerificationCancelled: `cancel` was called.
         """
-        from app.execution.verify import PARTS, verify  # noqa: PLC0415 -- signatures need eth_account, 0.9 s
+        from app.execution.verify import PARTS, verify  # noqa: PLC0415 -- signatures need eth_keys, 0.1 s
 
         with reader(self._db) as data:
             mirror = read_mirror(self._db)  # before the view begins: a trader may write one more row, never one less

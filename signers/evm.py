@@ -6,8 +6,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from signers import eth
-
 _TYPE_2: Final = 2
 _MAX_BYTES: Final = 131_072
 """What nodes take at most (go-ethereum's txMaxSize)."""
@@ -110,16 +108,14 @@ def disassemble(raw: bytes) -> tuple[bytes, bytes]:
 
 def keccak(data: bytes) -> bytes:
     """Keccak-256."""
-    eth.account()  # first: see signers.eth
-    from eth_utils.crypto import keccak as found  # noqa: PLC0415 -- loaded just now
+    from eth_utils.crypto import keccak as found  # noqa: PLC0415 -- when it is wanted, 0.1 s
 
     return bytes(found(data))
 
 
 def checksum(address: bytes) -> str:
     """EIP-55 text of 20 bytes."""
-    eth.account()
-    from eth_utils.address import to_checksum_address  # noqa: PLC0415 -- loaded just now
+    from eth_utils.address import to_checksum_address  # noqa: PLC0415 -- as above
 
     return str(to_checksum_address(address))
 
@@ -128,8 +124,7 @@ def checksum(address: bytes) -> str:
 
 
 def _rlp() -> Any:
-    eth.account()
-    import rlp  # type: ignore[import-untyped] # noqa: PLC0415 -- loaded just now; ships no types
+    import rlp  # type: ignore[import-untyped] # noqa: PLC0415 -- as above; ships no types
 
     return rlp
 

@@ -98,7 +98,7 @@ class TypedData:
     chain: Chain = field(default=Chain.EVM, init=False)
 
     def __post_init__(self) -> None:
-        from signers.typed_data import canonical, hashes  # noqa: PLC0415 -- eth_account, 0.9 s
+        from signers.typed_data import canonical, hashes  # noqa: PLC0415 -- eth_account, 0.5 s
 
         object.__setattr__(self, "document", canonical(self.document))
         domain, message = hashes(self.document)

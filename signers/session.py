@@ -27,7 +27,7 @@ OnState = Callable[[DeviceState], None]
 OnAsk = Callable[[Question], Awaitable[str]]
 
 _DEADLINE_S: Final = 20.0
-"""For what needs no person. eth-account's import alone takes a second."""
+"""For what needs no person. Importing what signs takes a part of it."""
 _ORDER: Final = tuple(Clarity)
 MENDABLE: Final = frozenset(
     {

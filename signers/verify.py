@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from signers import eth, evm, solana
+from signers import evm, solana
 from signers.faults import SignatureMismatch
 from signers.payloads import EvmTransaction, OffchainMessage, Payload, PersonalMessage, SolanaMessage
 
@@ -59,8 +59,7 @@ def verify_raw(confirmed: EvmTransaction, raw: bytes, address: str) -> None:
 
 
 def _verify_secp256k1(digest: bytes, signature: bytes, address: str, base: int) -> None:
-    eth.account()
-    from eth_keys.datatypes import Signature  # noqa: PLC0415 -- loaded with eth_account, never before it
+    from eth_keys.datatypes import Signature  # noqa: PLC0415 -- when it is wanted, 0.1 s
     from eth_keys.exceptions import BadSignature  # noqa: PLC0415 -- as above
     from eth_utils.exceptions import ValidationError  # noqa: PLC0415 -- as above
 
