@@ -1,0 +1,223 @@
+"""The Ledger driver: one device, on USB or as an emulator."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Final
+from urllib.parse import parse_qs, urlsplit
+
+from signers.base import DeviceInfo, DeviceState, Person, Shown, SignerKind, SignRequest
+from signers.faults import DeviceFault, NotReady, RefusedOnDevice
+from signers.ledger import apps, ethereum, solana
+from signers.ledger.apdu import Ask
+from signers.ledger.channel import Channel
+from signers.ledger.descriptors import Descriptors
+from signers.ledger.ethereum import Config
+from signers.ledger.find import HidDoor
+from signers.ledger.signing import commands, read_signature
+from signers.ledger.tcp import TcpDoor
+from signers.ledger.transport import MODELS, Door
+from signers.ledger.verdict import verdict
+from signers.paths import Path
+from signers.payloads import Chain
+
+REVIEW_S: Final = 900.0
+"""An answer that needs a person is waited for so long: the app itself waits forever."""
+_BACK_S: Final = 15.0
+"""A device that changes its app is away for 1 to 3 s; a slow computer needs longer to see it again."""
+_LOOK_S: Final = 0.2
+
+
+class LedgerSigner:
+    """A Ledger.
+
+    Args:
+        url: "" for the first device on USB; a serial number or a path of hidapi's for a certain one;
+            ``tcp://host:port`` for the emulator, with ``?model=flex`` when it is no Nano S Plus.
+        descriptors: what tokens are called; without it the device shows no token's name or amount.
+        review_s: seconds an answer that needs a person is waited for.
+        door: where devices are found instead of what `url` names.
+
+    Raises:
+        ValueError: `url` has another form; the words name what is allowed.
+    """
+
+    def __init__(
+        self,
+        url: str = "",
+        *,
+        descriptors: Descriptors | None = None,
+        review_s: float = REVIEW_S,
+        door: Door | None = None,
+    ) -> None:
+        self._door = door or door_of(url)
+        self._descriptors = descriptors
+        self._channel = Channel(self._door, review_s)
+        self._config = Config(blind_signing=False)
+
+    @property
+    def kind(self) -> SignerKind:
+        """A Ledger."""
+        return SignerKind.LEDGER
+
+    def plugged(self) -> tuple[str, ...]:
+        """What is on the bus; for the emulator, its address."""
+        return self._door.plugged()
+
+    def probe(self) -> DeviceInfo:
+        """What is there and which app is open; asks nobody.
+
+        Raises:
+            NotReady: not there, or not usable as it is.
+            DeviceFault: it answered oddly.
+        """
+        with self._channel.working():
+            running = self._channel.which()
+            chain = next((chain for chain, app in apps.APPS.items() if app.name == running.name), None)
+            return self._info(running, chain)
+
+    def open(self, chain: Chain, person: Person) -> DeviceInfo:
+        """Have the right app open, new enough; see `Signer`."""
+        with self._channel.working():
+            return self._ready(chain, person)
+
+    def address(self, chain: Chain, path: Path, person: Person, *, show: bool = False) -> str:
+        """Address of `path`; see `Signer`."""
+        app = ethereum if chain is Chain.EVM else solana
+        with self._channel.working():
+            self._ready(chain, person)
+            ask = Ask(app.address_command(path, show=show), apps.APPS[chain].name, person=show, path=str(path))
+            data = self._asked(ask, person)
+            return ethereum.address(data) if chain is Chain.EVM else solana.address(data)
+
+    def shown(self, request: SignRequest, address: str, info: DeviceInfo) -> Shown:
+        """What the device will show; see `Signer`."""
+        return verdict(request, address, info, self._descriptors, short_keys=self._config.short_keys)[0]
+
+    def sign(self, request: SignRequest, person: Person) -> bytes:
+        """Sign; see `Signer`. What the device would refuse as it is set is refused here, before it is asked."""
+        chain = request.payload.chain
+        with self._channel.working():
+            info = self._ready(chain, person)
+            shown, token = verdict(request, "", info, self._descriptors, short_keys=self._config.short_keys)
+            if shown.refuses is not None:
+                raise NotReady(shown.refuses, shown.why)
+            *first, last = commands(request, info, token)
+            for apdu in first:
+                self._asked(self._signing(apdu, request, info, person=False), person)
+            data = self._asked(self._signing(last, request, info, person=True), person)
+            signature = read_signature(request.payload, data)
+            person.told(DeviceState.SIGNED)
+            return signature
+
+    def cancel(self) -> None:
+        """Stop waiting. A Ledger can not be told: what it shows must be refused on it, and what it answers is lost."""
+        self._channel.take_back()
+
+    def close(self) -> None:
+        """Let go of the device; opened again when it is next asked."""
+        self._channel.close()
+
+    # -- on the device's thread -------------------------------------------------------------------------------------
+
+    def _signing(self, apdu: bytes, request: SignRequest, info: DeviceInfo, *, person: bool) -> Ask:
+        blind = bool(info.blind_signing)
+        return Ask(apdu, info.app, person=person, blind=blind, path=str(request.path))
+
+    def _asked(self, ask: Ask, person: Person) -> bytes:
+        """The answer; the person is told when it waits for them, and when they refused."""
+        if ask.person:
+            person.told(DeviceState.WAIT_BUTTON)
+        try:
+            return self._channel.ask(ask)
+        except RefusedOnDevice:
+            person.told(DeviceState.REJECTED)
+            raise
+
+    def _ready(self, chain: Chain, person: Person) -> DeviceInfo:
+        app = apps.APPS[chain]
+        running = self._channel.which()
+        if running.name != app.name:
+            running = self._switch(app, running, person)
+        if running.number() < app.oldest:
+            detail = f"{app.name} {running.version}; at least {apps.dotted(app.oldest)}: {app.why_oldest}."
+            raise NotReady(DeviceState.TOO_OLD, detail)
+        return self._info(running, chain)
+
+    def _info(self, running: apps.Running, chain: Chain | None) -> DeviceInfo:
+        """Of what runs, with the app's settings when it is one of ours."""
+        if chain is not None:
+            app = ethereum if chain is Chain.EVM else solana
+            self._config = app.config(self._channel.ask(Ask(app.CONFIG, running.name)))
+        opened = self._channel.opened
+        name = opened.model.name if opened.model else "Ledger"
+        return DeviceInfo(
+            SignerKind.LEDGER,
+            f"{name} (emulator)" if self._door.emulator else name,
+            running.version,
+            real=True,
+            model=opened.model.code if opened.model else "",
+            emulator=self._door.emulator,
+            app="" if running.name == apps.DASHBOARD else running.name,
+            app_version="" if running.name == apps.DASHBOARD else running.version,
+            blind_signing=None if chain is None else self._config.blind_signing,
+            serial=opened.serial,
+        )
+
+    def _switch(self, app: apps.App, running: apps.Running, person: Person) -> apps.Running:
+        """Leave the app that is open, and open the right one with its person's consent. After either the device
+        disconnects and comes back as another."""
+        there = "No app" if running.name == apps.DASHBOARD else running.name
+        if not self._door.switches:
+            raise NotReady(DeviceState.WRONG_APP, f"{there} is open; {app.name} is needed.")
+        person.told(DeviceState.OPENING_APP)
+        if running.name != apps.DASHBOARD:
+            self._channel.ask(Ask(apps.QUIT))
+            self._back(lambda name: name == apps.DASHBOARD)
+        try:
+            self._channel.ask(Ask(apps.open_app(app.name), person=True))
+        except RefusedOnDevice:
+            person.told(DeviceState.REJECTED)
+            raise
+        return self._back(lambda name: name == app.name)
+
+    def _back(self, right: Callable[[str], bool]) -> apps.Running:
+        """What runs once the device has come back as the right one."""
+        self._channel.drop()
+        end = time.monotonic() + _BACK_S
+        while True:
+            self._channel.pause(_LOOK_S)
+            late = time.monotonic() > end
+            try:
+                running = self._channel.which()
+            except (NotReady, DeviceFault) as found:
+                if late or found.state is DeviceState.LOCKED:
+                    raise  # else it is on its way: not there, not readable yet, or gone in mid-answer
+                continue
+            if right(running.name):
+                return running
+            if late:
+                raise NotReady(DeviceState.WRONG_APP, f"{running.name} is open.")
+            self._channel.drop()
+
+
+def door_of(url: str) -> Door:
+    """Where to look for what `url` names.
+
+    Raises:
+        ValueError: it has another form.
+    """
+    if "://" not in url:
+        return HidDoor(url)
+    allowed = f"a Ledger's address is tcp://host:port, with ?model= one of {', '.join(MODELS)}"
+    try:
+        found = urlsplit(url)
+        host, port = found.hostname, found.port
+    except ValueError as error:
+        raise ValueError(f"{allowed}: {error}") from error
+    query = parse_qs(found.query, keep_blank_values=True)
+    model = MODELS.get(query.pop("model", ["nanosp"])[-1])
+    if found.scheme != "tcp" or not host or not port or found.path not in {"", "/"} or query or model is None:
+        raise ValueError(allowed)
+    return TcpDoor(host, port, model)
