@@ -75,6 +75,8 @@ BROAD_ALLOWED = {
     "app/engine/warmup.py": "the same while it warms up; and a source's error in its thread reaches who waits",
     "app/engine/registry.py": "the same while it is imported",
     "signers/session.py": "a driver's bug must not end the device's thread",
+    "signers/trezor/link.py": "trezorlib's, libusb's and the system's errors have no common root; each becomes a fault",
+    "signers/trezor/find.py": "the same, while devices are looked for",
     "storage/secrets.py": "a backend's error may hold the secret",
     "storage/writer.py": "whatever ends the writer's thread must reach those who wait for it",
 }

@@ -1,0 +1,1 @@
+"""The Trezor driver, on trezorlib (the maker's own library)."""
