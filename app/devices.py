@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import sqlite3
 
     from app.config.signer import Signer as SignerSettings
+    from signers.trezor.options import PassphraseWay
     from storage.database import Reader
 
 HARDWARE: Final = (SignerKind.LEDGER, SignerKind.TREZOR)
@@ -27,7 +28,7 @@ HARDWARE: Final = (SignerKind.LEDGER, SignerKind.TREZOR)
 
 Tell = Callable[[str], None]
 
-_PASSPHRASE: Final = {"standard": "none", "hidden-device": "device", "hidden-typed": "ask"}
+_PASSPHRASE: Final[dict[str, PassphraseWay]] = {"standard": "none", "hidden-device": "device", "hidden-typed": "ask"}
 
 
 class Devices:

@@ -18,7 +18,9 @@ def _path(text: str) -> str:
 PathText = Annotated[str, AfterValidator(_path), "a derivation path such as \"m/44'/60'/0'/0/0\""]
 _HOST = r"(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]{1,253}):[0-9]{1,5}"
 LedgerUrl = Annotated[
-    str, StringConstraints(pattern=rf"^(tcp://{_HOST})?$"), '"" for USB, or an emulator such as "tcp://127.0.0.1:9999"'
+    str,
+    StringConstraints(pattern=rf"^(tcp://{_HOST}(\?model=[a-z]{{3,6}})?)?$"),
+    '"" for USB, or an emulator such as "tcp://127.0.0.1:9999"',
 ]
 TrezorUrl = Annotated[
     str, StringConstraints(pattern=rf"^(udp:{_HOST})?$"), '"" for USB, or an emulator such as "udp:127.0.0.1:21324"'
