@@ -105,6 +105,8 @@ class Host:
         self.on_device: Callable[[Trade, DeviceState], None] = lambda _trade, _state: None
         self.on_ask: OnAsk | None = None
         """Asks the person for what a device needs typed."""
+        self.on_compare: Callable[[str], None] = lambda _: None
+        """Told what its person is to compare with the device's screen, while the session opens."""
         self.on_open: Callable[[Launch], None] = lambda _: None
         self.first_run = first_run
         self.quiet = False
@@ -301,7 +303,8 @@ class Host:
 
     def _asked(self, words: str) -> None:
         """While the session opens, its person is needed."""
-        self.words = words
+        self.words = "waiting for the device"
+        self.on_compare(words)
 
     def _tell(self, ts_ms: int, text: str) -> None:
         self.told.append(Told(ts_ms, text))

@@ -43,8 +43,8 @@ def _running(host: Host, glyphs: Glyphs) -> list[Group]:
         ((words.clock(desk.clock.now_ms()), "label"), (f" {pace}", "dim")),
         (("held ", "dim"), (f"{words.money(seen.exposure)}/{words.money(seen.exposure_limit, 0)}", "")),
         (("open ", "dim"), (str(seen.open_positions), "")),
-        (_device(host),),
     ]
+    groups.insert(0 if host.device_trade is not None else len(groups), (_device(host),))
     left = host.progress()
     if left is not None:
         done, left_s = left

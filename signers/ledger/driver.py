@@ -154,7 +154,7 @@ class LedgerSigner:
         name = opened.model.name if opened.model else "Ledger"
         return DeviceInfo(
             SignerKind.LEDGER,
-            f"{name} (emulator)" if self._door.emulator else name,
+            name,
             running.version,
             real=True,
             model=opened.model.code if opened.model else "",

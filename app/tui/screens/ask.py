@@ -18,7 +18,7 @@ from app.tui.widgets.lines import Line, Lines, wrapped
 from app.tui.widgets.status import KeyLine, StatusLine
 
 
-class _Words(Lines):
+class Words(Lines):
     """Paragraphs."""
 
     def __init__(self, paragraphs: Sequence[tuple[str, str]]) -> None:
@@ -26,15 +26,17 @@ class _Words(Lines):
         self._paragraphs = paragraphs
 
     def get_content_height(self, container: object, viewport: object, width: int) -> int:  # noqa: ARG002 -- Textual's
+        """As many lines as the words take."""
         return len(self.content(width, 0))
 
     def content(self, width: int, height: int) -> list[Line]:  # noqa: ARG002 -- it is as high as it must be
+        """The words, broken at the width."""
         lines: list[Line] = []
         for text, role in self._paragraphs:
             lines += wrapped(text, max(width, 8), role) if text else [Line()]
         return lines
 
-    DEFAULT_CSS = "_Words { height: auto; }"
+    DEFAULT_CSS = "Words { height: auto; }"
 
 
 class QuestionDialog(Dialog):
@@ -66,7 +68,7 @@ class QuestionDialog(Dialog):
         """Words, then one line an answer."""
         yield StatusLine()
         with Container(classes="frame -small", id="question"):
-            yield _Words(self._paragraphs)
+            yield Words(self._paragraphs)
             for number, (key, label, _) in enumerate(self._answers):
                 yield Choice(key, label, id=f"answer-{number}")
         yield KeyLine()
@@ -86,7 +88,7 @@ class QuestionDialog(Dialog):
 
     def draw(self) -> None:
         """Draw."""
-        self.query_one(_Words).show()
+        self.query_one(Words).show()
         for choice in self.query(Choice):
             choice.show()
 
@@ -121,9 +123,7 @@ class WordDialog(Dialog):
         """Words and a line to type on."""
         yield StatusLine()
         with Container(classes="frame -small", id="word"):
-            yield _Words(
-                [*self._paragraphs, ("", ""), (f"Type {self._word} and Enter. Esc leaves it as it is.", "key")]
-            )
+            yield Words([*self._paragraphs, ("", ""), (f"Type {self._word} and Enter. Esc leaves it as it is.", "key")])
             yield Input(id="typed")
         yield KeyLine()
 
@@ -134,7 +134,7 @@ class WordDialog(Dialog):
 
     def draw(self) -> None:
         """Draw."""
-        self.query_one(_Words).show()
+        self.query_one(Words).show()
 
     @on(Input.Submitted)
     def _typed(self, event: Input.Submitted) -> None:
@@ -170,7 +170,7 @@ class LineDialog(Dialog):
         """Words and a line to type on."""
         yield StatusLine()
         with Container(classes="frame -small", id="line"):
-            yield _Words([*self._paragraphs, ("", ""), ("Enter takes it. Esc leaves it as it is.", "key")])
+            yield Words([*self._paragraphs, ("", ""), ("Enter takes it. Esc leaves it as it is.", "key")])
             yield Input(value=self._value, id="typed")
         yield KeyLine()
 
@@ -181,7 +181,7 @@ class LineDialog(Dialog):
 
     def draw(self) -> None:
         """Draw."""
-        self.query_one(_Words).show()
+        self.query_one(Words).show()
 
     @on(Input.Submitted)
     def _typed(self, event: Input.Submitted) -> None:

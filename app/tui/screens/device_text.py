@@ -34,11 +34,11 @@ _HAND: Final = frozenset(
 """The person's hand is what it waits for: no fault."""
 
 
-def expected(device: DeviceView, pages: Sequence[Page], width: int) -> list[Line]:
+def expected(device: DeviceView, pages: Sequence[Page], width: int, *, named: bool = True) -> list[Line]:
     """What will be on the device's screen."""
     if pages:
         return _pages(pages, width)
-    lines = wrapped(f"{escape_untrusted(device.name)} signs.", width, "label")
+    lines = wrapped(f"{escape_untrusted(device.name)} signs.", width, "label") if named else []
     if device.shown is None:
         return [*lines, *wrapped(escape_untrusted(device.words), width, "warn", "  ")]
     shown = device.shown

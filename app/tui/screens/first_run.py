@@ -17,7 +17,8 @@ def first_run(app: Terminal) -> QuestionDialog:
         "Welcome to countersign",
         [
             ("Modules propose trades. You read each one, confirm it with S, and approve it on the device.", ""),
-            ("Everything here is PAPER: a generated market, a demo device, no keys, no network.", "key"),
+            ("Everything here is PAPER: a generated market, no keys, no network.", "key"),
+            ("A demo device signs, unless you chose your own.", "key"),
             ("", ""),
         ],
         [

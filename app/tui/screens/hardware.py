@@ -85,7 +85,7 @@ class HardwareDialog(Dialog):
         state, rule = self.host.device or seen.state, self.app.glyphs.rule
         lines = device_text.doing(seen, state, self.host.device_s, width)
         lines.append(line((rule * width, "dim")))
-        return [*lines, *device_text.expected(seen, (), width)]
+        return [*lines, *device_text.expected(seen, (), width, named=False)]
 
     def action_give_up(self) -> None:
         """Wait no longer. The device may go on showing it."""

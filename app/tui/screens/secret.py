@@ -10,8 +10,8 @@ from textual.app import ComposeResult
 from textual.containers import Container
 from textual.widgets import Input
 
+from app.tui.screens.ask import Words
 from app.tui.screens.dialog import Dialog
-from app.tui.widgets.lines import Line, Lines, line, wrapped
 from app.tui.widgets.status import KeyLine, StatusLine
 from signers.base import DeviceState, Question
 from signers.faults import NotReady
@@ -21,6 +21,7 @@ _STATES: Final = {
     Question.PASSPHRASE: DeviceState.PASSPHRASE,
     Question.PAIRING_CODE: DeviceState.PAIRING,
 }
+_KEYS: Final = "Enter gives it to the device. It is kept nowhere. Esc gives up."
 _WORDS: Final = {
     Question.PIN_POSITIONS: (
         "PIN",
@@ -58,7 +59,7 @@ class SecretDialog(Dialog):
         """Words and a line to type on."""
         yield StatusLine()
         with Container(classes="frame -small", id="secret"):
-            yield _Words(self._question)
+            yield Words(_paragraphs(self._question))
             yield Input(id="typed", password=True, max_length=100)
         yield KeyLine()
 
@@ -74,7 +75,7 @@ class SecretDialog(Dialog):
 
     def draw(self) -> None:
         """Draw."""
-        self.query_one(_Words).show()
+        self.query_one(Words).show()
 
     @on(Input.Submitted)
     def _typed(self, event: Input.Submitted) -> None:
@@ -84,22 +85,7 @@ class SecretDialog(Dialog):
         self.dismiss(None)
 
 
-class _Words(Lines):
-    DEFAULT_CSS = "_Words { height: auto; }"
-
-    def __init__(self, question: Question) -> None:
-        super().__init__()
-        self._question = question
-
-    def get_content_height(self, container: object, viewport: object, width: int) -> int:  # noqa: ARG002 -- Textual's
-        return len(self.content(width, 0))
-
-    def content(self, width: int, height: int) -> list[Line]:  # noqa: ARG002 -- it is as high as it must be
-        _, text, picture = _WORDS[self._question]
-        lines = wrapped(text, max(width, 8))
-        lines += [line(row) for row in picture.split("\n")] if picture else []
-        return [
-            *lines,
-            Line(),
-            *wrapped("Enter gives it to the device. It is kept nowhere. Esc gives up.", width, "key"),
-        ]
+def _paragraphs(question: Question) -> list[tuple[str, str]]:
+    _, text, picture = _WORDS[question]
+    rows = [(row, "title") for row in picture.split("\n") if row]
+    return [(text, ""), *rows, ("", ""), (_KEYS, "key")]
