@@ -15,6 +15,7 @@ from app.tui.screens.confirm import ConfirmDialog
 from app.tui.screens.device import DeviceDialog
 from app.tui.screens.dialog import Dialog
 from app.tui.screens.edit import EditDialog
+from app.tui.screens.hardware import HardwareDialog
 from app.tui.screens.health import HealthView
 from app.tui.screens.journal import JournalView
 from app.tui.screens.modules import ModulesView
@@ -49,7 +50,14 @@ SCREENS: tuple[type[DOMNode], ...] = (
     HealthView,
     SettingsView,
 )
-DIALOGS: tuple[type[DOMNode], ...] = (ConfirmDialog, DeviceDialog, TicketDialog, EditDialog, Pick)
+DIALOGS: tuple[type[DOMNode], ...] = (
+    ConfirmDialog,
+    DeviceDialog,
+    HardwareDialog,
+    TicketDialog,
+    EditDialog,
+    Pick,
+)
 MOVES = [("down", 1), ("j", 2), ("up", 1), ("k", 0), ("pagedown", 1), ("ctrl+d", 2), ("pageup", 1), ("ctrl+u", 0)]
 """Keys of a list and where they lead; from the fifth on in pages."""
 

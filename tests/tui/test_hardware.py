@@ -9,13 +9,17 @@ from pathlib import Path
 import pytest
 
 from app.tui.host import Stage
+from app.tui.screens.hardware import HardwareDialog
 from app.tui.screens.secret import SecretDialog
+from app.tui.widgets.lines import Line
+from app.tui.widgets.reader import Reader
 from signers.base import DeviceState, Question
 from signers.faults import NotReady
 from tests.devices.ledger_device import Human, LedgerDevice
 from tests.devices.ledger_emulator import LedgerEmulator
 from tests.devices.trezor_emulator import TrezorDevice
 from tests.tui.harness import SIZES, Seat, terminal
+from tests.tui.keyboard import MOVES, Keyboard, Size
 
 ADDRESS = "0xDad77910DbDFdE764fC21FCD4E74D71bBACA6D8D"
 
@@ -72,6 +76,30 @@ async def test_leaving_keeps_it_waiting_and_nine_comes_back(tmp_path: Path) -> N
             await pressed(seat, device, approve=False)
             await seat.became(trade, "REFUSED")
             assert seat.dialog == ""
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_its_keys(tmp_path: Path, size: Size) -> None:
+    with LedgerEmulator(LedgerDevice()) as device:
+        async with terminal(tmp_path, size, settings=ledger(device)) as seat:
+            device.device.human = Human.NEVER
+            key = Keyboard(seat)
+            trade = await seat.propose()
+            await confirm(seat, trade.id)
+            await at_the_device(seat)
+            reader = seat.app.screen.query_one(Reader)
+            reader._document = lambda width: [Line()] * 100 + shown(width)
+            shown = seat.app.screen._lines  # type: ignore[attr-defined] # the dialog's
+            await seat.look()
+            for number, (name, place) in enumerate([*MOVES, ("space", 1), ("pageup", 0)]):
+                await key(HardwareDialog, name)
+                assert reader._top == place * (8 if number > 3 else 1), name
+            for name, top in (("end", True), ("home", False), ("G", True), ("g", False)):
+                await key(HardwareDialog, name)
+                assert bool(reader._top) is top, name
+            await key(HardwareDialog, "x")
+            await seat.became(trade, "REFUSED")
+            key.covers(HardwareDialog)
 
 
 async def test_a_locked_device_says_so_and_goes_on_once_it_is_unlocked(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from app.snapshots import trades
 from app.text import counted
 from app.tui import words
 from app.tui.screens import confirm_text
-from app.tui.screens.dialog import Dialog
+from app.tui.screens.dialog import SCROLLING, Dialog
 from app.tui.widgets.choice import Choice
 from app.tui.widgets.lines import Line, Lines, line, wrapped
 from app.tui.widgets.reader import Reader
@@ -50,17 +50,7 @@ class ConfirmDialog(Dialog):
         Binding("S", "confirm", "confirm", show=False),
         Binding("x", "decline", "decline", show=False),
         Binding("9", "device", "device", show=False),
-        *(
-            Binding(keys, f"reader({by})", "scroll", show=False)
-            for keys, by in (
-                ("up,k", -1),
-                ("down,j", 1),
-                ("pageup,ctrl+u", -8),
-                ("pagedown,ctrl+d,space", 8),
-                ("home,g", -1_000_000),
-                ("end,G", 1_000_000),
-            )
-        ),
+        *(Binding(keys, f"reader({by})", "scroll", show=False) for keys, by in SCROLLING),
     ]
 
     def __init__(self, trade: Trade) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Final
 
 from textual.await_complete import AwaitComplete
 from textual.binding import Binding, BindingType
@@ -13,6 +13,17 @@ from app.tui.widgets.status import KeyLine
 if TYPE_CHECKING:
     from app.tui.app import Terminal
     from app.tui.host import Host
+
+
+SCROLLING: Final = (
+    ("up,k", -1),
+    ("down,j", 1),
+    ("pageup,ctrl+u", -8),
+    ("pagedown,ctrl+d,space", 8),
+    ("home,g", -1_000_000),
+    ("end,G", 1_000_000),
+)
+"""Keys of a dialog that scroll its text, and by how many lines."""
 
 
 class Dialog(ModalScreen[None]):

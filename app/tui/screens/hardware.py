@@ -11,7 +11,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Container
 
 from app.tui.screens import device_text
-from app.tui.screens.dialog import Dialog
+from app.tui.screens.dialog import SCROLLING, Dialog
 from app.tui.widgets.choice import Choice
 from app.tui.widgets.lines import Line, line, wrapped
 from app.tui.widgets.reader import Reader
@@ -28,10 +28,7 @@ class HardwareDialog(Dialog):
     topic = "hardware"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("x", "give_up", "give up", show=False),
-        *(
-            Binding(keys, f"reader({by})", "scroll", show=False)
-            for keys, by in (("up,k", -1), ("down,j", 1), ("pageup", -8), ("pagedown,space", 8))
-        ),
+        *(Binding(keys, f"reader({by})", "scroll", show=False) for keys, by in SCROLLING),
     ]
 
     def __init__(self) -> None:
