@@ -194,6 +194,9 @@ class Pipeline:
             return
         if await self._became_worse(trade):
             return
+        if (why := unlike_signed(desk, trade)) is not None:  # right before the bytes: what changed since must not go
+            await self._not_ours(trade, f"What would be sent is not what was signed: {why}")
+            return
         requests = tuple(order.request for order in trade.orders.values())
         assert trade.payload is not None
         desk.record_quote(trade.id, trade.intent.symbol, "submit")

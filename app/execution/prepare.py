@@ -105,7 +105,7 @@ def unlike_signed(desk: Desk, trade: Trade) -> str | None:
         return error.what
     except ValueError as error:
         return str(error)
-    if {order.request.client_id for order in wanted} != {request.client_id for request in requests}:
+    if sorted(order.request.client_id for order in wanted) != sorted(request.client_id for request in requests):
         return "its orders are not those of the text"
     refused = (refusal(signed.text, request, desk.terms.venue) for request in requests)
     return next((why for why in refused if why is not None), None)
