@@ -234,13 +234,18 @@ class DeviceSession:
     async def _until_ready(
         self, ask: Callable[[], Signed], chain: Chain, person: _AtTheScreen, deadline_s: float
     ) -> Signed:
-        end = self._loop.time() + deadline_s
+        end, found = self._loop.time() + deadline_s, None
         while True:
             try:
                 return await self._in_time(ask, chain, end - self._loop.time(), deadline_s)
+            except DeviceTimedOut:
+                if person.asked or found is None:
+                    raise
+                raise found from None  # what kept it from signing says more than that time ran out
             except NotReady as fault:
                 if person.asked or fault.state not in MENDABLE or self._loop.time() + self.again_s > end:
                     raise
+                found = fault
                 person.on_state(fault.state)
                 await asyncio.sleep(self.again_s)
 

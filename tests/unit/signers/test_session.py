@@ -33,6 +33,7 @@ class Driver(DemoSigner):
         self.error: Exception | None = None
         self.not_ready: list[DeviceState] = []
         self.opened: list[Chain] = []
+        self.hangs_when_open = False
 
     def probe(self) -> DeviceInfo:
         self.gate.wait(10)
@@ -44,6 +45,8 @@ class Driver(DemoSigner):
         self.opened.append(chain)
         if self.not_ready:
             raise NotReady(self.not_ready.pop(0), "Just so.")
+        if self.hangs_when_open:
+            self.gate.wait(10)
         return DeviceInfo(SignerKind.LEDGER, "test", "1", real=True)
 
     def address(self, chain: Chain, path: Path, person: Person, *, show: bool = False) -> str:  # noqa: ARG002 -- the contract's names
@@ -217,6 +220,15 @@ async def test_what_a_person_can_mend_is_waited_for(session: DeviceSession, driv
         DeviceState.WRONG_APP,
         DeviceState.WAIT_BUTTON,
     ]
+
+
+async def test_when_time_runs_out_what_kept_it_from_signing_is_told(session: DeviceSession, driver: Driver) -> None:
+    driver.not_ready = [DeviceState.LOCKED]
+    session.again_s = 0
+    driver.hangs_when_open = True
+    with pytest.raises(NotReady, match="locked"):
+        await sign(session, "a", deadline_s=0.05)
+    driver.gate.set()
 
 
 async def test_what_nobody_can_mend_ends_at_once(session: DeviceSession, driver: Driver) -> None:
