@@ -33,6 +33,12 @@ TABLE: Final[dict[str, tuple[Row, ...]]] = {
         ("the same: keystroke to frame p99", lambda f: f"{f['key_to_frame_p99_ms']} ms", "<= 50 ms"),
         ("the device waits a minute: loop lag p99", lambda f: f"{f['device_lag_p99_ms']} ms", "<= 30 ms"),
         ("the same: keystroke to frame p99", lambda f: f"{f['device_key_to_frame_p99_ms']} ms", "<= 50 ms"),
+        ("a hardware wallet waits a minute: loop lag p99", lambda f: f"{f['hardware_lag_p99_ms']} ms", "<= 30 ms"),
+    ),
+    "signing": (
+        ("added to a Ledger's own time for a signature, p99", lambda f: f"{f['ledger']['p99_ms']} ms", "<= 5 ms"),
+        ("added to a Trezor's, p99", lambda f: f"{f['trezor']['p99_ms']} ms", "<= 5 ms"),
+        ("the Ledger's bytes over a bare socket, p99", lambda f: f"{f['bare_socket']['p99_ms']} ms", "for comparison"),
     ),
     "memory": (("memory growth of a long replay, per 10 hours", lambda f: f"{f['mb_per_10_hours']} MB", "<= 1 MB"),),
 }

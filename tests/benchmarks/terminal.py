@@ -27,6 +27,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from tests.devices.ledger_device import Human, LedgerDevice
+from tests.devices.ledger_emulator import LedgerEmulator
+
 PAIRS: Final = 15
 LOADED_S: Final = 60
 COMMAND: Final = Path(sys.executable).with_name("countersign")
@@ -194,6 +197,33 @@ def waiting(folder: Path) -> dict[str, float]:
     }
 
 
+def hardware(folder: Path) -> dict[str, float]:
+    """The same with a hardware wallet, whose person takes a minute: help is opened and left again."""
+    db = folder / "hardware.db"
+    with LedgerEmulator(LedgerDevice()) as device:
+        given = ["--signer", "ledger", "--set", f"signer.ledger={device.url}"]
+        terminal = Terminal([COMMAND, "run", "--db", db, *given], folder)
+        terminal.shows(b"SOL-USDT", b"equity", b"bp")
+        device.device.human = Human.NEVER
+        trade = _command("buy", db, "BTC-USDT", "5", "--value", "--stop", "30000")["id"]
+        _command("confirm", db, trade, typed="S\n")
+        terminal.shows(b"give up")
+        began = time.monotonic()
+        answers: list[float] = []
+        while time.monotonic() - began < LOADED_S:
+            for key, shown in ((b"?", b"there is no key here"), (b"\x1b", b"give up")):
+                pressed, number = terminal.press(key)
+                answers.append(terminal.shows(shown, since=number) - pressed)
+                threading.Event().wait(0.3)
+        lag = _command("health", db)["trader"]["lag"]
+        terminal.end()
+    answers.sort()
+    return {
+        "hardware_lag_p99_ms": round(lag["p99_us"] / 1000, 1),
+        "hardware_key_to_frame_p99_ms": round(answers[int(len(answers) * 0.99)] * 1000, 1),
+    }
+
+
 def _command(name: str, db: Path, *arguments: str, typed: str = "") -> Any:
     """What a command beside the terminal answers."""
     command = [str(COMMAND), name, *arguments, "--json", "--db", str(db)]
@@ -216,7 +246,8 @@ def _walk(terminal: Terminal, answers: list[float]) -> None:
 def main() -> int:
     """Measure and print."""
     with tempfile.TemporaryDirectory() as scratch:
-        print(json.dumps({**paint(Path(scratch)), **loaded(Path(scratch)), **waiting(Path(scratch))}))
+        folder = Path(scratch)
+        print(json.dumps({**paint(folder), **loaded(folder), **waiting(folder), **hardware(folder)}))
     return 0
 
 
