@@ -50,14 +50,12 @@ def transaction(
 
 def typed(payload: TypedData, info: DeviceInfo) -> Shown:
     """Typed data without filters signed by Ledger: blind signing to the app even where it shows every field."""
-    document, why_not = document_of(payload) if in_full(info) else (None, "")
-    if why_not:
-        return Shown(Clarity.BLIND, (), why_not, DeviceState.UNSUPPORTED)
     if not info.blind_signing:
         return _refused()
+    document, why_not = field_by_field(payload, info)
     if document is None:
         lines = [_hash("Domain hash", payload.domain_hash), _hash("Message hash", payload.message_hash)]
-        why = "The device shows two hashes only."
+        why = f"The device shows two hashes only. {why_not}".rstrip()
         return Shown(Clarity.BLIND, _framed(info, "Review typed message", lines, "typed message", blind=True), why)
     if not model_of(info).touch:
         lines = [*_values(document.domain), _hash("Message hash", payload.message_hash)]
@@ -66,9 +64,16 @@ def typed(payload: TypedData, info: DeviceInfo) -> Shown:
     return _in_full(document, info)
 
 
-def in_full(info: DeviceInfo) -> bool:
-    """Whether the device takes typed data field by field: all but the Nano S, whose app was left behind."""
-    return model_of(info).code != "nanos"
+def field_by_field(payload: TypedData, info: DeviceInfo) -> tuple[Document | None, str]:
+    """The document as the device is told of it; None, and why where that lies in the document, where the device is
+    asked to sign its two hashes instead. Those are all that a Nano S knows, whose app was left behind."""
+    model = model_of(info)
+    if model.code == "nanos":
+        return None, ""
+    document, why_not = document_of(payload)
+    if document is not None and model.touch and not document.showable():
+        return None, "It holds an integer of a width that the device can not show."
+    return document, why_not
 
 
 def amount(units: int, decimals: int) -> str:
@@ -159,9 +164,6 @@ def _framed(
 
 
 def _in_full(document: Document, info: DeviceInfo) -> Shown:
-    if not document.showable():
-        why = "It holds an integer of a width that the device can not show."
-        return Shown(Clarity.BLIND, (), why, DeviceState.UNSUPPORTED)
     lines = [
         DeviceLine("Review struct", DOMAIN),
         *_values(document.domain),

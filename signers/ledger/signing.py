@@ -5,7 +5,6 @@ from __future__ import annotations
 from signers.base import DeviceInfo, SignRequest
 from signers.ledger import clearsign, clearsign_evm, ethereum, solana
 from signers.ledger.descriptors import Token
-from signers.ledger.eip712 import document_of
 from signers.payloads import EvmTransaction, OffchainMessage, Payload, PersonalMessage, SolanaMessage
 
 
@@ -20,7 +19,7 @@ def commands(request: SignRequest, info: DeviceInfo, token: Token | None) -> lis
     if isinstance(payload, EvmTransaction):
         described = [] if token is None else [ethereum.token_command(token.descriptor)]
         return described + ethereum.transaction_commands(payload, path, clearsign.version_of(info))
-    document = document_of(payload)[0] if clearsign_evm.in_full(info) else None
+    document, _ = clearsign_evm.field_by_field(payload, info)
     return [ethereum.hashes_command(payload, path)] if document is None else document.commands(path)
 
 
