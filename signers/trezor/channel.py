@@ -8,10 +8,16 @@ from __future__ import annotations
 
 import struct
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from time import monotonic
 from typing import Any, Final
 
+import requests
+import usb1  # type: ignore[import-untyped]  # ships no types
+
 from signers.trezor.library import (
+    BELOW,
     Timeout,
     Transport,
     TransportException,
@@ -25,11 +31,24 @@ _SLICE_S: Final = 0.1
 _USB_MS: Final = 300
 MAX_ANSWER: Final = 65_536
 """Bytes of a message from the device at most; the largest recorded one has 500."""
+MAX_MESSAGES: Final = 2_000
+"""To the device in one operation at most: the longest calldata takes 130, typed data one for each value. A device that
+asks for more and more is stopped here, because each of its questions comes in time."""
 _HEADER: Final = struct.Struct(">HL")
 
 
 class Stopped(TransportException):
     """The wait was ended from this side."""
+
+
+@contextmanager
+def _below() -> Iterator[None]:
+    """The errors of what is below the library as the library's own, so that they are not taken for those that it raises
+    itself on bad bytes, some of which are OSErrors too."""
+    try:
+        yield
+    except BELOW as error:
+        raise TransportException(type(error).__name__) from error
 
 
 class Channel(Transport):
@@ -50,7 +69,7 @@ class Channel(Transport):
         self._stopped = threading.Event()
         self._end = self._by = 0.0
         self._patient = False
-        self._left = 0
+        self._left = self._written = 0
 
     # -- one operation ------------------------------------------------------------------------------------------------
 
@@ -59,7 +78,7 @@ class Channel(Transport):
         self._stopped.clear()
         self._end = monotonic() + longest_s
         self._by = min(self._end, monotonic() + self._answer_s)
-        self._patient, self._left = False, 0
+        self._patient, self._left, self._written = False, 0, 0
 
     def person_acts(self) -> None:
         """A person is at the device: wait for the next answer until the operation ends."""
@@ -93,10 +112,12 @@ class Channel(Transport):
         return bool(self.inner.is_open())
 
     def _open(self) -> None:
-        self.inner.open()
+        with _below():
+            self.inner.open()
 
     def _close(self) -> None:
-        self.inner.close()
+        with _below():
+            self.inner.close()
 
     def write_chunk(self, chunk: bytes, /) -> None:
         """Write; the device's time for its answer starts.
@@ -104,12 +125,18 @@ class Channel(Transport):
         Raises:
             Stopped: by `stop`.
             Timeout: it does not take it.
+            ProtocolError: the device asks without end.
         """
         self._check(self._end)
-        if isinstance(self.inner, WebUsbTransport):
-            self._write_usb(chunk)
-        else:
-            self.inner.write_chunk(chunk)
+        if self.CHUNK_SIZE is None or chunk.startswith(b"?##"):
+            self._written += 1
+        if self._written > MAX_MESSAGES:
+            raise exceptions.ProtocolError("it never stops asking")
+        with _below():
+            if isinstance(self.inner, WebUsbTransport):
+                self._write_usb(chunk)
+            else:
+                self.inner.write_chunk(chunk)
         self._by = self._end if self._patient else min(self._end, monotonic() + self._answer_s)
         self._patient, self._left = False, 0
 
@@ -122,11 +149,8 @@ class Channel(Transport):
             ProtocolError: the device announces more than it ever has to say.
         """
         by = self._by if timeout is None else min(self._by, monotonic() + timeout)
-        if self.CHUNK_SIZE is None:
-            self._check(by)
-            chunk = self._read_whole(max(by - monotonic(), 0.001))
-        else:
-            chunk = self._read_slices(by)
+        with _below():
+            chunk = self._read_whole(by) if self.CHUNK_SIZE is None else self._read_slices(by)
         self._count(chunk)
         return chunk
 
@@ -144,12 +168,11 @@ class Channel(Transport):
             except Timeout:
                 continue
 
-    def _read_whole(self, timeout: float) -> bytes:
-        from requests.exceptions import Timeout as HttpTimeout  # noqa: PLC0415 -- of the bridge only
-
+    def _read_whole(self, by: float) -> bytes:
+        self._check(by)
         try:
-            return bytes(self.inner.read_chunk(timeout=timeout))
-        except HttpTimeout:
+            return bytes(self.inner.read_chunk(timeout=max(by - monotonic(), 0.001)))
+        except requests.Timeout:
             raise Timeout("no answer in time") from None
 
     def _count(self, chunk: bytes) -> None:
@@ -166,8 +189,6 @@ class Channel(Transport):
 
     def _write_usb(self, chunk: bytes) -> None:
         """As the library does it, which tries for ever."""
-        import usb1  # type: ignore[import-untyped] # noqa: PLC0415 -- loaded with the transport; ships no types
-
         inner: Any = self.inner
         while True:
             try:
@@ -181,9 +202,7 @@ class Channel(Transport):
             self._check(min(self._end, self._by))
 
     def _cancel_whole(self) -> None:
-        import requests  # noqa: PLC0415 -- of the bridge only
-
         try:
             self.inner.write_chunk(_HEADER.pack(int(messages.MessageType.Cancel), 0))
-        except (TransportException, requests.RequestException, OSError):
+        except (TransportException, *BELOW):
             pass  # the read ends at its deadline then

@@ -5,8 +5,6 @@ from __future__ import annotations
 import struct
 from typing import Final
 
-import requests
-
 from signers.base import DeviceState
 from signers.faults import DeviceFault, DeviceTimedOut, NotReady, RefusedOnDevice, SignerFault
 from signers.trezor.channel import Stopped
@@ -41,7 +39,6 @@ _FAILURES: Final = {
 }
 """The device's own codes that are a state of it."""
 _USB: Final = {"USBErrorAccess": DeviceState.NO_PERMISSION, "USBErrorBusy": DeviceState.BUSY}
-_SYSTEM: Final = (OSError, requests.RequestException)
 _MALFORMED: Final = (
     exceptions.TrezorException,  # what is left of them: another message than was expected, a broken frame
     ValueError,
@@ -51,6 +48,7 @@ _MALFORMED: Final = (
     TypeError,
     AttributeError,
     EOFError,
+    OSError,  # of a number that ends in its middle; the system's own come as the cause of a TransportException
     struct.error,
 )
 """What the library raises on bytes that are no answer."""
@@ -76,11 +74,8 @@ def settled(error: Exception) -> bool:
 
 def gone(error: Exception) -> bool:
     """There is nothing to speak to any more."""
-    if isinstance(error, Timeout | Stopped):
-        return False
-    return isinstance(
-        error, TransportException | exceptions.InvalidSessionError | requests.RequestException | OSError
-    ) or (_name(error).startswith("USBError"))
+    lost = isinstance(error, TransportException | exceptions.InvalidSessionError)
+    return lost and not isinstance(error, Timeout | Stopped)
 
 
 def _failure(error: exceptions.TrezorFailure) -> SignerFault:
@@ -104,7 +99,7 @@ def _ended(error: Exception, *, connecting: bool) -> SignerFault | None:
     if isinstance(error, exceptions.Cancelled):
         what = what_of(DeviceState.REJECTED)
         return RefusedOnDevice(what, next_step_of(DeviceState.REJECTED), raw="Cancelled")
-    if not isinstance(error, Timeout | requests.Timeout):
+    if not isinstance(error, Timeout):
         return None
     if connecting:  # a locked core device answers nothing at all after it was switched on
         return NotReady(DeviceState.LOCKED, "It is there and does not answer.", raw="Timeout")
@@ -112,15 +107,13 @@ def _ended(error: Exception, *, connecting: bool) -> SignerFault | None:
 
 
 def _unreachable(error: Exception, *, connecting: bool) -> SignerFault | None:
-    cause = error.__cause__ if isinstance(error, TransportException) else error
+    if not isinstance(error, TransportException):
+        return None
+    cause = error.__cause__ or error
+    state = DeviceState.NO_DEVICE if connecting else DeviceState.UNPLUGGED
     if isinstance(cause, PermissionError) or (isinstance(cause, OSError) and cause.args[:1] == ("Cannot open device",)):
-        return NotReady(DeviceState.NO_PERMISSION, raw=_name(cause))  # the words are the library's
-    if _name(cause) in _USB:
-        return NotReady(_USB[_name(cause)], raw=_name(cause))
-    if gone(error):
-        state = DeviceState.NO_DEVICE if connecting else DeviceState.UNPLUGGED
-        return NotReady(state, raw=_name(cause or error))
-    return None
+        state = DeviceState.NO_PERMISSION  # the words are the library's
+    return NotReady(_USB.get(_name(cause), state), raw=_name(cause))
 
 
 def _odd(error: Exception) -> SignerFault:

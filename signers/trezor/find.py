@@ -51,7 +51,8 @@ def transport(url: str) -> Transport:
     """A transport to the device that `url` names, not opened yet.
 
     Raises:
-        NotReady: none there, or it can not be opened; an `OSError` or an error of the library passes as it is.
+        NotReady: none there, or it can not be opened.
+        TransportException: of the library, from what the bus raised.
     """
     from signers.trezor.library import UdpTransport  # noqa: PLC0415 -- trezorlib, 0.1 s
 
@@ -62,7 +63,7 @@ def transport(url: str) -> Transport:
         try:
             found = [each for each in list_them() if not url or each.get_path() == url]
         except Exception as error:  # noqa: BLE001 -- each bus has errors of its own; told when no other has a device
-            fault = fault or error
+            fault = fault or (error if isinstance(error, SignerFault) else _wrapped(error))
             continue
         if found:
             return found[0]
@@ -71,12 +72,21 @@ def transport(url: str) -> Transport:
     raise fault or NotReady(DeviceState.NO_DEVICE)
 
 
+def _wrapped(error: Exception) -> Exception:
+    from signers.trezor.library import TransportException  # noqa: PLC0415 -- loaded by now
+
+    wrapped = TransportException(type(error).__name__)
+    wrapped.__cause__ = error
+    return wrapped
+
+
 def _webusb() -> list[Transport]:
     from signers.trezor.library import WebUsbTransport  # noqa: PLC0415 -- loaded by now
 
     try:
         return list(WebUsbTransport.enumerate())
     except FileNotFoundError as error:  # from the loader of the shared library
+        WebUsbTransport.context = None  # else it is not looked for again once it is installed
         raise NotReady(DeviceState.NO_PERMISSION, _NO_LIBUSB, raw=str(error.args[-1]), next_step=_INSTALL) from None
 
 

@@ -24,27 +24,26 @@ class Hands:
     Attributes:
         person: who is told and asked now.
         unlocking: the wallet is being opened, nothing is being approved.
-        asked: the device has shown something to approve, in this operation.
+        troubled: the person was told or asked something, in this operation.
         fault: what stopped the person's answer; told instead of what the library makes of it.
     """
 
     def __init__(self) -> None:
         self.channel: Channel | None = None
         self.person: Person = Alone()
-        self.unlocking = self.asked = False
+        self.unlocking = self.troubled = False
         self.fault: SignerFault | None = None
 
     def begin(self, person: Person) -> None:
         """An operation for `person` begins."""
-        self.person, self.asked, self.unlocking, self.fault = person, False, False, None
+        self.person, self.troubled, self.unlocking, self.fault = person, False, False, None
 
     def button(self, request: messages.ButtonRequest) -> None:
         """The device waits for its person (the library has confirmed that already)."""
         if self.channel is not None:
             self.channel.person_acts()
-        state = self._state(request)
-        self.asked = self.asked or state is DeviceState.WAIT_BUTTON
-        self.person.told(state)
+        self.troubled = True
+        self.person.told(self._state(request))
 
     def pin(self, request: messages.PinMatrixRequest) -> str:  # noqa: ARG002 -- the library's signature
         """Positions on the keypad of a Model One.
@@ -52,6 +51,7 @@ class Hands:
         Raises:
             Cancelled: of the library: nobody answered, or not with positions; it tells the device.
         """
+        self.troubled = True
         self.person.told(DeviceState.PIN)
         typed = self._ask(Question.PIN_POSITIONS)
         if typed is not None and (not 1 <= len(typed) <= _MAX_PIN or not _KEYPAD.issuperset(typed)):
@@ -68,6 +68,7 @@ class Hands:
         Raises:
             NotReady: too long, or nobody answered.
         """
+        self.troubled = True
         typed = unicodedata.normalize("NFKD", self.person.ask(Question.PASSPHRASE))
         size = len(typed.encode("utf-8", "surrogatepass"))
         if size > MAX_PASSPHRASE:
@@ -80,6 +81,7 @@ class Hands:
         Raises:
             NotReady: not six digits, or nobody answered.
         """
+        self.troubled = True
         self.person.told(DeviceState.PAIRING)
         typed = self.person.ask(Question.PAIRING_CODE).strip()
         if len(typed) != 6 or not (typed.isascii() and typed.isdigit()):

@@ -50,9 +50,22 @@ class Link:
         """`talk` to the device, connected first; whatever goes wrong comes out as a fault, and the device and this
         side are in step afterwards or forget each other.
 
+        An odd answer to the first questions may be a late one to an earlier conversation, which ended well and left it
+        behind. It is had once more, in step, when neither the device nor this program has troubled the person yet.
+
         Raises:
             SignerFault: see `signers.trezor.errors`.
         """
+        known = self._client is not None
+        try:
+            return self._once(person, talk)
+        except SignerFault as fault:
+            late = known and self._client is not None and fault.state is DeviceState.BAD_ANSWER
+            if not late or self._hands.troubled:
+                raise
+        return self._once(person, talk)
+
+    def _once(self, person: Person, talk: Callable[[], R]) -> R:
         self._hands.begin(person)
         fault: SignerFault
         try:
@@ -87,11 +100,6 @@ class Link:
         """Begin anew the next time."""
         self._channel = self._client = self._session = None
         self._hands.channel = None
-
-    @property
-    def asked(self) -> bool:
-        """The device showed something to approve since the conversation began."""
-        return self._hands.asked
 
     # -- what it is; within a conversation -----------------------------------------------------------------------------
 

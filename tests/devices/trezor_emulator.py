@@ -37,6 +37,8 @@ class TrezorDevice:
         passphrases: what is typed there for a passphrase.
         version: of its firmware.
         most_sessions: how many wallets it keeps open.
+        failing: request -> the failure that answers it.
+        flows: model and request -> what it does.
         shown: the buttons that were asked for, in order: name, or code where there is no name.
     """
 
@@ -59,6 +61,7 @@ class TrezorDevice:
         self.most_sessions = 10
         self.failing: dict[type[Message], m.Failure] = {}
         self.shown: list[str] = []
+        self.flows = dict(FLOWS)
         self.locked = bool(pin)
         self.wire = Wire(self._hear, self._press)
         self._sessions: dict[bytes, str | None] = {}
@@ -185,7 +188,7 @@ class TrezorDevice:
         return features(self, self._active)
 
     def _with_seed(self, message: Message) -> Dialogue:
-        flow = FLOWS.get((self.model, type(message).__name__))
+        flow = self.flows.get((self.model, type(message).__name__))
         if flow is None:
             text = "messages.c:257:Unknown message" if self.model == "T1B1" else "Unexpected message"
             yield m.Failure(code=m.FailureType.UnexpectedMessage, message=text)

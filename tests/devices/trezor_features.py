@@ -17,7 +17,7 @@ _CORE = [
 
 
 def features(device: Any, session_id: bytes) -> m.Features:
-    """The Features message of `device`; a locked core model keeps some fields to itself."""
+    """The Features message of `device`."""
     common: dict[str, Any] = {
         "vendor": "trezor.io",
         "pin_protection": bool(device.pin),
@@ -38,11 +38,23 @@ def features(device: Any, session_id: bytes) -> m.Features:
         "busy": False,
         "language_version_matches": True,
     }
-    if device.model == "T1B1":
-        return m.Features(**common | _model_one(device))
-    if device.locked:
-        common["passphrase_protection"] = None
-    return m.Features(**common | _core(device))
+    one = device.model == "T1B1"
+    told: dict[str, Any] = common | (_model_one(device) if one else _core(device))
+    kept_back: set[str] = (_KEPT_BACK_ONE if one else _KEPT_BACK) if device.locked else set()
+    if not device.initialized:
+        kept_back = {"label", "imported"} & set(told)
+    for name in kept_back:
+        told[name] = None
+    return m.Features(**told)
+
+
+_KEPT_BACK_ONE = {"imported", "wipe_code_protection", "auto_lock_delay_ms"}
+_KEPT_BACK = {
+    *("backup_availability", "flags", "unfinished_backup", "no_backup", "recovery_status", "backup_type"),
+    *("sd_protection", "wipe_code_protection", "passphrase_protection", "passphrase_always_on_device"),
+    *("safety_checks", "auto_lock_delay_ms", "display_rotation", "experimental_features", "hide_passphrase_from_host"),
+}
+"""What a locked device does not tell."""
 
 
 def _model_one(device: Any) -> dict[str, Any]:

@@ -80,6 +80,7 @@ class Replay(Transport):
     PATH_PREFIX, CHUNK_SIZE, ENABLED = "replay", None, True
 
     def __init__(self, case: Case, *asides: Case, whole: bool = False) -> None:
+        self._whole = whole
         self.CHUNK_SIZE = None if whole else 64
         self.left = deque(case.lines)
         self.differences: list[str] = []
@@ -112,7 +113,7 @@ class Replay(Transport):
         self._is_open = False
 
     def write_chunk(self, chunk: bytes, /) -> None:
-        if self.CHUNK_SIZE is None:
+        if self._whole:
             self._partial = chunk
         else:
             self._partial = chunk[3:] if chunk[:3] == b"?##" else self._partial + chunk[1:]
@@ -129,9 +130,7 @@ class Replay(Transport):
         self.written.append(messages.MessageType(kind).name)
         if self.left and self.left[0].to_device and (self.left[0].number, self.left[0].data) == (kind, data):
             self.left.popleft()
-            while self.left and not self.left[0].to_device:
-                line = self.left.popleft()
-                self._say(line.number, line.data)
+            self._go_on()
             return
         answer = self._aside(kind, data)
         if answer is None:
@@ -139,6 +138,11 @@ class Replay(Transport):
             self.differences.append(f"{messages.MessageType(kind).name} {data.hex()} instead of {expected}")
             raise AssertionError(self.differences[-1])
         self._say(*answer)
+
+    def _go_on(self) -> None:
+        while self.left and not self.left[0].to_device:
+            line = self.left.popleft()
+            self._say(line.number, line.data)
 
     def _aside(self, kind: int, data: bytes) -> tuple[int, bytes] | None:
         found = self._asides.get((kind, data))
@@ -153,4 +157,4 @@ class Replay(Transport):
 
     def _say(self, number: int, data: bytes) -> None:
         whole = [_HEADER.pack(number, len(data)) + data]
-        self._answers.extend(whole if self.CHUNK_SIZE is None else chunks(number, data))
+        self._answers.extend(whole if self._whole else chunks(number, data))
