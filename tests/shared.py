@@ -8,10 +8,14 @@ from pathlib import Path
 import pytest
 
 
+def shared_folder() -> Path:
+    """`COUNTERSIGN_SHARED`, else ``../shared`` beside the project; it may be absent."""
+    return Path(os.environ.get("COUNTERSIGN_SHARED", Path(__file__).resolve().parents[2] / "shared"))
+
+
 def shared_data(relative: str = "") -> Path:
-    """Path below the shared ``data`` folder: `COUNTERSIGN_SHARED`, else ``../shared`` beside the project."""
-    root = Path(os.environ.get("COUNTERSIGN_SHARED", Path(__file__).resolve().parents[2] / "shared"))
-    path = root / "data" / relative
+    """Path below the shared ``data`` folder."""
+    path = shared_folder() / "data" / relative
     if not path.exists():
         pytest.skip(f"shared data absent: {relative or 'data'}")
     return path
