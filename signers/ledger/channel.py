@@ -15,8 +15,6 @@ from signers.ledger import apps
 from signers.ledger.apdu import LOCKED, NOT_OPEN, OK, OWN_SCREEN, Ask, fault, split
 from signers.ledger.transport import Door, Opened, Transport, bad_answer, taken_back
 
-SHORT_S: Final = 5.0
-"""For what needs no person: 1 to 10 ms, up to 1.4 s where Solana reads a message (recorded)."""
 _TRIES: Final = 3
 
 
@@ -24,11 +22,13 @@ class Channel:
     """Used by one thread, but for `take_back` and `close`.
 
     Args:
-        review_s: seconds an answer that needs a person is waited for.
+        answer_s: seconds an answer that needs no person is waited for.
+        review_s: the same, where it needs one.
     """
 
-    def __init__(self, door: Door, review_s: float) -> None:
+    def __init__(self, door: Door, answer_s: float, review_s: float) -> None:
         self.door = door
+        self._answer_s = answer_s
         self._review_s = review_s
         self._opened: Opened | None = None
         self._guard = threading.Lock()
@@ -144,7 +144,7 @@ class Channel:
 
     def _exchange(self, ask: Ask) -> tuple[bytes, int]:
         transport = self._line()
-        deadline = time.monotonic() + (self._review_s if ask.person else SHORT_S)
+        deadline = time.monotonic() + (self._review_s if ask.person else self._answer_s)
         try:
             return split(transport.exchange(ask.apdu, deadline))
         except SignerFault:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from typing import Final
 from urllib.parse import parse_qs, urlsplit
 
 from signers.base import DeviceInfo, DeviceState, Person, Shown, SignerKind, SignRequest
-from signers.faults import DeviceFault, NotReady, RefusedOnDevice
+from signers.faults import NotReady, RefusedOnDevice, SignerFault
 from signers.ledger import apps, ethereum, solana
 from signers.ledger.apdu import Ask
 from signers.ledger.channel import Channel
@@ -22,11 +21,10 @@ from signers.ledger.verdict import verdict
 from signers.paths import Path
 from signers.payloads import Chain
 
+ANSWER_S: Final = 5.0
+"""For what needs no person: 1 to 10 ms, up to 1.4 s where Solana reads a message (recorded)."""
 REVIEW_S: Final = 900.0
 """An answer that needs a person is waited for so long: the app itself waits forever."""
-_BACK_S: Final = 15.0
-"""A device that changes its app is away for 1 to 3 s; a slow computer needs longer to see it again."""
-_LOOK_S: Final = 0.2
 
 
 class LedgerSigner:
@@ -36,24 +34,33 @@ class LedgerSigner:
         url: "" for the first device on USB; a serial number or a path of hidapi's for a certain one;
             ``tcp://host:port`` for the emulator, with ``?model=flex`` when it is no Nano S Plus.
         descriptors: what tokens are called; without it the device shows no token's name or amount.
-        review_s: seconds an answer that needs a person is waited for.
+        answer_s: seconds an answer that needs no person is waited for.
+        review_s: the same, where it needs one.
         door: where devices are found instead of what `url` names.
+
+    Attributes:
+        back_s: seconds a device that changes its app may be away. It takes 1 to 3; a slow computer sees it later.
+        look_s: seconds between two looks for it.
 
     Raises:
         ValueError: `url` has another form; the words name what is allowed.
     """
+
+    back_s = 15.0
+    look_s = 0.2
 
     def __init__(
         self,
         url: str = "",
         *,
         descriptors: Descriptors | None = None,
+        answer_s: float = ANSWER_S,
         review_s: float = REVIEW_S,
         door: Door | None = None,
     ) -> None:
         self._door = door or door_of(url)
         self._descriptors = descriptors
-        self._channel = Channel(self._door, review_s)
+        self._channel = Channel(self._door, answer_s, review_s)
         self._config = Config(blind_signing=False)
 
     @property
@@ -171,34 +178,42 @@ class LedgerSigner:
         there = "No app" if running.name == apps.DASHBOARD else running.name
         if not self._door.switches:
             raise NotReady(DeviceState.WRONG_APP, f"{there} is open; {app.name} is needed.")
-        person.told(DeviceState.OPENING_APP)
         if running.name != apps.DASHBOARD:
-            self._channel.ask(Ask(apps.QUIT))
-            self._back(lambda name: name == apps.DASHBOARD)
+            self._leave(Ask(apps.QUIT))
+            self._back(apps.DASHBOARD)
+        person.told(DeviceState.OPENING_APP)
         try:
-            self._channel.ask(Ask(apps.open_app(app.name), person=True))
+            self._leave(Ask(apps.open_app(app.name), person=True))
         except RefusedOnDevice:
             person.told(DeviceState.REJECTED)
             raise
-        return self._back(lambda name: name == app.name)
+        return self._back(app.name)
 
-    def _back(self, right: Callable[[str], bool]) -> apps.Running:
-        """What runs once the device has come back as the right one."""
+    def _leave(self, ask: Ask) -> None:
+        """A command after which the device disconnects, with or without having answered."""
+        try:
+            self._channel.ask(ask)
+        except NotReady as found:
+            if found.state is not DeviceState.UNPLUGGED:
+                raise
         self._channel.drop()
-        end = time.monotonic() + _BACK_S
+
+    def _back(self, wanted: str) -> apps.Running:
+        """What runs once the device has come back as `wanted`."""
+        end = time.monotonic() + self.back_s
         while True:
-            self._channel.pause(_LOOK_S)
+            self._channel.pause(self.look_s)
             late = time.monotonic() > end
             try:
                 running = self._channel.which()
-            except (NotReady, DeviceFault) as found:
+            except SignerFault as found:
                 if late or found.state is DeviceState.LOCKED:
                     raise  # else it is on its way: not there, not readable yet, or gone in mid-answer
                 continue
-            if right(running.name):
+            if running.name == wanted:
                 return running
             if late:
-                raise NotReady(DeviceState.WRONG_APP, f"{running.name} is open.")
+                raise NotReady(DeviceState.WRONG_APP, f"{running.name} is open; {wanted} is needed.")
             self._channel.drop()
 
 

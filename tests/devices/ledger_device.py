@@ -4,6 +4,7 @@ the keys of Speculos' public phrase. It stands for the hardware, never for our o
 from __future__ import annotations
 
 import struct
+import threading
 from collections import deque
 from dataclasses import dataclass, field
 from enum import Enum
@@ -54,6 +55,8 @@ class LedgerDevice:
     human: Human = Human.APPROVE
     answers: deque[Human] = field(default_factory=deque)
     review: Review | None = None
+    shows: threading.Event = field(default_factory=threading.Event)
+    """Set once it has shown a review."""
     log: list[bytes] = field(default_factory=list)
     tokens: list[bytes] = field(default_factory=list)
     restarted: bool = False
@@ -92,6 +95,7 @@ class LedgerDevice:
 
     def _ask(self, approved: bytes) -> bytes | None:
         self.review = Review(approved, self.app)
+        self.shows.set()
         human = self.answers.popleft() if self.answers else self.human
         return None if human is Human.NEVER else self.press(approve=human is Human.APPROVE)
 

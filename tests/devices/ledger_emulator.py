@@ -44,6 +44,7 @@ class LedgerEmulator:
         self._line: socket.socket | None = None
         self._presses: deque[bool] = deque()
         self._ends = False
+        self._stale: bytes | None = None
         self._thread = threading.Thread(target=self._run, name="emulator", daemon=True)
 
     @property
@@ -83,6 +84,9 @@ class LedgerEmulator:
             if self._listener in ready:
                 self._end()
                 self._line = self._listener.accept()[0]
+                stale, self._stale = self._stale, None
+                if stale is not None:
+                    self._line.sendall(frame(stale))
             elif self._line is not None and self._line in ready:
                 self._serve(self._line)
 
@@ -105,8 +109,10 @@ class LedgerEmulator:
     def _pressed(self, *, approve: bool) -> None:
         assert self.device.review is not None
         unheard = self.device.review.app.endswith("unheard")
-        answer = self.device.press(approve=approve)
-        if self._line is not None and not unheard:
+        app, answer = self.device.review.app, self.device.press(approve=approve)
+        if self._line is None and app == "Solana":
+            self._stale = answer  # which it gives to whoever connects next; Ethereum to nobody
+        elif self._line is not None and not unheard:
             try:
                 self._reply(self._line, answer, b"")
             except OSError:
