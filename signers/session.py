@@ -88,6 +88,7 @@ class DeviceSession:
         self._chain: Chain | None = None
         self._passed_over = 0
         self._asked = 0
+        self._running: _Job | None = None
         self._given_up: dict[bytes, asyncio.Event] = {}
         self.on_ask: OnAsk | None = None
         """Asks the person at the screen; on the loop thread."""
@@ -198,9 +199,6 @@ class DeviceSession:
             return await self._unless_given_up(
                 self._until_ready(ask, request.payload.chain, person, deadline_s), request.payload.signed
             )
-        except asyncio.CancelledError:
-            self._signer.cancel()  # the program ends or reads its state again: nobody waits for the button any more
-            raise
         except SignerFault as fault:
             if fault.state is not DeviceState.REJECTED:  # which the driver told
                 on_state(fault.state)
@@ -221,7 +219,6 @@ class DeviceSession:
             await asyncio.wait({asked, left}, return_when=asyncio.FIRST_COMPLETED)
             if asked.done():
                 return asked.result()
-            self._signer.cancel()
             raise RefusedOnDevice(
                 "Given up at the terminal.", "Nothing was sent. Refuse on the device what it still shows."
             )
@@ -283,6 +280,7 @@ class DeviceSession:
             if job.future.cancelled():
                 continue  # its asker timed out while it waited in the queue: never start it
             self._chain = job.chain or self._chain
+            self._running = job
             try:
                 result = job.run()
             except SignerFault as fault:
@@ -293,6 +291,7 @@ class DeviceSession:
                 self._answer(job.future, None, DeviceFault(what, "Nothing was sent."))
             else:
                 self._answer(job.future, result, None)
+            self._running = None
 
     def _next(self) -> _Job | None:
         """The oldest job for the app that is open, else the oldest: opening an app needs the person's hand."""
@@ -321,11 +320,16 @@ class DeviceSession:
         try:
             found: R = await asyncio.wait_for(job.future, left_s)
         except TimeoutError:
-            self._signer.cancel()
+            if self._running is job:  # else it waited in the queue: what the device shows is somebody else's
+                self._signer.cancel()
             raise DeviceTimedOut(
                 f"No answer from the device in {deadline_s or left_s:.0f} s.",
                 "Nothing was sent. Refuse on the device what it still shows, then try again.",
             ) from None
+        except asyncio.CancelledError:
+            if self._running is job:  # the program ends or reads its state again, or it was given up at the terminal
+                self._signer.cancel()
+            raise
         finally:
             self._asked -= 1
         return found
