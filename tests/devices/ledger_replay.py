@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import re
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -125,13 +126,13 @@ _CHROME = frozenset(
 _ASKS_AGAIN = frozenset({"Yes, reject"})
 
 
-def shown_text(case: Recorded) -> tuple[list[str], bool]:
+def shown_text(screens: Iterable[tuple[str, ...]]) -> tuple[list[str], bool]:
     """Each page's text without white space, and whether all pages were recorded: some of the first or last presses were
     made before the recorder looked. Labels that are repeated on further pages of a value are left out."""
     pages: list[str] = []
     numbers: list[int] = []
     last, before = 0, None
-    for screen in case.screens:
+    for screen in screens:
         if screen == before or _ASKS_AGAIN & set(screen):
             continue
         before = screen

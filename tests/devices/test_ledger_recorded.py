@@ -181,7 +181,7 @@ def on(case: Recorded) -> bytes:
 def test_what_is_announced_is_what_was_shown(case: Recorded, tmp_path: File) -> None:
     shown, _, _ = judged(case, tmp_path)
     expected = ["".join((line.label + line.value).split()) for line in shown.lines]
-    pages, whole = shown_text(case)
+    pages, whole = shown_text(case.screens)
     if whole:
         assert "".join(pages) == "".join(expected)
     text = "".join(expected)
