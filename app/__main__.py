@@ -11,8 +11,9 @@ from collections.abc import Sequence
 INTERRUPTED = 130
 """As a shell tells of a process that Ctrl-C ended."""
 
-_TIDIES = frozenset({"config", "secrets", "backup", "restore", "stop", "errors", "confirm", "decline"})
-"""Commands that change something: Ctrl-C is an exception there, so that nothing is left half done."""
+_TIDIES = frozenset({"config", "secrets", "signers", "backup", "restore", "stop", "errors", "confirm", "decline"})
+"""Commands that change something, or have a device show something: Ctrl-C is an exception there, so that nothing is
+left half done."""
 
 # Imported by another program (a test), Ctrl-C is that program's; ignored (a script's background job), it stays ignored.
 _OURS = (

@@ -6,12 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
+from app.errors import StorageError
 from signers.base import SignerKind
 from signers.paths import Path
 from signers.payloads import Chain
 
 _COLUMNS: Final = "signer, chain, path, address, device, registered_ms, used_ms"
 REGISTER: Final = f"INSERT INTO accounts ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, NULL)"  # noqa: S608 -- our own names
+REPLACE: Final = f"INSERT OR REPLACE INTO accounts ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, NULL)"  # noqa: S608 -- as above
 USED: Final = "UPDATE accounts SET used_ms = ? WHERE signer = ? AND chain = ? AND path = ?"
 
 Rows = Callable[[str, tuple[Any, ...]], list[dict[str, Any]]]
@@ -50,3 +52,21 @@ def accounts(rows: Rows) -> tuple[Account, ...]:
 def registered(rows: Rows, signer: SignerKind, chain: Chain, path: Path) -> Account | None:
     """The account of this signer, chain and path."""
     return next((a for a in accounts(rows) if (a.signer, a.chain, a.path) == (signer, chain, path)), None)
+
+
+def stored(rows: Rows) -> tuple[Account, ...]:
+    """`accounts` of a database that no session of this version may have opened yet.
+
+    Raises:
+        StorageError: a row is none of ours.
+    """
+    if not rows("SELECT name FROM sqlite_master WHERE name = 'accounts'", ()):
+        return ()
+    try:
+        return accounts(rows)
+    except (ValueError, TypeError, AttributeError) as error:
+        raise StorageError(
+            "accounts.row",
+            f"Table accounts has a row that can not be read: {error}.",
+            next_step="Somebody wrote it by hand: restore a backup.",
+        ) from error

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
+from app.accounts import USED, Account, registered, stored
+from app.devices import KINDS
+from app.errors import SafetyError, UsageError
+from app.execution.control import Handler
 from app.execution.states import TradeState
 from app.ids import by_prefix
+from app.snapshots.signers import document, signers
+from app.trial_signature import trial
+from app.wallets import Which, address_of, look, register, which
 from signers.payloads import PersonalMessage
 
 if TYPE_CHECKING:
     from app.execution.records import Trade
     from app.session import Session
+    from app.trader import Trader
 
 
 def at_device(session: Session, given: str) -> Trade | None:
@@ -25,3 +34,82 @@ def give_up(session: Session, trade: Trade) -> bool:
     """Wait no longer for the device; the trade ends, and nothing is sent."""
     assert trade.payload is not None
     return session.device.give_up(PersonalMessage(trade.payload.text).signed)
+
+
+def device_handlers(trader: Trader) -> Mapping[str, Handler]:
+    """The commands by name."""
+    commands = _DeviceCommands(trader)
+    return {
+        "signers": commands.list,
+        "signer_address": commands.address,
+        "signer_register": commands.register,
+        "signer_trial": commands.trial,
+    }
+
+
+class _DeviceCommands:
+    """Only this process talks to the devices while it runs: two programs on one take each other's answers."""
+
+    def __init__(self, trader: Trader) -> None:
+        self._trader = trader
+
+    @property
+    def _session(self) -> Session:
+        return self._trader.session
+
+    async def list(self, request: dict[str, Any]) -> dict[str, Any]:
+        """``look``: names of the kinds to look for now; they are watched from then on."""
+        names = request.get("look", [])
+        if not isinstance(names, list) or not set(names) <= set(KINDS):
+            raise UsageError("signers.kind", f"look is a list of some of: {', '.join(KINDS)}.")
+        devices, desk = self._session.devices, self._session.desk
+        await look(devices, [kind for kind in KINDS if kind in names])
+        views = signers(devices, self._session.device.signer.kind)
+        return document(views, stored(self._session.reader.rows), desk.terms.account)
+
+    async def address(self, request: dict[str, Any]) -> dict[str, Any]:
+        """``show``: on the device too; answers once its person approved."""
+        one, devices = _which(request), self._session.devices
+        address = await address_of(devices, one, show=request.get("show") is True)
+        known = self._known(one)
+        return {**_named(one), "address": address, "registered": None if known is None else known.address}
+
+    async def register(self, request: dict[str, Any]) -> dict[str, Any]:
+        """What is registered is what the device's person approved now, whatever was typed. ``replaces``: the address
+        that the typed word was for."""
+        one, desk = _which(request), self._session.desk
+        known, replaces = self._known(one), request.get("replaces", "")
+        if known is not None and replaces and desk.terms.account == (one.kind, one.chain, str(one.path)):
+            raise SafetyError(
+                "signers.in_use",
+                f"This session signs with {known.address}.",
+                next_step="Nothing was changed. Stop it first: countersign stop",
+            )
+        devices, now_ms = self._session.devices, desk.wall.now_ms()
+        account, made = await register(devices, one, known, lambda _: str(replaces), now_ms)
+        if made is not None:
+            transition = desk.transition()
+            transition.change(*made.change)
+            transition.record(*made.statement)
+            await desk.commit(transition, made.kind, made.subject)
+        return {**_named(one), "address": account.address, "changed": made is not None}
+
+    async def trial(self, request: dict[str, Any]) -> dict[str, Any]:
+        """A harmless text is signed and verified; see `app.trial_signature`."""
+        one, desk = _which(request), self._session.desk
+        known = self._known(one)
+        done = await trial(self._session.devices, one, None if known is None else known.address, desk.wall)
+        if known is not None:
+            desk.note(USED, (desk.wall.now_ms(), one.kind, one.chain, str(one.path)))
+        return {**done.document(), "registered": known is not None}
+
+    def _known(self, one: Which) -> Account | None:
+        return registered(self._session.reader.rows, one.kind, one.chain, one.path)
+
+
+def _which(request: dict[str, Any]) -> Which:
+    return which(request.get("signer"), request.get("chain"), request.get("path"))
+
+
+def _named(one: Which) -> dict[str, Any]:
+    return {"signer": one.kind.value, "chain": one.chain.value, "path": str(one.path)}

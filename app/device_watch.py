@@ -1,6 +1,7 @@
 """Looks at the bus while nobody is asked for anything: a device that is plugged in is asked what it is, one that is
 gone is known to be gone, before a trade waits for it. It never disturbs a review: its questions wait in the device's
-own queue, and a device is asked again only when what is plugged in changed, or when it could not be used before."""
+own queue, and a device is asked again only when what is plugged in changed, or when it could not be used before and a
+session uses it: each question makes a device drop what another program has on its screen."""
 
 from __future__ import annotations
 
@@ -42,8 +43,12 @@ class DeviceWatch:
         """One look."""
         kind, now_s, before = session.signer.kind, asyncio.get_running_loop().time(), session.last
         try:
-            plugged = await session.plugged()
-            stale = not isinstance(before, DeviceInfo) and now_s - self._asked_s.get(kind, -_AGAIN_S) >= _AGAIN_S
+            plugged = self._devices.seen[kind] = await session.plugged()
+            stale = (
+                kind is self._devices.wanted
+                and not isinstance(before, DeviceInfo)
+                and now_s - self._asked_s.get(kind, -_AGAIN_S) >= _AGAIN_S
+            )
             if plugged != self._seen.get(kind) or stale:
                 self._seen[kind], self._asked_s[kind] = plugged, now_s
                 await session.probe()

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path as File
+from typing import TYPE_CHECKING, Final, Literal
 
 from app.accounts import REGISTER, Account, registered
 from app.errors import SignerError
@@ -14,7 +17,7 @@ from signers.faults import SignerFault
 from signers.paths import Path
 from signers.payloads import Chain
 from signers.person import Alone
-from signers.session import DeviceSession, OnAsk
+from signers.session import DeviceSession, OnAsk, OnState
 
 if TYPE_CHECKING:
     import sqlite3
@@ -25,10 +28,32 @@ if TYPE_CHECKING:
 
 HARDWARE: Final = (SignerKind.LEDGER, SignerKind.TREZOR)
 """The preferred first."""
+KINDS: Final = (*HARDWARE, SignerKind.DEMO)
+"""Every kind that a driver is made for here, in the order in which they are listed."""
 
 Tell = Callable[[str], None]
 
 _PASSPHRASE: Final[dict[str, PassphraseWay]] = {"standard": "none", "hidden-device": "device", "hidden-typed": "ask"}
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """What a device is asked for at its person's wish, outside of any trade.
+
+    Attributes:
+        subject: the address that is shown, or the text that is signed; "" before it is known.
+        state: what the device does now; None before it was asked.
+        since_s: when it began, seconds of the loop's clock.
+        payload: what is asked to be signed, so that it can be given up; b"" for an address.
+    """
+
+    what: Literal["address", "test"]
+    chain: Chain
+    path: Path
+    since_s: float
+    subject: str = ""
+    state: DeviceState | None = None
+    payload: bytes = b""
 
 
 class Devices:
@@ -44,12 +69,52 @@ class Devices:
         self.demo = DemoSigner(attended=attended)
         self.on_ask: OnAsk | None = None
         """Asks the person at the screen for a PIN, a passphrase, a pairing code."""
+        self.wanted: SignerKind | None = None
+        """The kind that `chosen` gave; None before that."""
+        self.seen: dict[SignerKind, tuple[str, ...]] = {}
+        """What was on the bus when it was last looked at, by kind; one that was never looked at is not in it."""
+        self.on_act: Callable[[DeviceState], None] = lambda _: None
+        """Told what a device does while it is asked for something outside of any trade."""
+        self.acts: dict[SignerKind, Act] = {}
+        """What each is asked for now, outside of any trade."""
+
+    @property
+    def doubt(self) -> str:
+        """What the settings name and is not there, in words; "" when all is."""
+        folder = self._settings.descriptors
+        if not folder or File(folder).is_dir():
+            return ""
+        return f"signer.descriptors = {folder}: there is no such folder, so a Ledger shows no token's name or amount."
+
+    @property
+    def deadline_s(self) -> int:
+        """Seconds a device may take, its person included."""
+        return self._settings.deadline_s
+
+    @contextmanager
+    def asking(self, kind: SignerKind, act: Act) -> Iterator[OnState]:
+        """`act` is under way until this ends; what it yields keeps the device's state in it."""
+        self.acts[kind] = act
+
+        def told(state: DeviceState) -> None:
+            if kind in self.acts:
+                self.acts[kind] = replace(self.acts[kind], state=state)
+                self.on_act(state)
+
+        try:
+            yield told
+        finally:
+            del self.acts[kind]
+
+    def name(self, kind: SignerKind, subject: str, payload: bytes = b"") -> None:
+        """What it is asked for is this."""
+        self.acts[kind] = replace(self.acts[kind], subject=subject, payload=payload)
 
     def of(self, kind: SignerKind) -> DeviceSession:
         """The one session of this kind; its thread starts with the first call."""
         if kind not in self._sessions:
             loop = asyncio.get_running_loop()
-            session = DeviceSession(self._driver(kind), loop, real_only=self._real_only)
+            session = DeviceSession(self.driver(kind), loop, real_only=self._real_only)
             session.on_ask = self._ask
             self._sessions[kind] = session
         return self._sessions[kind]
@@ -61,10 +126,15 @@ class Devices:
 
     async def chosen(self) -> SignerKind:
         """The kind that the settings name; for "auto" the first hardware that is plugged in, else the demo device."""
+        self.wanted = await self._choose()
+        return self.wanted
+
+    async def _choose(self) -> SignerKind:
         if self._settings.kind != "auto":
             return SignerKind(self._settings.kind)
         for kind in HARDWARE:
-            if await self.of(kind).plugged():
+            self.seen[kind] = await self.of(kind).plugged()
+            if self.seen[kind]:
                 return kind
         return SignerKind.DEMO
 
@@ -86,6 +156,8 @@ class Devices:
             SignerError: it could not be registered, or the demo signer's is another than is on record.
         """
         reader, connection = data
+        if self.doubt and kind is SignerKind.LEDGER:
+            tell(self.doubt)
         device, path = self.of(kind), self.path(chain)
         known = registered(reader.rows, kind, chain, path)
         if known is not None and kind in HARDWARE:
@@ -122,12 +194,15 @@ class Devices:
             return Alone().ask(question)
         return await self.on_ask(question)
 
-    def _driver(self, kind: SignerKind) -> Signer:
+    def driver(self, kind: SignerKind) -> Signer:
+        """A driver of this kind; the session's own is that of its thread."""
         settings = self._settings
         if kind is SignerKind.LEDGER:
+            from signers.ledger.descriptors import Descriptors  # noqa: PLC0415 -- with the driver
             from signers.ledger.driver import LedgerSigner  # noqa: PLC0415 -- device libraries load when one is wanted
 
-            return LedgerSigner(settings.ledger)
+            descriptors = Descriptors(File(settings.descriptors)) if settings.descriptors else None
+            return LedgerSigner(settings.ledger, descriptors=descriptors)
         if kind is SignerKind.TREZOR:
             from signers.trezor.driver import TrezorSigner  # noqa: PLC0415 -- as above
 

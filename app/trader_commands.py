@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
-from app.device_commands import at_device, give_up
+from app.device_commands import at_device, device_handlers, give_up
 from app.engine.module_views import ModuleView
 from app.errors import SafetyError, UsageError
 from app.execution.control import Handler
@@ -45,6 +45,7 @@ def handlers(trader: Trader) -> Mapping[str, Handler]:
         "acknowledge": commands.acknowledge,
         "lift": commands.lift,
         "tighten": commands.tighten,
+        **device_handlers(trader),
         **risk_handlers(trader),
         **ticket_handlers(trader),
         **module_handlers(trader.manager),

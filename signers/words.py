@@ -83,6 +83,11 @@ def next_step_of(state: DeviceState) -> str:
     return f"{_NOTHING} {step}" if step and state not in _GOING_ON else step
 
 
+def way_on(step: str) -> str:
+    """A failure's next step where nobody was asked to send anything: without the words that nothing was sent."""
+    return step.removeprefix(_NOTHING).lstrip()
+
+
 _GOING_ON: Final = frozenset(
     {
         DeviceState.OPENING_APP,

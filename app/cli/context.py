@@ -34,7 +34,10 @@ __all__ = [
     "settings",
 ]
 
-_QUESTIONS: Final = frozenset({"status", "health", "proposals", "modules", "risk", "ticket_preview", "shown"})
+_QUESTIONS: Final = frozenset(
+    {"status", "health", "proposals", "modules", "risk", "ticket_preview", "shown"}
+    | {"signers", "signer_address", "signer_register", "signer_trial"}
+)
 """Commands to the trader that can cause nothing to be sent."""
 
 _LAST: Final = "last-database"

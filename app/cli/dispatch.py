@@ -35,6 +35,7 @@ _HANDLERS: Final = {
     "cancel": "ticket",
     "stop": "stop",
     "config": "config",
+    "signers": "signers",
     "secrets": "secrets",
     "backup": "keep",
     "restore": "keep",

@@ -13,6 +13,10 @@ if TYPE_CHECKING:
 _MOST_ROWS = 1_000_000
 REASONS = ("too-late", "dislike", "too-large", "bad-price", "duplicate")
 """`app.execution.proposals.Refusal`, which the help must not load."""
+SIGNERS = ("ledger", "trezor", "demo")
+"""`app.devices.KINDS`, likewise."""
+SCHEMES = ("bip44", "ledger-live", "legacy")
+"""Of `signers.paths.SCHEMES`, likewise."""
 
 
 _HELP = ("-h", "--help")
@@ -220,6 +224,26 @@ def _secrets(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("name", nargs="?", metavar="NAME")
 
 
+def _signers(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("action", nargs="?", choices=["list", "address", "test"], default="list")
+    parser.add_argument("--signer", choices=SIGNERS, help="which one; else the one that a session would use")
+    parser.add_argument("--chain", choices=["evm", "solana"], default="evm", help="evm unless told")
+    parser.add_argument("--path", metavar="P", help="derivation path; else the settings' one")
+    parser.add_argument("--account", type=_count, metavar="N", help="account N, from 0, instead of a path")
+    parser.add_argument("--scheme", choices=SCHEMES, help="with --account: how wallets number them (bip44)")
+    showing = parser.add_mutually_exclusive_group()
+    showing.add_argument(
+        "--show", action="store_true", help="address: show it on the device too (unless told otherwise)"
+    )
+    showing.add_argument("--no-show", action="store_true", help="address: only read it")
+    parser.add_argument("--register", action="store_true", help="address: remember it once you approved it there")
+    parser.add_argument("--signs", action="store_true", help="list: what each can show of what it signs")
+
+
+def _doctor(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--udev", action="store_true", help="print the udev rules for hardware wallets")
+
+
 def _file(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", metavar="FILE")
 
@@ -258,9 +282,10 @@ _COMMANDS: tuple[tuple[str, str, Callable[[argparse.ArgumentParser], None]], ...
     ("stop", "end the trader; --emergency stops all trading, --reset lifts that", _stop),
     ("config", "show the settings and where each comes from, set one, or check them", _config),
     ("modules", "trading modules: list them, pause or resume, switch on or off, give them capital", _modules),
+    ("signers", "hardware wallets: list them, show or register an address, sign a test text", _signers),
     ("secrets", "keys in the operating system's keyring: set, list, rm, rotate", _secrets),
     ("backup", "copy the database, consistently, beside a running trader", _file),
     ("restore", "put a backup in place of the database; the old one is kept", _file),
-    ("doctor", "check this machine: Python, disk, folders, clock, keyring, database", _plain),
+    ("doctor", "check this machine: Python, disk, folders, clock, keyring, database, signers", _doctor),
 )
 """In the order of the help."""

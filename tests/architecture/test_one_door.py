@@ -9,6 +9,10 @@ from collections.abc import Iterator
 from tests.architecture.source import Source, calls, dotted, parse, sources
 
 DOOR = "app/execution/pipeline.py"
+TRIAL = "app/trial_signature.py"
+"""Has a device sign a test text. No second door: what it signs is made there from the time alone, begins with
+"countersign signer test", and the parser of authorisations refuses whatever begins so (tests/unit/cli/test_signers.py),
+so that no order can be derived from it. Below it is seen that it signs in one place, and nothing but that text."""
 SEND = {"submit", "cancel"}
 
 
@@ -43,8 +47,28 @@ def test_only_the_pipeline_sends_to_a_venue() -> None:
 
 def test_only_the_pipeline_asks_a_signer() -> None:
     found = [each for source in sources() if not source.name.startswith("signers/") for each in signs(source)]
-    assert [each for each in found if not each.startswith(DOOR)] == []
-    assert found, "the pipeline does ask: the scan sees it"
+    assert [each for each in found if not each.startswith((DOOR, TRIAL))] == []
+    assert any(each.startswith(DOOR) for each in found), "the pipeline does ask: the scan sees it"
+
+
+def test_the_trial_signs_its_own_text_and_nothing_else() -> None:
+    (trial,) = (source for source in sources() if source.name == TRIAL)
+    assert len(signs(trial)) == 1
+    payloads = {"PersonalMessage", "OffchainMessage", "EvmTransaction", "TypedData", "SolanaMessage"}
+    made = [
+        [ast.unparse(argument) for argument in node.args[:1]]
+        for node in ast.walk(trial.tree)
+        if isinstance(node, ast.Call) and dotted(node.func) in payloads
+    ]
+    assert made == [["text"], ["text"]]
+    texts = [
+        ast.unparse(node.value)
+        for node in ast.walk(trial.tree)
+        if isinstance(node, ast.Assign) and "text" in map(ast.unparse, node.targets)
+    ]
+    assert texts == ["text_of(one.chain, clock.now_ms())"]
+    (text_of,) = (n for n in ast.walk(trial.tree) if isinstance(n, ast.FunctionDef) and n.name == "text_of")
+    assert "(BEGINS, " in ast.unparse(text_of.body[-1])
 
 
 def test_within_signers_only_the_session_asks_a_device() -> None:
