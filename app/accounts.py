@@ -70,3 +70,8 @@ def stored(rows: Rows) -> tuple[Account, ...]:
             f"Table accounts has a row that can not be read: {error}.",
             next_step="Somebody wrote it by hand: restore a backup.",
         ) from error
+
+
+def newest(rows: Rows, signer: SignerKind, chain: Chain) -> Account | None:
+    """The one that was registered last of this signer and chain."""
+    return next((a for a in reversed(accounts(rows)) if (a.signer, a.chain) == (signer, chain)), None)

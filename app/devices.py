@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path as File
 from typing import TYPE_CHECKING, Final, Literal
 
-from app.accounts import REGISTER, Account, registered
+from app import hot_keys
+from app.accounts import REGISTER, Account, newest, registered
 from app.errors import SignerError
 from signers.base import DeviceState, Question, Signer, SignerKind
 from signers.demo import DemoSigner
@@ -139,7 +140,7 @@ class Devices:
         return SignerKind.DEMO
 
     def path(self, chain: Chain) -> Path:
-        """The account that the settings name for `chain`."""
+        """The account on a device that the settings name for `chain`."""
         return Path.parse(self._settings.evm_path if chain is Chain.EVM else self._settings.solana_path)
 
     async def account(
@@ -160,6 +161,9 @@ class Devices:
             tell(self.doubt)
         device, path = self.of(kind), self.path(chain)
         known = registered(reader.rows, kind, chain, path)
+        if kind is SignerKind.KEYRING:
+            known = newest(reader.rows, kind, chain)
+            path = hot_keys.numbered(1) if known is None else known.path
         if known is not None and kind in HARDWARE:
             return known  # the device need not be here yet: its address is checked each time that it signs
         try:
@@ -168,18 +172,10 @@ class Devices:
                 await _compare(device, chain, path, address, tell, self._settings.deadline_s)
             info = await device.probe()
         except SignerFault as fault:
-            raise SignerError(
-                fault.code,
-                f"The {kind}'s address for {path} is not registered yet: {fault.told}",
-                next_step=f"{fault.next_step} Or start with --signer demo.".lstrip(),
-            ) from fault
+            raise _unavailable(kind, path, fault) from fault
         if known is not None:
             if known.address != address:
-                raise SignerError(
-                    "signer.wrong_device",
-                    f"The signer answers {address}; registered for this database is {known.address}.",
-                    next_step="Nothing was sent. Use the registered device or another database.",
-                )
+                raise _another(kind, address, known.address)
             return known
         connection.execute(REGISTER, (kind, chain, str(path), address, info.name, now_ms))
         return Account(kind, chain, path, address, info.name, now_ms, None)
@@ -207,7 +203,25 @@ class Devices:
             from signers.trezor.driver import TrezorSigner  # noqa: PLC0415 -- as above
 
             return TrezorSigner(settings.trezor, passphrase=_PASSPHRASE[settings.trezor_wallet])
-        return self.demo
+        return hot_keys.signer() if kind is SignerKind.KEYRING else self.demo
+
+
+def _unavailable(kind: SignerKind, path: Path, fault: SignerFault) -> SignerError:
+    if kind is SignerKind.KEYRING:
+        return SignerError(fault.code, fault.told, next_step=fault.next_step)
+    return SignerError(
+        fault.code,
+        f"The {kind}'s address for {path} is not registered yet: {fault.told}",
+        next_step=f"{fault.next_step} Or start with --signer demo.".lstrip(),
+    )
+
+
+def _another(kind: SignerKind, address: str, known: str) -> SignerError:
+    what = f"The signer answers {address}; registered for this database is {known}."
+    step = "Use the registered device or another database."
+    if kind is SignerKind.KEYRING:
+        step = "If you changed the key, register it here: countersign hotkey register"
+    return SignerError("signer.wrong_device", what, next_step=f"Nothing was sent. {step}")
 
 
 async def _compare(

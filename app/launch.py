@@ -73,6 +73,7 @@ def prepare(request: Request) -> Launch:
     loaded = request.settings()
     if request.auto_confirm and loaded.settings.profile != "paper":
         raise SafetyError("run.auto_confirm", "Only the paper profile may confirm by itself.")
+    _check_hot(loaded)
     speed = _speed(request, loaded)
     source, db = _market(request, loaded)
     first = next(iter(source.events()), None)
@@ -89,6 +90,21 @@ def prepare(request: Request) -> Launch:
         attended=request.attended,
     )
     return Launch(loaded, source, plan, speed)
+
+
+def _check_hot(loaded: Loaded) -> None:
+    """The hot signer is what the settings file says, where a looser value asked for a typed word. A flag or a variable
+    asks for none."""
+    if loaded.settings.signer.kind != "keyring":
+        return
+    for key in ("enabled", "per_trade", "per_day"):
+        source = loaded.sources[f"signer.hot.{key}"]
+        if source not in {"default", str(loaded.path)}:
+            raise SafetyError(
+                "signer.hot",
+                f"signer.hot.{key} comes from the {source}, which asks for no word.",
+                next_step=f"Set it in the settings file: countersign config set signer.hot.{key} VALUE",
+            )
 
 
 def log_folder() -> Path:

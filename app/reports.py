@@ -59,7 +59,8 @@ def _exits(reader: Reader, module: str, symbol: str) -> list[Document]:
 def orders(reader: Reader, *, limit: int, offset: int) -> list[Document]:
     """Orders, newest first."""
     rows = reader.rows(
-        "SELECT o.*, t.module FROM orders o JOIN trades t ON t.id = o.trade_id ORDER BY o.rowid DESC LIMIT ? OFFSET ?",
+        "SELECT o.*, t.module, (SELECT signer FROM authorisations a WHERE a.trade_id = o.trade_id) AS signer "
+        "FROM orders o JOIN trades t ON t.id = o.trade_id ORDER BY o.rowid DESC LIMIT ? OFFSET ?",
         (limit, offset),
     )
     return [
@@ -68,6 +69,7 @@ def orders(reader: Reader, *, limit: int, offset: int) -> list[Document]:
             "role": row["role"],
             "module": row["module"],
             "trade_id": row["trade_id"],
+            "signer": row["signer"],
             "state": row["state"],
             "filled": row["filled"],
             "venue_order_id": row["venue_order_id"],

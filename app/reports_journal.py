@@ -17,6 +17,8 @@ KINDS: Final = ("all", "trade", "order", "module", "risk", "config", "ledger", "
 """Filters by kind: what it begins with."""
 MOST_OF_A_LIFE: Final = 500
 """Rows of one trade that are read; the oldest."""
+HOT: Final = "hot"
+"""What a body calls a signature of the hot signer: `app.execution.hot_caps.ENTITY`."""
 _ENTITY_STATE: Final = {"trade": 1, "payload": 2, "reservation": 4}
 """Where the state stands among the values of a change."""
 
@@ -188,6 +190,11 @@ def _row(row: dict[str, Any], facts: list[str]) -> JournalRow:
     )
 
 
+def is_hot(body: Any) -> bool:
+    """Whether a row, as its body says, was signed by the hot signer."""
+    return any(change[0] == HOT for change in _changes(body) or ())
+
+
 def _changes(body: Any) -> list[list[Any]] | None:
     """What a body lists; None when it is not written as we write it."""
     try:
@@ -200,6 +207,10 @@ def _changes(body: Any) -> list[list[Any]] | None:
 
 def _words(change: list[Any]) -> str:
     entity, *values = change
+    if entity == HOT:
+        return (
+            f"signed HOT {values[1] or 'to close'}" if len(values) == 2 and isinstance(values[1], str) else "signed HOT"
+        )
     place = _ENTITY_STATE.get(str(entity))
     if place is not None and place < len(values):
         return f"{entity} {values[place]}"

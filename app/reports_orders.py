@@ -13,6 +13,7 @@ from typing import Any, Final
 from app.execution.records import Role
 from app.money import CEILING, ZERO, add, div, from_text, mul, sub
 from app.venues.base import TERMINAL, OrderState
+from signers.base import SignerKind
 from storage.database import Reader
 
 ENDED: Final = tuple(sorted(state.value for state in TERMINAL))
@@ -114,6 +115,11 @@ class Signed:
     address: str
     signer: str
     signed_ms: int
+
+    @property
+    def hot(self) -> bool:
+        """By the hot signer, whose trades are marked everywhere."""
+        return self.signer == SignerKind.KEYRING
 
 
 @dataclass(frozen=True, slots=True)

@@ -267,6 +267,7 @@ class Session:
             addresses=frozenset(each.address for each in accounts(self.reader.rows)),
             device_deadline_s=settings.signer.deadline_s,
             blind_value=settings.signer.blind_value,
+            hot=settings.signer.hot.limits(),
             auto_confirm=plan.auto_confirm,
             lockstep=plan.lockstep,
             capital=capital,

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
 
 WORD: Final = "LOOSEN"
 """What a trader types to make a limit looser."""
+_HOT: Final = (
+    "signer.hot.enabled lets a HOT key sign: whoever gets into this computer can take what the key holds, and no "
+    "device shows what is signed. Keep little money behind it."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,10 +104,11 @@ def judge(loaded: Loaded) -> list[str]:
     from app.market.naming import parse_timeframe  # noqa: PLC0415 -- with it
     from app.market.practice import PracticeSource  # noqa: PLC0415 -- with it
 
-    modules, market = resolve(loaded), loaded.settings.market
+    modules, market, hot = resolve(loaded), loaded.settings.market, loaded.settings.signer.hot
     source = PracticeSource(market.seed, start_ms=0, timeframe_ms=parse_timeframe(market.timeframe))
     known = {"*", *(instrument.symbol for instrument in source.instruments)}
-    doubts = [
+    doubts = [_HOT] if hot.enabled else []
+    doubts += [
         f"modules.{name} is enabled and unavailable, so a session runs without it: {why}"
         for name, why in modules.unavailable.items()
     ]

@@ -80,8 +80,8 @@ class _Commands:
     async def proposals(self, _: dict[str, Any]) -> dict[str, Any]:
         """Most deserving first."""
         trades = self._trader.session.desk.state.trades
-        ranked = self._trader.session.pipeline.proposals.ranked()
-        return {"proposals": [_proposal(trades[each.trade_id], each) for each in ranked]}
+        ranked, signer = self._trader.session.pipeline.proposals.ranked(), self._trader.session.desk.terms.signer
+        return {"proposals": [{**_proposal(trades[each.trade_id], each), "signer": signer} for each in ranked]}
 
     async def shown(self, request: dict[str, Any]) -> dict[str, Any]:
         """Every line of the text is visible at whoever asks. Answers what a confirmation needs, and how long to wait

@@ -22,6 +22,7 @@ from storage.database import reader
 from storage.faults import StorageFault
 
 SUBMIT = "S"
+_HOT: Final = "HOT KEY: the key in this computer's keyring"
 _PATIENCE_S: Final = 3.0
 _PAUSE_S: Final = 0.05
 
@@ -38,6 +39,7 @@ def proposals(options: argparse.Namespace) -> int:
 
 def _lines(p: dict[str, Any], waiting: list[dict[str, Any]]) -> list[str]:
     resumed = "  SIGNED BEFORE A RESTART" if p["resumed"] else ""
+    resumed += "  HOT" if p["signer"] == "keyring" else ""
     value = "" if p["edge_value"] is None else f"  worth {p['edge_value']} of {p['value']}"
     head = f"{p['id'][:8]}  {p['side']} {p['quantity']} {p['symbol']} at {p['worst_price']} or better, "
     lines = [
@@ -174,6 +176,8 @@ def _show(proposal: dict[str, Any]) -> None:
     """On stderr, so that ``--json`` stays one document."""
     preview = json.loads(proposal["preview"])
     lines = ["The signer will show and sign exactly this text:", ""]
+    if proposal["signer"] == "keyring":
+        lines = [f"{_HOT} signs exactly this text, at once, and no device shows it again:", ""]
     lines += [f"    {line}" for line in proposal["text"].splitlines()]
     book = "a SYNTHETIC book" if preview["synthetic_book"] else "the book"
     lines += [

@@ -8,6 +8,7 @@ from typing import Any
 
 from app.cli import context
 from app.cli.watch import when
+from app.reports_journal import is_hot
 from storage.database import reader
 
 
@@ -22,9 +23,13 @@ def _show(options: argparse.Namespace) -> int:
             "SELECT seq, ts_ms, kind, subject, body, hex(hash) AS hash FROM journal ORDER BY seq DESC LIMIT ? OFFSET ?",
             (options.limit, options.offset),
         )
-    documents = [{**row, "body": _body(row["body"]), "hash": row["hash"].lower()} for row in rows]
+    documents = [
+        {**row, "body": _body(row["body"]), "hot": is_hot(row["body"]), "hash": row["hash"].lower()} for row in rows
+    ]
     lines = [
-        f"{r['seq']:>6} {_when(r['ts_ms'])} {r['kind']:<18} {r['subject'][:8]:<8} {r['hash'][:16]}" for r in documents
+        f"{r['seq']:>6} {_when(r['ts_ms'])} {r['kind']:<18} {r['subject'][:8]:<8} {r['hash'][:16]}"
+        f"{'  HOT' if r['hot'] else ''}"
+        for r in documents
     ]
     context.emit(options, "journal", {"rows": documents}, lines or ["The journal is empty."])
     return 0

@@ -114,7 +114,7 @@ def _run(run: argparse.ArgumentParser) -> None:
     run.add_argument("--headless", action="store_true", help="no screen: lines on standard error instead")
     run.add_argument("--ascii", action="store_true", help="the terminal in plain ASCII characters")
     run.add_argument("--for", dest="seconds", metavar="SECONDS", help="stop after this many seconds")
-    run.add_argument("--signer", choices=["auto", "ledger", "trezor", "demo"], help="what countersigns")
+    run.add_argument("--signer", choices=["auto", "ledger", "trezor", "keyring", "demo"], help="what countersigns")
     run.add_argument("--market", choices=["practice"], help="where prices come from")
     run.add_argument("--replay", metavar="FILE|DIR", help="recorded data instead of the practice market")
     run.add_argument("--speed", metavar="N|max", help="market seconds per second; a replay runs at max unless told")

@@ -119,7 +119,7 @@ def orders(options: argparse.Namespace) -> int:
     lines = [
         f"{when(r['updated_ms'])}  {r['state']:<16} {r['role']:<7} {r['side']:<4} {r['quantity']:>16} "
         f"{r['symbol']:<12} {r['stop_price'] or r['limit_price'] or 'market':<14} filled {r['filled']}  "
-        f"{r['client_id'][:8]}"
+        f"{r['client_id'][:8]}{'  HOT' if r['signer'] == 'keyring' else ''}"
         for r in rows
     ]
     context.emit(options, "orders", {"orders": rows}, lines or ["No orders."])

@@ -22,7 +22,6 @@ _STORE_IT: Final = "secrets are not settings; store it with `countersign secrets
 _PLANNED: Final[Mapping[str, frozenset[str]]] = {
     "profile": frozenset({"testnet", "live"}),
     "market.source": frozenset({"replay", "live"}),
-    "signer.kind": frozenset({"keyring"}),
 }
 _WORDS: Final = {
     "bool_type": "not true or false",

@@ -5,9 +5,11 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints, model_validator
+from pydantic_core import PydanticCustomError
 
 from app.config.section import Amount, Section
+from app.risk.hot import HotLimits
 from signers.paths import Path, of_scheme
 
 
@@ -30,11 +32,31 @@ TrezorUrl = Annotated[
 Folder = Annotated[str, StringConstraints(max_length=1_000), 'a folder, or "" for none']
 
 
+class Hot(Section):
+    """The hot signer: a key in this computer's keyring signs what was confirmed, and no device is asked."""
+
+    enabled: bool = Field(default=False, description="whether signer.kind may be keyring")
+    per_trade: Amount = Field(
+        default=Decimal(10), ge=0, le=1_000_000_000, description="largest entry signed hot, account currency"
+    )
+    per_day: Amount = Field(
+        default=Decimal(50),
+        ge=0,
+        le=1_000_000_000,
+        description="all entries signed hot since 00:00 UTC, account currency",
+    )
+
+    def limits(self) -> HotLimits:
+        """As the pipeline reads them."""
+        return HotLimits(per_trade=self.per_trade, per_day=self.per_day)
+
+
 class Signer(Section):
     """What countersigns."""
 
-    kind: Literal["auto", "ledger", "trezor", "demo"] = Field(
-        default="demo", description="signer; auto: a Ledger, else a Trezor that is plugged in, else the demo device"
+    kind: Literal["auto", "ledger", "trezor", "keyring", "demo"] = Field(
+        default="demo",
+        description="signer; auto: a Ledger, else a Trezor plugged in, else the demo device; keyring: a HOT key",
     )
     ledger: LedgerUrl = Field(default="", description="where the Ledger is (COUNTERSIGN_LEDGER)")
     trezor: TrezorUrl = Field(default="", description="where the Trezor is (COUNTERSIGN_TREZOR)")
@@ -58,3 +80,11 @@ class Signer(Section):
     descriptors: Folder = Field(
         default="", description="folder of Ledger's token descriptors (npm @ledgerhq/cryptoassets-evm-signatures)"
     )
+    hot: Hot = Field(default_factory=Hot)
+
+    @model_validator(mode="after")
+    def _hot_is_switched_on(self) -> Signer:
+        if self.kind == "keyring" and not self.hot.enabled:
+            what = "a HOT key that signs without a hardware wallet, and signer.hot.enabled is false"
+            raise PydanticCustomError("setting", what, {"key": "kind"})
+        return self

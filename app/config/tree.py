@@ -174,6 +174,9 @@ _TIGHTER: Final[dict[Path, int]] = {
     ("modules", MODULE, "allocation"): -1,
     ("manual", "allocation"): -1,
     ("signer", "blind_value"): -1,
+    ("signer", "hot", "enabled"): -1,
+    ("signer", "hot", "per_trade"): -1,
+    ("signer", "hot", "per_day"): -1,
 }
 
 

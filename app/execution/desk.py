@@ -14,6 +14,7 @@ from app.engine.clock import Clock
 from app.errors import CountersignError, Severity
 from app.execution.counterfactual import ended
 from app.execution.fatigue import Fatigue
+from app.execution.hot_caps import HotCaps
 from app.execution.records import Trade
 from app.execution.risk_watch import load_watch, profile_row
 from app.execution.state import State
@@ -26,6 +27,7 @@ from app.portfolio.equity import DAY_MS, EquityCurve
 from app.portfolio.valuation import Valuation
 from app.risk.adaptive import Level, step, tightened
 from app.risk.basket import entries
+from app.risk.hot import HotLimits
 from app.risk.model import Correlated, Limits, RiskState
 from app.venues.base import Venue, VenueInfo
 from signers.base import DeviceState
@@ -64,6 +66,7 @@ class Terms:
     config_version: int
     fatigue: Fatigue
     blind_value: Decimal
+    hot: HotLimits
     device_deadline_s: float = 120.0
 
     @property
@@ -121,7 +124,7 @@ class Desk:
         """The limits of the settings."""
         self.limits = tightened(limits, self.watch.profile.level)
         """Those in force: never looser."""
-        self.terms = terms
+        self.terms, self.hot = terms, HotCaps(terms.hot, state.reader)
         self.stop = stop
         self.equity = equity
         self.activity, self.counters = Activity(), Counters()

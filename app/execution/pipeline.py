@@ -15,6 +15,7 @@ from app.errors import SafetyError, Severity, SignerError, VenueError, VenueRefu
 from app.execution.admission import admit, lapsed, worse_than_confirmed
 from app.execution.desk import Desk
 from app.execution.device_view import asked, device_view
+from app.execution.hot_caps import HotDenied
 from app.execution.prepare import permitted_orders, prepare, unlike_signed
 from app.execution.proposals import Answer, Decision, Proposals
 from app.execution.records import Order, Trade
@@ -137,6 +138,7 @@ class Pipeline:
         desk = self._desk
         try:
             desk.stop.check()
+            desk.hot.check(desk, trade)
             with desk.goes_on():
                 return (await desk.signer.sign(*asked(desk, trade), accepts=trade.clarity)).signature
         except RefusedOnDevice as fault:
@@ -145,7 +147,8 @@ class Pipeline:
             desk.record_error(SignerError(fault.code, fault.told, next_step=fault.next_step), trade.id)
             await self._end_in_turn(trade, TradeState.FAILED, fault.told)
         except SafetyError as error:
-            await self._end_in_turn(trade, TradeState.CANCELLED, error.what)
+            denied = isinstance(error, HotDenied)
+            await self._end_in_turn(trade, TradeState.DENIED if denied else TradeState.CANCELLED, error.what)
         return None
 
     async def _record_signature(self, trade: Trade, signature: bytes) -> bool:

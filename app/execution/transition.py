@@ -23,6 +23,7 @@ from app.money import to_text
 from app.portfolio.ledger import Posting
 from app.portfolio.positions import Holding
 from app.venues.base import OrderReport, OrderState, VenueFill
+from signers.base import SignerKind
 from storage.journal import canonical
 from storage.schema import HASHED
 from storage.writer import Commit
@@ -102,6 +103,8 @@ class Transition:
         assert payload is not None
         assert payload.signed is not None
         signed = payload.signed
+        if signer == SignerKind.KEYRING:
+            self.change("hot", trade.id, "" if trade.hot_value is None else to_text(trade.hot_value))
         self._rows.append(
             (
                 "authorisations",

@@ -56,6 +56,8 @@ def _running(host: Host, glyphs: Glyphs) -> list[Group]:
     unknown = desk.state.unknown_orders()
     if unknown:
         groups.insert(0, ((f"{unknown} UNKNOWN", "error"),))
+    if desk.terms.signer == "keyring":
+        groups.insert(0, ((" HOT KEY ", "error"),))  # before everything else: on 80 columns the last ones have no room
     return groups
 
 
@@ -71,6 +73,8 @@ def _device(host: Host) -> Piece:
         return f"{kind} device: {state}" if kind is SignerKind.DEMO else f"{kind}: {state}", "warn"
     if kind is SignerKind.DEMO:
         return "demo device (no hardware wallet)", "dim"
+    if kind is SignerKind.KEYRING:
+        return "no device signs", "error"
     if isinstance(last, DeviceInfo):
         return escape_untrusted(last.title), "dim"
     return (

@@ -177,7 +177,7 @@ def trezor(data: bytes) -> None:
     if data[0] & 1:
         answers.extendleft(reversed(FEATURES))
     keep = find.transport
-    find.transport = lambda _: _Whole(answers)  # as the tests of recorded conversations do
+    find.transport = lambda url: _Whole(answers)  # noqa: ARG005 -- the name it has; as the tests of recorded conversations do
     try:
         _operate(TrezorSigner("udp:127.0.0.1:1", patience=_IMPATIENT), Chain.EVM, data[0] >> 2)
     finally:

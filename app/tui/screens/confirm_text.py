@@ -14,6 +14,7 @@ from app.text import counted, escape_untrusted, lasting
 from app.tui import words
 from app.tui.screens import device_text
 from app.tui.widgets.lines import Line, Piece, fit, flowed, line, wrapped
+from signers.base import SignerKind
 
 if TYPE_CHECKING:
     from app.execution.records import Trade
@@ -36,7 +37,9 @@ _TARGET: Final = "The same at the target:                     "
 
 def document(seen: ConfirmView, width: int, glyphs: Glyphs) -> list[Line]:
     """Everything to read: the signed text first."""
-    lines = [line(("The signer shows and signs exactly this:", "label"))]
+    hot = seen.device.kind is SignerKind.KEYRING
+    lines = device_text.hot(width) if hot else []
+    lines.append(line((f"{'The HOT KEY' if hot else 'The signer shows and'} signs exactly this:", "label")))
     for text in seen.text:
         lines += [line("  ", (part, "title"), base="") for part in _hard(text, max(width - 2, 8))]
     if seen.resumed:
@@ -46,6 +49,8 @@ def document(seen: ConfirmView, width: int, glyphs: Glyphs) -> list[Line]:
     lines += [line((glyphs.rule * width, "dim")), *_preview(seen, width), *_outcomes(seen, width, glyphs)]
     lines += [line((glyphs.rule * width, "dim")), *_risk(seen, width)]
     lines += [line((glyphs.rule * width, "dim")), *wrapped(f"Why: {escape_untrusted(seen.why)}", width, "", "  ")]
+    if hot:
+        return lines
     return [*lines, line((glyphs.rule * width, "dim")), *device_text.expected(seen.device, seen.device_pages, width)]
 
 

@@ -8,7 +8,7 @@ from typing import Final
 from app.execution.device_view import DeviceView
 from app.text import escape_untrusted
 from app.tui.widgets.lines import Line, line, wrapped
-from signers.base import Clarity, DeviceLine, DeviceState
+from signers.base import Clarity, DeviceLine, DeviceState, SignerKind
 from signers.pages import Page
 from signers.words import next_step_of, what_of
 
@@ -38,6 +38,8 @@ def expected(device: DeviceView, pages: Sequence[Page], width: int, *, named: bo
     """What will be on the device's screen."""
     if pages:
         return _pages(pages, width)
+    if device.kind is SignerKind.KEYRING:
+        return hot(width)
     lines = wrapped(f"{escape_untrusted(device.name)} signs.", width, "label") if named else []
     if device.shown is None:
         return [*lines, *wrapped(escape_untrusted(device.words), width, "warn", "  ")]
@@ -48,6 +50,16 @@ def expected(device: DeviceView, pages: Sequence[Page], width: int, *, named: bo
     if shown.refuses is not None:
         lines += wrapped(f"{what_of(shown.refuses)} {next_step_of(shown.refuses)}", width, "error", "  ")
     return [*lines, *fields(shown.lines, width)]
+
+
+def hot(width: int) -> list[Line]:
+    """What is said of every trade that a hot key signs."""
+    return wrapped(
+        "HOT KEY: the key in this computer's keyring signs what you read here, at once. No device shows it again.",
+        width,
+        "error",
+        "  ",
+    )
 
 
 def fields(shown: Sequence[DeviceLine], width: int) -> list[Line]:

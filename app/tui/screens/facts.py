@@ -74,7 +74,7 @@ def steps(trade: TradeFacts) -> str:
 
 def signed_lines(signed: Signed, width: int) -> list[Line]:
     """The text, letter for letter as it was signed, and whose signature it bears."""
-    lines: list[Line] = []
+    lines: list[Line] = [line(("HOT: signed by a key in the keyring, by no device.", "error"))] if signed.hot else []
     for text in signed.text.split("\n"):
         shown, step = escape_untrusted(text), max(width - 2, 8)
         lines += [line("  ", shown[start : start + step]) for start in range(0, max(len(shown), 1), step)]
