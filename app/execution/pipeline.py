@@ -23,7 +23,6 @@ from app.execution.settlement import Settlement, end_unsent, release
 from app.execution.states import PayloadState, TradeState
 from app.execution.transition import Transition
 from app.execution.work import Work
-from app.risk.basket import entries
 from app.venues.base import OrderReport, OrderState, SignedText
 from signers.faults import RefusedOnDevice, SignerFault
 from signers.verify import verify_text
@@ -174,9 +173,7 @@ class Pipeline:
             transition.new_order(trade, order)
         transition.trade(trade, TradeState.SIGNED)
         transition.took(trade, "sign", desk.clock.monotonic_ns())
-        desk.state.add(trade)
-        if not trade.intent.reduce_only:
-            desk.state.count_entries(desk.clock.now_ms(), entries(trade.intent))
+        desk.state.signed(trade)
         await desk.commit(transition, "trade.signed", trade.id)
         self._on_progress(trade)
         return True

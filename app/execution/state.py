@@ -15,6 +15,7 @@ from app.execution.states import IN_FLIGHT, PayloadState, TradeState
 from app.money import ZERO, add, from_text, mul, sub, total
 from app.portfolio.ledger import venue_account
 from app.portfolio.positions import PositionBook
+from app.risk.basket import entries
 from app.venues.base import TERMINAL, OrderState, SignedText, VenueFill
 from storage.database import Reader
 from strategies.model import Side
@@ -36,6 +37,13 @@ class State:
         self.missed = Missed()
         self._ended: OrderedDict[str, Trade] = OrderedDict()
         self._entries: deque[int] = deque(maxlen=100_000)
+
+    def signed(self, trade: Trade) -> None:
+        """It is signed: its orders are known by their ids, and its entries count as today's."""
+        self.add(trade)
+        if not trade.intent.reduce_only:
+            assert trade.payload is not None
+            self.count_entries(trade.payload.signed_ms, entries(trade.intent))
 
     def count_entries(self, ts_ms: int, number: int = 1) -> None:
         """`number` entries were signed at `ts_ms`: each leg of a basket is one."""
