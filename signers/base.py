@@ -99,6 +99,11 @@ class Clarity(StrEnum):
     BLIND = "BLIND"
     """A hash, or nothing."""
 
+    def shows_less_than(self, other: Clarity) -> bool:
+        """Whether less is shown than with `other`."""
+        order = tuple(Clarity)
+        return order.index(self) > order.index(other)
+
 
 @dataclass(frozen=True, slots=True)
 class DeviceLine:

@@ -28,7 +28,6 @@ OnAsk = Callable[[Question], Awaitable[str]]
 
 _DEADLINE_S: Final = 20.0
 """For what needs no person. Importing what signs takes a part of it."""
-_ORDER: Final = tuple(Clarity)
 MENDABLE: Final = frozenset(
     {
         DeviceState.NO_DEVICE,
@@ -353,7 +352,7 @@ def _enough(shown: Shown, accepts: Clarity) -> None:
     """Refuse what the device would refuse, or would show less of than the trader agreed to."""
     if shown.refuses is not None:
         raise NotReady(shown.refuses, shown.why)
-    if _ORDER.index(shown.clarity) > _ORDER.index(accepts):
+    if shown.clarity.shows_less_than(accepts):
         raise DeviceFault(
             f"The device would show less than was confirmed: {shown.clarity} now, {accepts} then. {shown.why}",
             "Nothing was sent. Propose the trade again to see what it shows now.",

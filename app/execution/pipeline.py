@@ -14,7 +14,7 @@ from app.accounts import USED
 from app.errors import SafetyError, Severity, SignerError, VenueError, VenueRefused, VenueUnknown
 from app.execution.admission import admit, lapsed, worse_than_confirmed
 from app.execution.desk import Desk
-from app.execution.device_view import asked, device_view
+from app.execution.device_view import asked
 from app.execution.hot_caps import HotDenied
 from app.execution.prepare import permitted_orders, prepare, unlike_signed
 from app.execution.proposals import Answer, Decision, Proposals
@@ -124,7 +124,6 @@ class Pipeline:
             return await self._end(trade, decision.state, decision.reason, decision.answer)
         if not self._desk.stop.raised() and await self._became_worse(trade):
             return False  # before anybody walks through the pages of a device
-        trade.clarity = device_view(self._desk, trade).clarity
         transition = self._desk.transition()
         transition.payload(trade, PayloadState.CONFIRMED)
         transition.trade(trade, TradeState.CONFIRMED)

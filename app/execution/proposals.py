@@ -177,6 +177,8 @@ class Proposals:
         """
         asked = self._open(trade_id)
         asked.shown_ns = self._desk.wall.monotonic_ns()
+        trade = self._desk.state.trades[trade_id]
+        trade.clarity = device_view(self._desk, trade).clarity
         if not asked.journaled:
             asked.journaled = True
             transition = self._desk.transition()
@@ -191,7 +193,8 @@ class Proposals:
             readback: the quantity as the trader typed it, where `requirement` asks for it.
 
         Raises:
-            SafetyError: it does not wait for an answer; or confirm.too_fast, confirm.rate, confirm.readback, and it
+            SafetyError: it does not wait for an answer; or confirm.too_fast, confirm.device, confirm.blind,
+                confirm.rate, confirm.readback, and it
                 goes on waiting.
         """
         asked, trade = self._open(trade_id), self._desk.state.trades[trade_id]
@@ -201,6 +204,9 @@ class Proposals:
         if read_ms < READ_MS:
             what = f"Its text was shown for {read_ms} ms; {READ_MS} ms are the least. {_STILL}"
             raise SafetyError("confirm.too_fast", what, next_step="Read it, then confirm.")
+        if device_view(self._desk, trade).clarity.shows_less_than(trade.clarity):
+            what = f"The device would show less of it than when you read it. {_STILL}"
+            raise SafetyError("confirm.device", what, next_step="Read it again.")
         if why := self._too_blind(trade):
             raise SafetyError("confirm.blind", f"{why} {_STILL}", next_step="Decline it, or use another device.")
         need = self.requirement(trade)

@@ -76,7 +76,7 @@ class Trade:
     resumed: bool = False
     """Signed before a restart and proven unsent: it is sent only when the trader says so again."""
     clarity: Clarity = Clarity.CLEAR
-    """How much of it the device was to show when the trader confirmed it: it signs nothing that it shows less of."""
+    """How much of it the device was to show when the trader read it: it signs nothing that it shows less of."""
     hot_value: Decimal | None = None
     """What the hot signer's caps counted it as when they let it through, account currency."""
     lap_ns: int = 0

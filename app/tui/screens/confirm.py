@@ -224,6 +224,8 @@ class ConfirmDialog(Dialog):
             )
         except CountersignError as error:
             self._answered, self._words = "", str(error)
+            if error.code == "confirm.device":  # what was read is not true any more: it is read anew
+                self._shown, self._read_at = None, None
         if self.is_attached:
             self.refresh_view()
 
