@@ -116,8 +116,10 @@ class Channel(Transport):
             self.inner.open()
 
     def _close(self) -> None:
-        with _below():
+        try:
             self.inner.close()
+        except (TransportException, *BELOW):
+            pass  # what was answered stands; if the device is gone, the next opening says so
 
     def write_chunk(self, chunk: bytes, /) -> None:
         """Write; the device's time for its answer starts.
@@ -194,7 +196,7 @@ class Channel(Transport):
             try:
                 sent = inner.handle.interruptWrite(inner.endpoint, chunk, _USB_MS)
             except usb1.USBErrorTimeout as error:
-                sent = error.transferred
+                sent = getattr(error, "transferred", 0)
             if sent == len(chunk):
                 return
             if sent:

@@ -49,7 +49,6 @@ class TrezorSigner:
         kept: dict[str, Any] = {"load_credentials": load_credentials, "store_credential": store_credential}
         self._options = Options(passphrase, definitions=definitions, **{k: v for k, v in kept.items() if v})
         self._link: Link | None = None
-        self._addresses: dict[tuple[Chain, Path], str] = {}
 
     @property
     def kind(self) -> SignerKind:
@@ -91,6 +90,7 @@ class TrezorSigner:
 
     def sign(self, request: SignRequest, person: Person) -> bytes:
         """See `signers.base.Signer.sign`; `SIGNED` or `REJECTED` is told."""
+        refuse_offchain(request.payload)
         link = self._known()
 
         def talk() -> bytes:
@@ -125,24 +125,20 @@ class TrezorSigner:
 
     def _ready(self, link: Link, chain: Chain) -> None:
         link.usable_for(chain)
-        if link.open_wallet():
-            self._addresses.clear()
+        link.open_wallet()
 
     def _address(self, link: Link, chain: Chain, path: Path, *, show: bool) -> str:
         from signers.trezor import evm, solana  # noqa: PLC0415 -- trezorlib
 
         of = solana.address if chain is Chain.SOLANA else evm.address
-        found = of(link.session, list(path.levels), show=show)
-        self._addresses[chain, path] = found
-        return found
+        return of(link.session, list(path.levels), show=show)
 
     def _signature(self, link: Link, request: SignRequest) -> bytes:
         from signers.trezor import evm, solana  # noqa: PLC0415 -- trezorlib
 
         payload, path = request.payload, request.path
-        refuse_offchain(payload)
         if isinstance(payload, SolanaMessage):
-            own = self._addresses.get((Chain.SOLANA, path)) or self._address(link, Chain.SOLANA, path, show=False)
+            own = self._address(link, Chain.SOLANA, path, show=False)
             return solana.signature_of(link.session, list(path.levels), payload, own)
         assert not isinstance(payload, OffchainMessage)
         return evm.signature_of(link.session, list(path.levels), payload, self._definitions)

@@ -4,6 +4,7 @@ whatever went wrong. All on the device's thread but `stop`."""
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
@@ -14,7 +15,7 @@ from signers.trezor import find, pairing
 from signers.trezor.channel import Channel
 from signers.trezor.errors import fault_of, gone, settled
 from signers.trezor.hands import Hands
-from signers.trezor.library import client, exceptions, messages, protocol_v1
+from signers.trezor.library import TransportException, client, exceptions, messages, protocol_v1
 from signers.trezor.options import Options
 
 R = TypeVar("R")
@@ -69,10 +70,10 @@ class Link:
         self._hands.begin(person)
         fault: SignerFault
         try:
-            self._connect()
-            assert self._channel is not None
-            self._channel.begin(self._patience.person)
-            with self._channel:
+            with ExitStack() as stack:
+                self._connect(stack)
+                assert self._channel is not None
+                self._channel.begin(self._patience.person)
                 return talk()
         except SignerFault as found:
             fault = found
@@ -138,11 +139,13 @@ class Link:
         )
 
     def usable_for(self, chain: Chain) -> None:
-        """Refuse what can hold no wallet for `chain` as it is.
+        """Pair where that is needed, and refuse what can hold no wallet for `chain` as it is.
 
         Raises:
-            NotReady: its firmware is missing or too old, it was never set up, or it does not know the chain.
+            NotReady: it was not paired, its firmware is missing or too old, it was never set up, or it does not know
+                the chain.
         """
+        pairing.pair(self._client, self._hands, self._options)
         if self.features.bootloader_mode:
             raise NotReady(DeviceState.UNSUPPORTED, "It is in its bootloader: install its firmware, or restart it.")
         if self._client.is_outdated():
@@ -156,24 +159,22 @@ class Link:
 
     # -- the wallet; within a conversation -----------------------------------------------------------------------------
 
-    def open_wallet(self) -> bool:
-        """Resume the wallet, or open it, and unlock the device. Returns whether it is another session than before.
+    def open_wallet(self) -> None:
+        """Resume the wallet, or open it, and unlock the device.
 
         Raises:
             NotReady: the passphrase can not be had, or not that way.
         """
-        pairing.pair(self._client, self._hands, self._options)
         if self._session is not None:
             try:
                 self.resume()
             except exceptions.InvalidSessionError:
                 self._session = None
             else:
-                return False
+                return
         self._hands.unlocking = True
         self._session = self._client.get_session(self._passphrase())
         self._hands.unlocking = False
-        return True
 
     def resume(self) -> None:
         """Make sure that the device works with this wallet and no other program's, and that it is unlocked.
@@ -206,11 +207,12 @@ class Link:
 
     # -- in and out of step --------------------------------------------------------------------------------------------
 
-    def _connect(self) -> None:
+    def _connect(self, stack: ExitStack) -> None:
+        """Open the device until `stack` ends: the one that was spoken to before, or a new one."""
         if self._forget:
             self._forget = False
             self.forget()
-        if self._client is not None and self._reachable():
+        if self._client is not None and self._reopened(stack):
             return
         self.forget()
         channel = Channel(find.transport(self._url), self._patience.answer)
@@ -221,20 +223,19 @@ class Link:
             pin_callback=self._hands.pin,
             credentials=self._options.load_credentials,
         )
+        stack.enter_context(channel)
         channel.begin(self._patience.first)
-        with channel:
-            found = client.get_client(app, channel)
-            if found.pairing.is_paired():
-                _ = found.features  # asked for here, where silence means that it is locked
+        found = client.get_client(app, channel)
+        if isinstance(found, protocol_v1.TrezorClientV1):
+            _ = found.features  # asked for here, where silence means that it is locked
         self._client = found
 
-    def _reachable(self) -> bool:
-        """Whether the device that was spoken to can still be opened; one that was plugged in again is found anew."""
+    def _reopened(self, stack: ExitStack) -> bool:
+        """Whether the device could be opened again; one that was plugged in again has to be found anew."""
         assert self._channel is not None
         try:
-            self._channel.open()
-            self._channel.close()
-        except Exception as error:
+            stack.enter_context(self._channel)
+        except TransportException as error:
             if fault_of(error).state is DeviceState.UNPLUGGED:
                 return False
             raise
@@ -253,10 +254,11 @@ class Link:
     def _in_step(self) -> bool:
         """Take back what the device shows and drop what it still has to say."""
         assert self._channel is not None
-        if not isinstance(self._client, protocol_v1.TrezorClientV1):
-            return False  # a new channel does that in the newer protocol
         self._channel.begin(self._patience.resync)
         try:
+            if not isinstance(self._client, protocol_v1.TrezorClientV1):
+                self._client.cancel()
+                return False  # in the newer protocol a new channel is sure to be in step; unproven
             protocol_v1.sync_responses(self._channel)
         except Exception:  # noqa: BLE001 -- as in `converse`; the device is forgotten, and drained when it is found again
             return False

@@ -53,6 +53,7 @@ def address_of(payload: Payload) -> str:
 # -- it is like the recorded ones --------------------------------------------------------------------------------------
 
 
+@pytest.mark.shared
 @pytest.mark.parametrize(("model", "name", "payload", "path"), EACH)
 def test_it_signs_as_the_recorded_ones(model: Model, name: str, payload: Payload, path: Path) -> None:
     with TrezorDevice(model) as device:

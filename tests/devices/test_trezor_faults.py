@@ -28,8 +28,8 @@ from tests.devices.trezor_wire import Direct, chunks
 from tests.unit.signers.told import Told
 
 MODELS: list[Model] = ["T3T1", "T1B1"]
-SWIFT = Patience(first=0.3, answer=0.06, person=0.4, resync=0.06)
-LONGEST_S = 3.0
+SWIFT = Patience(first=0.5, answer=0.2, person=0.5, resync=0.2)
+LONGEST_S = 5.0
 """Of any operation with that patience, on a busy machine."""
 SWAP = cases.transaction(gas=300_000, data=cases.some_call(2_604))
 HELLO = PersonalMessage("hello")
@@ -267,7 +267,18 @@ def test_a_device_that_never_stops_asking(monkeypatch: pytest.MonkeyPatch) -> No
 
     rig = Rig(monkeypatch, "T3T1")
     rig.device.flows["T3T1", "EthereumSignTxEIP1559"] = endless
-    rig.signer = TrezorSigner("udp:127.0.0.1:1", patience=Patience(first=0.3, answer=0.06, person=60, resync=0.06))
+    rig.signer = TrezorSigner("udp:127.0.0.1:1", patience=Patience(first=0.5, answer=0.2, person=60, resync=0.2))
+    assert fails(rig, "transaction").state is BAD
+    rig.works()
+
+
+@pytest.mark.parametrize(("r", "v"), [(b"\1" * 31, 0), (b"\1" * 33, 0), (b"", 0), (b"\1" * 32, 2), (b"\1" * 32, 37)])
+def test_a_signature_of_another_form(monkeypatch: pytest.MonkeyPatch, r: bytes, v: int) -> None:
+    def short(_device: TrezorDevice, _request: object) -> Dialogue:
+        yield m.EthereumTxRequest(signature_v=v, signature_r=r, signature_s=b"\1" * 32)
+
+    rig = Rig(monkeypatch, "T3T1")
+    rig.device.flows["T3T1", "EthereumSignTxEIP1559"] = short
     assert fails(rig, "transaction").state is BAD
     rig.works()
 
@@ -312,7 +323,7 @@ def test_no_bytes_hang_it_or_pass_for_a_signature(monkeypatch: pytest.MonkeyPatc
     own = cases.SOLANA_ADDRESS if isinstance(payload, SolanaMessage) else cases.ADDRESS
     signed = 0
 
-    @settings(max_examples=60, deadline=None, derandomize=True, database=None)
+    @settings(max_examples=150, deadline=None, derandomize=True, database=None)
     @given(at=st.integers(0, 12), change=CHANGES)
     def attack(at: int, change: tuple[str, int, int]) -> None:
         nonlocal signed
@@ -330,4 +341,4 @@ def test_no_bytes_hang_it_or_pass_for_a_signature(monkeypatch: pytest.MonkeyPatc
         rig.works()
 
     attack()
-    assert 0 < signed < 60
+    assert 0 < signed < 150
