@@ -19,7 +19,6 @@ from signers.payloads import PersonalMessage
 if TYPE_CHECKING:
     from app.execution.records import Trade
     from app.session import Session
-    from app.trader import Trader
 
 
 def at_device(session: Session, given: str) -> Trade | None:
@@ -36,9 +35,9 @@ def give_up(session: Session, trade: Trade) -> bool:
     return session.device.give_up(PersonalMessage(trade.payload.text).signed)
 
 
-def device_handlers(trader: Trader) -> Mapping[str, Handler]:
+def device_handlers(session: Session) -> Mapping[str, Handler]:
     """The commands by name."""
-    commands = _DeviceCommands(trader)
+    commands = _DeviceCommands(session)
     return {
         "signers": commands.list,
         "signer_address": commands.address,
@@ -50,12 +49,8 @@ def device_handlers(trader: Trader) -> Mapping[str, Handler]:
 class _DeviceCommands:
     """Only this process talks to the devices while it runs: two programs on one take each other's answers."""
 
-    def __init__(self, trader: Trader) -> None:
-        self._trader = trader
-
-    @property
-    def _session(self) -> Session:
-        return self._trader.session
+    def __init__(self, session: Session) -> None:
+        self._session = session
 
     async def list(self, request: dict[str, Any]) -> dict[str, Any]:
         """``look``: names of the kinds to look for now; they are watched from then on."""

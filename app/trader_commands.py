@@ -45,7 +45,7 @@ def handlers(trader: Trader) -> Mapping[str, Handler]:
         "acknowledge": commands.acknowledge,
         "lift": commands.lift,
         "tighten": commands.tighten,
-        **device_handlers(trader),
+        **device_handlers(trader.session),
         **risk_handlers(trader),
         **ticket_handlers(trader),
         **module_handlers(trader.manager),

@@ -13,6 +13,8 @@ from pathlib import Path
 
 from app import paths
 from app.cli import context
+from app.cli.doctor_signers import INSTALL
+from app.cli.doctor_signers import checks as signer_checks
 from app.engine.clock import WallClock
 from app.errors import CountersignError
 from app.settings_change import judge
@@ -28,11 +30,35 @@ def doctor(options: argparse.Namespace) -> int:
     """One line per check, exit 1 when one fails; warnings do not fail."""
     data = _existing(paths.data_dir())
     checks = [_python(), _sqlite(), _folders(), _disk(data), _sync(data), _settings(options), _keyring()]
-    checks += _database(context.database(options))
+    checks += _database(db := context.database(options))
+    signers, denied = _signers(options, db)
+    checks += signers
     failed = [name for name, state, _ in checks if state == "FAIL"]
-    document = {"ok": not failed, "checks": [{"name": n, "state": s, "detail": d} for n, s, d in checks]}
-    context.emit(options, "doctor", document, [f"{s:<4}  {n:<10} {d}" for n, s, d in checks])
+    rules = _rules() if denied or options.udev else []
+    document = {
+        "ok": not failed,
+        "checks": [{"name": n, "state": s, "detail": d} for n, s, d in checks],
+        "udev_rules": rules,
+    }
+    lines = [f"{s:<4}  {n:<11} {d}" for n, s, d in checks]
+    if rules:
+        lines += ["", f"Save as {INSTALL}, then: sudo udevadm control --reload", *rules]
+    context.emit(options, "doctor", document, lines)
     return 1 if failed else 0
+
+
+def _signers(options: argparse.Namespace, db: Path) -> tuple[list[_Check], bool]:
+    try:
+        settings = context.settings(options).settings
+    except CountersignError:
+        return [], False  # told by the settings' own line
+    return signer_checks(settings, db)
+
+
+def _rules() -> list[str]:
+    from signers.words import UDEV_RULES  # noqa: PLC0415 -- rarely wanted
+
+    return list(UDEV_RULES)
 
 
 _Check = tuple[str, str, str]

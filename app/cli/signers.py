@@ -12,20 +12,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from app.cli import context, streams
+from app.cli.devices import ask, asks_trader, run_here
 from app.cli.watch import when
 from app.errors import SafetyError, UsageError
-from storage.database import reader, trader_pid
+from storage.database import reader
 
 if TYPE_CHECKING:
     from app.accounts import Account
     from app.config.schema import Settings
-    from app.devices import Devices
     from app.wallets import Which
 
 _LOOK_S: Final = 90.0
 """For a trader that looks for every kind: twice the 20 s that each question may take, and some."""
-_MORE_S: Final = 60.0
-"""Beyond the time that the device may take."""
 
 
 def signers(options: argparse.Namespace) -> int:
@@ -80,74 +78,11 @@ def _which(options: argparse.Namespace, settings: Settings, db: Path) -> Which:
     return which(kind, options.chain, path)
 
 
-# -- who talks to the devices ---------------------------------------------------------------------------------------
-
-
-def _asks_trader(db: Path, kind: str = "") -> bool:
-    """Whether the trader on `db` is to be asked.
-
-    Raises:
-        SafetyError: no trader runs on it, and one on another database may hold the device.
-    """
-    if trader_pid(db) is not None:
-        return True
-    from app.devices import HARDWARE  # noqa: PLC0415 -- as above
-
-    elsewhere = [] if kind and kind not in HARDWARE else context.running()
-    if elsewhere:
-        raise SafetyError(
-            "signers.elsewhere",
-            f"A trader runs on {elsewhere[0]} and may hold the device.",
-            next_step=f"Nothing was asked. Ask that one: --db {elsewhere[0]}; or stop it first.",
-        )
-    return False
-
-
-def _devices(settings: Settings) -> Devices:
-    """Devices of this command: states to stderr, secrets typed here."""
-    from app.cli.typed import typed  # noqa: PLC0415 -- getpass
-    from app.devices import Devices  # noqa: PLC0415 -- as above
-    from signers.base import DeviceState  # noqa: PLC0415 -- as above
-    from signers.words import next_step_of, what_of  # noqa: PLC0415 -- as above
-
-    told: set[DeviceState] = set()
-
-    def tell(state: DeviceState) -> None:
-        if state not in told and state is not DeviceState.SIGNED:
-            told.add(state)
-            streams.tell_line(f"{what_of(state)} {next_step_of(state)}".rstrip())
-
-    devices = Devices(settings.signer, attended=False)
-    devices.on_ask, devices.on_act = typed, tell
-    return devices
-
-
 def _chosen(settings: Settings, db: Path) -> str:
-    if _asks_trader(db):
+    if asks_trader(db):
         found = context.ask_trader(db, {"op": "signers"})["signers"]
         return str(next(each["kind"] for each in found if each["chosen"]))
-    return _run(settings, lambda devices: devices.chosen()).value  # type: ignore[no-any-return]  # a SignerKind
-
-
-def _run(settings: Settings, job: Any) -> Any:
-    """`job` on devices of this command, which it lets go of at the end."""
-    import asyncio  # noqa: PLC0415 -- as above
-
-    async def run() -> Any:
-        devices = _devices(settings)
-        try:
-            return await job(devices)
-        finally:
-            devices.close()
-
-    return asyncio.run(run())
-
-
-def _ask(settings: Settings, db: Path, op: str, one: Which, **more: Any) -> dict[str, Any]:
-    """The running trader does it."""
-    streams.tell_line("The running trader asks the device. What it needs typed is asked where the trader runs.")
-    request = {"op": op, "signer": one.kind.value, "chain": one.chain.value, "path": str(one.path), **more}
-    return context.ask_trader(db, request, settings.signer.deadline_s * 2 + _MORE_S)
+    return run_here(settings, lambda devices: devices.chosen()).value  # type: ignore[no-any-return]  # a SignerKind
 
 
 # -- list -----------------------------------------------------------------------------------------------------------
@@ -157,14 +92,14 @@ def _list(options: argparse.Namespace, db: Path) -> int:
     from app.cli.signers_list import known, lines  # noqa: PLC0415 -- the signers, when they are wanted
 
     settings = context.settings(options).settings
-    runs = _asks_trader(db)
+    runs = asks_trader(db)
     if runs:
         from app.devices import KINDS  # noqa: PLC0415 -- as above
 
         found = context.ask_trader(db, {"op": "signers", "look": list(KINDS)}, _LOOK_S)
     else:
         registered, stands = _stored(db), settings.signer
-        found = _run(settings, lambda devices: known(devices, registered, stands))
+        found = run_here(settings, lambda devices: known(devices, registered, stands))
     document = {"database": str(db), "running": runs, "setting": settings.signer.kind, **found}
     if options.signs:
         from app.cli.signers_list import with_signs  # noqa: PLC0415 -- as above
@@ -191,13 +126,13 @@ def _address(options: argparse.Namespace, settings: Settings, db: Path, one: Whi
     from app.wallets import address_of  # noqa: PLC0415 -- as above
 
     shows, tell = not options.no_show and one.kind in HARDWARE, partial(_compare, one)
-    if _asks_trader(db, one.kind):
-        address = str(_ask(settings, db, "signer_address", one)["address"])
+    if asks_trader(db, one.kind):
+        address = str(ask(settings, db, "signer_address", one)["address"])
         if shows:
             tell(address)
-            _same(address, str(_ask(settings, db, "signer_address", one, show=True)["address"]), one)
+            _same(address, str(ask(settings, db, "signer_address", one, show=True)["address"]), one)
     else:
-        address = _run(settings, lambda devices: address_of(devices, one, show=shows, tell=tell))
+        address = run_here(settings, lambda devices: address_of(devices, one, show=shows, tell=tell))
     known = _known(db, one)
     document = {
         **_named(one), "address": address, "shown": shows, "registered": None if known is None else known.address,
@@ -234,17 +169,17 @@ def _register(options: argparse.Namespace, settings: Settings, db: Path, one: Wh
     with reader(db):
         known = _known(db, one)
     agree = partial(_agree, one, known)
-    if _asks_trader(db, one.kind):
-        address = str(_ask(settings, db, "signer_address", one)["address"])
+    if asks_trader(db, one.kind):
+        address = str(ask(settings, db, "signer_address", one)["address"])
         replaced = "" if known is None or known.address == address else agree(address)
         if one.kind in HARDWARE and (known is None or replaced):
             _compare(one, address)
-        answer = _ask(settings, db, "signer_register", one, replaces=replaced)
+        answer = ask(settings, db, "signer_register", one, replaces=replaced)
         _same(address, str(answer["address"]), one)
         changed = bool(answer["changed"])
     else:
         tell = partial(_compare, one)
-        account, made = _run(settings, lambda devices: register(devices, one, known, agree, _now_ms(), tell))
+        account, made = run_here(settings, lambda devices: register(devices, one, known, agree, _now_ms(), tell))
         address, changed = account.address, made is not None
         if made is not None:
             body = canonical({"set": [list(made.change)]})
@@ -277,12 +212,12 @@ def _test(options: argparse.Namespace, settings: Settings, db: Path, one: Which)
     from app.engine.clock import WallClock  # noqa: PLC0415 -- as above
     from app.trial_signature import trial  # noqa: PLC0415 -- as above
 
-    if _asks_trader(db, one.kind):
-        done = _ask(settings, db, "signer_trial", one)
+    if asks_trader(db, one.kind):
+        done = ask(settings, db, "signer_trial", one)
     else:
         found = _known(db, one)
         address = None if found is None else found.address
-        done = _run(settings, lambda devices: trial(devices, one, address, WallClock())).document()
+        done = run_here(settings, lambda devices: trial(devices, one, address, WallClock())).document()
         done["registered"] = found is not None
         if found is not None:
             _used(db, one)

@@ -42,7 +42,7 @@ def lines(found: dict[str, Any], when: Callable[[int | None], str]) -> Iterator[
     who = "the running session uses" if found["running"] else "a session would use"
     yield f"signer.kind = {found['setting']}: {who} the {chosen}"
     for each in found["signers"]:
-        yield f"{each['kind']:<8} {_state(each):<18} {_words(each)}".rstrip()
+        yield f"{each['kind']:<8} {_state(each):<18} {words(each)}".rstrip()
         if each["doubt"]:
             yield f"    {each['doubt']}"
         for one in each.get("signs", ()):
@@ -64,7 +64,8 @@ def _state(each: dict[str, Any]) -> str:
     return "not looked for" if each["state"] is None else str(each["state"]).lower().replace("_", " ")
 
 
-def _words(each: dict[str, Any]) -> str:
+def words(each: dict[str, Any]) -> str:
+    """One signer of the document, in a line."""
     device = each["device"]
     if device is None:
         there = f"{', '.join(each['plugged'])}: " if each["plugged"] else ""
