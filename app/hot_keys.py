@@ -38,11 +38,6 @@ def signer() -> KeyringSigner:
     return KeyringSigner(_load)
 
 
-def number(path: Path) -> int:
-    """Which of a database's hot keys an account's path means, from 1."""
-    return path.levels[0]
-
-
 def numbered(count: int) -> Path:
     """The path under which the `count`-th hot key of a chain is registered."""
     return Path((count,))
@@ -70,6 +65,15 @@ def keep(keyring: SecretStore, chain: Chain, key: bytes) -> None:
         SecretsError: as `address_in`; nothing was stored.
     """
     keyring.set(name(chain), Secret(hot_key.stored(key)))
+
+
+def set_aside(keyring: SecretStore, chain: Chain) -> None:
+    """Keep the key in use under its old name too: written before another takes its place, so that no crash loses it.
+
+    Raises:
+        SecretsError: as `address_in`; there is no key, or nothing was stored.
+    """
+    keyring.set(name(chain, old=True), keyring.get(name(chain)))
 
 
 def _load(chain: Chain) -> bytes:

@@ -22,13 +22,13 @@ def record(db: Path, statements: Callable[[int], Statements]) -> None:
     _write(db, lambda now_ms: Commit(now_ms, "", statements=tuple(statements(now_ms))))
 
 
-def journal(db: Path, kind: str, body: str) -> None:
+def journal(db: Path, kind: str, body: str, subject: str = "") -> None:
     """Write one row of the journal.
 
     Raises:
         StorageFault: as `record`.
     """
-    _write(db, lambda now_ms: Commit(now_ms, kind, body=body))
+    _write(db, lambda now_ms: Commit(now_ms, kind, subject, body))
 
 
 def change(db: Path, kind: str, subject: str, body: str, statements: Callable[[int], Statements]) -> None:

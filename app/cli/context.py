@@ -29,6 +29,7 @@ __all__ = [
     "overrides",
     "profile_named",
     "real_path",
+    "recent",
     "remember_database",
     "running",
     "settings",
@@ -56,7 +57,7 @@ def database(options: argparse.Namespace) -> Path:
         OtherProfile: the profile that was named is not the database's.
     """
     profile, named = profile_named(options), database_named(options)
-    last = None if profile or named else next(iter([*running(), *_recent()]), None)
+    last = None if profile or named else next(iter([*running(), *recent()]), None)
     db = named or last or Path(os.path.realpath(paths.database(profile or PROFILES[0])))
     if getattr(options, "emergency", False):
         return db  # no wrong word and no slow disk may hold that up
@@ -76,10 +77,11 @@ def database(options: argparse.Namespace) -> Path:
 
 def running() -> list[Path]:
     """Databases of recent sessions that a trader runs on now, newest first."""
-    return [db for db in _recent() if trader_pid(db) is not None]
+    return [db for db in recent() if trader_pid(db) is not None]
 
 
-def _recent() -> list[Path]:
+def recent() -> list[Path]:
+    """Databases of the newest sessions that are still there, newest first; at most `_REMEMBERED`."""
     try:
         lines = (paths.data_dir() / _LAST).read_bytes().split(b"\n")
         found = [Path(os.fsdecode(each)) for each in lines[:_REMEMBERED]]
@@ -94,7 +96,7 @@ def remember_database(db: Path) -> None:
     try:
         folder = paths.private_dir(paths.data_dir())
         part = folder / f"{_LAST}.part"
-        known = [db, *(each for each in _recent() if each != db)][:_REMEMBERED]
+        known = [db, *(each for each in recent() if each != db)][:_REMEMBERED]
         part.write_bytes(b"".join(os.fsencode(each) + b"\n" for each in known))
         part.rename(folder / _LAST)
     except (OSError, CountersignError):

@@ -37,6 +37,7 @@ _HANDLERS: Final = {
     "config": "config",
     "signers": "signers",
     "secrets": "secrets",
+    "hotkey": "hotkey",
     "backup": "keep",
     "restore": "keep",
     "doctor": "doctor",

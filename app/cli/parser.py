@@ -18,6 +18,7 @@ SIGNERS = ("ledger", "trezor", "demo")
 SCHEMES = ("bip44", "ledger-live", "legacy")
 """Of `signers.paths.SCHEMES`, likewise."""
 
+_HOT_ACTIONS = ("list", "generate", "import", "register", "rotate", "retire")
 
 _HELP = ("-h", "--help")
 
@@ -65,9 +66,9 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
 
 def _parse(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> argparse.Namespace:
     options, rest = parser.parse_known_args(list(arguments))
-    if rest and options.command == "secrets":
+    if rest and options.command in {"secrets", "hotkey"}:
         # Not repeated: it is the secret, typed where the shell's history keeps it.
-        parser.error("secrets takes no value on the command line; it asks for it, or reads it from a pipe")
+        parser.error(f"{options.command} takes no value on the command line; it asks for it, or reads it from a pipe")
     if rest:
         parser.error(f"unrecognized arguments: {' '.join(rest)}")
     for name in ("db", "config", "profile", "replay"):
@@ -244,6 +245,19 @@ def _doctor(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--udev", action="store_true", help="print the udev rules for hardware wallets")
 
 
+def _hotkey(parser: argparse.ArgumentParser) -> None:
+    actions = ", ".join(_HOT_ACTIONS)
+    parser.add_argument("action", nargs="?", type=_hot_action, default="list", metavar="ACTION", help=actions)
+    parser.add_argument("--chain", choices=["evm", "solana"], default="evm", help="of which chain (evm)")
+
+
+def _hot_action(text: str) -> str:
+    # Not by `choices`, which would repeat what was typed: whoever leaves out the action has put the key here.
+    if text in _HOT_ACTIONS:
+        return text
+    raise argparse.ArgumentTypeError(f"that is none of {', '.join(_HOT_ACTIONS)}")
+
+
 def _file(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", metavar="FILE")
 
@@ -284,6 +298,7 @@ _COMMANDS: tuple[tuple[str, str, Callable[[argparse.ArgumentParser], None]], ...
     ("modules", "trading modules: list them, pause or resume, switch on or off, give them capital", _modules),
     ("signers", "hardware wallets: list them, show or register an address, sign a test text", _signers),
     ("secrets", "keys in the operating system's keyring: set, list, rm, rotate", _secrets),
+    ("hotkey", "keys of the hot signer, in the keyring: generate, import, register, rotate, retire", _hotkey),
     ("backup", "copy the database, consistently, beside a running trader", _file),
     ("restore", "put a backup in place of the database; the old one is kept", _file),
     ("doctor", "check this machine: Python, disk, folders, clock, keyring, database, signers", _doctor),

@@ -8,7 +8,8 @@ import sys
 from typing import Final
 
 from app.cli import context
-from app.errors import CountersignError, ErrorClass, UsageError
+from app.errors import CountersignError, ErrorClass, SafetyError, UsageError
+from app.hot_keys import PREFIX
 from app.text import escape_untrusted
 from storage.secrets import Secret, SecretsError, SecretStore
 
@@ -28,11 +29,22 @@ def secrets(options: argparse.Namespace) -> int:
     """One of set, list, rm, rotate."""
     if options.action != "list" and options.name is None:
         raise UsageError("secrets.name", f"Which secret? For example: countersign secrets {options.action} kraken.api")
+    if options.action != "list" and options.name.startswith(PREFIX):
+        raise SafetyError(
+            "secrets.hot",
+            f"Names that begin with {PREFIX} are the hot signer's keys.",
+            next_step="Nothing was changed. They are kept by: countersign hotkey",
+        )
     try:
         return _act(options, SecretStore())
     except SecretsError as error:
-        kind = UsageError if error.code in _INPUT else KeyringError
-        raise kind(error.code, error.what, next_step=error.next_step) from None
+        raise refused(error) from None
+
+
+def refused(error: SecretsError) -> CountersignError:
+    """What the keyring said, as an error of a command."""
+    kind = UsageError if error.code in _INPUT else KeyringError
+    return kind(error.code, error.what, next_step=error.next_step)
 
 
 def _act(options: argparse.Namespace, store: SecretStore) -> int:
@@ -62,13 +74,17 @@ def _check(store: SecretStore, name: str) -> None:
 
 
 def _value(name: str) -> str:
+    return hidden(f"Value of {escape_untrusted(name)} (not shown): ")
+
+
+def hidden(prompt: str) -> str:
+    """What is typed after `prompt`, or the next line of a pipe.
+
+    Raises:
+        UsageError: nothing.
+    """
     try:
-        hidden = sys.stdin.isatty()
-        value = (
-            getpass.getpass(f"Value of {escape_untrusted(name)} (not shown): ")
-            if hidden
-            else sys.stdin.readline().rstrip("\n")
-        )
+        value = getpass.getpass(prompt) if sys.stdin.isatty() else sys.stdin.readline().rstrip("\n")
     except (EOFError, OSError, UnicodeDecodeError):
         value = ""
     if not value:
