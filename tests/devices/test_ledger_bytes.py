@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import itertools
 import json
 from collections.abc import Callable
 from dataclasses import replace
@@ -17,7 +18,7 @@ from signers.faults import SignatureMismatch, SignerFault
 from signers.ledger import Descriptors, LedgerSigner, apps, ethereum, solana
 from signers.ledger.apdu import MOST, chunks
 from signers.ledger.descriptors import Missing
-from signers.ledger.transport import MODELS, Opened
+from signers.ledger.transport import MODELS, Opened, bad_answer, timed_out, unplugged
 from signers.ledger.verdict import verdict
 from signers.payloads import Chain, PersonalMessage, SolanaMessage, TypedData
 from signers.verify import verify
@@ -42,11 +43,13 @@ class Wire:
 
     def __init__(self, alter: Callable[[bytes], bytes], app: str = "Ethereum") -> None:
         self.device, self.alter = LedgerDevice(app=app, blind=True), alter
+        self.opened = self.closed = 0
 
     def plugged(self) -> tuple[str, ...]:
         return (self.name,)
 
     def open(self) -> Opened:
+        self.opened += 1
         return Opened(self, MODELS["nanosp"])
 
     def exchange(self, apdu: bytes, deadline: float) -> bytes:
@@ -59,7 +62,32 @@ class Wire:
         """Nothing waits."""
 
     def close(self) -> None:
-        """Nothing is open."""
+        self.closed += 1
+
+
+@pytest.mark.parametrize(
+    "broken", [timed_out(), unplugged(), bad_answer("x"), None], ids=["late", "gone", "bad", "odd"]
+)
+def test_a_line_that_may_still_bring_an_answer_is_never_used_again(broken: SignerFault | None) -> None:
+    """`None`: it comes whole, and is the answer to something else."""
+    wire = Wire(lambda answer: answer)
+    signer = LedgerSigner(door=wire)
+    signer.probe()
+    calls = itertools.count()
+
+    def alter(answer: bytes) -> bytes:
+        if next(calls) != 1:
+            return answer
+        if broken is not None:
+            raise broken
+        return b"\x07\x90\x00"
+
+    wire.alter = alter
+    with pytest.raises(SignerFault):
+        signer.probe()
+    assert wire.closed == wire.opened == 1
+    signer.probe()
+    assert wire.opened == 2
 
 
 @settings(max_examples=400, deadline=None, derandomize=True)

@@ -141,6 +141,7 @@ def test_an_answer_that_comes_twice_is_never_taken_for_the_next_one(
     at_step(emulator, step, Fault.TWICE)
     found = outcome(operation, ledger, Told())
     last = step == operation.steps - 1
+    assert len(emulator.device.log) == step + 1, "nothing is sent while an answer lies there unread"
     assert (found is None) == last
     assert found is None or found.state is DeviceState.BAD_ANSWER
     works_again(operation, emulator, ledger)
