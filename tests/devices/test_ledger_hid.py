@@ -27,11 +27,11 @@ SPLITS = sorted({0, 1, 2} | {57 + 59 * n + more for n in range(4) for more in (-
 
 
 def soon() -> float:
-    return time.monotonic() + 0.2
+    return time.monotonic() + 10
 
 
 def signer_of(bus: FakeBus, which: str = "") -> LedgerSigner:
-    signer = LedgerSigner(door=HidDoor(which, bus), answer_s=0.3)
+    signer = LedgerSigner(door=HidDoor(which, bus), answer_s=2.0)
     signer.look_s = 0.001
     signer.back_s = 2.0
     return signer
