@@ -28,9 +28,12 @@ from tests.devices.trezor_wire import Direct, chunks
 from tests.unit.signers.told import Told
 
 MODELS: list[Model] = ["T3T1", "T1B1"]
-SWIFT = Patience(first=0.5, answer=0.2, person=0.5, resync=0.2)
-LONGEST_S = 5.0
-"""Of any operation with that patience, on a busy machine."""
+PATIENCE = Patience(first=0.7, answer=0.25, person=4.0, resync=0.5)
+"""So long that a busy machine does not pass for a fault."""
+SWIFT = Patience(first=0.7, answer=0.25, person=0.5, resync=0.5)
+"""For a person who does nothing."""
+LONGEST_S = 8.0
+"""Of any operation, on a busy machine: a wait without an end would be longer."""
 SWAP = cases.transaction(gas=300_000, data=cases.some_call(2_604))
 HELLO = PersonalMessage("hello")
 FULL: dict[Payload, str] = {
@@ -48,7 +51,7 @@ class Rig:
         self.device = TrezorDevice(model, **profile)  # type: ignore[arg-type] # as each test has them
         self.device.wire.close()
         patch.setattr(find, "transport", lambda _: Direct(self.device.wire))
-        self.signer = TrezorSigner("udp:127.0.0.1:1", patience=SWIFT)
+        self.signer = TrezorSigner("udp:127.0.0.1:1", patience=PATIENCE)
         self.person = Told()
 
     def sign(self, payload: Payload = HELLO) -> bytes:
@@ -193,6 +196,7 @@ def test_the_devices_own_codes(monkeypatch: pytest.MonkeyPatch, operation: str, 
 @pytest.mark.parametrize("operation", ["show", "message", "transaction", "typed data"])
 def test_nobody_presses(monkeypatch: pytest.MonkeyPatch, model: Model, operation: str) -> None:
     rig = Rig(monkeypatch, model)
+    rig.signer = TrezorSigner("udp:127.0.0.1:1", patience=SWIFT)
     rig.device.human = "never"
     assert fails(rig, operation).state is DeviceState.TIMED_OUT
     assert rig.person.states == [DeviceState.WAIT_BUTTON]
