@@ -242,7 +242,7 @@ def test_registered_once_approved_journaled_and_listed(signers: Signers, db: Pat
     ledger.device.human = Human.APPROVE
     result = signers("address", "--register", "--json")
     assert (result.document["changed"], result.document["replaced"]) == (True, None)
-    assert _stored(db) == [("ledger", "evm", PATH, LEDGER_ADDRESS, "Ledger Nano S Plus (emulator)")]
+    assert _stored(db) == [("ledger", "evm", PATH, LEDGER_ADDRESS, "Ledger Nano S Plus")]
     (row,) = _journal(db)
     assert (row["kind"], row["subject"]) == ("account.registered", f"ledger evm {PATH}")
     assert LEDGER_ADDRESS in row["body"]
@@ -379,7 +379,7 @@ def test_a_trader_on_another_database_keeps_its_device(
 ) -> None:
     trading = open_for_trading(tmp_path / "b.db", "paper")  # holds the lock that a trader holds
     try:
-        monkeypatch.setattr(context, "_recent", lambda: [tmp_path / "b.db"])
+        monkeypatch.setattr(context, "recent", lambda: [tmp_path / "b.db"])
         for words in ("list", "address", "test"):
             result = signers(words)
             assert result.code == 3, words
