@@ -200,9 +200,15 @@ class Devices:
             descriptors = Descriptors(File(settings.descriptors)) if settings.descriptors else None
             return LedgerSigner(settings.ledger, descriptors=descriptors)
         if kind is SignerKind.TREZOR:
+            from app import pairings  # noqa: PLC0415 -- as above
             from signers.trezor.driver import TrezorSigner  # noqa: PLC0415 -- as above
 
-            return TrezorSigner(settings.trezor, passphrase=_PASSPHRASE[settings.trezor_wallet])
+            return TrezorSigner(
+                settings.trezor,
+                passphrase=_PASSPHRASE[settings.trezor_wallet],
+                load_credentials=pairings.load,
+                store_credential=pairings.store,
+            )
         return hot_keys.signer() if kind is SignerKind.KEYRING else self.demo
 
 
