@@ -19,8 +19,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
-from app.accounts import accounts
-from app.errors import SafetyError
+from app.accounts import stored
+from app.errors import SafetyError, StorageError
 from app.execution.states import IN_FLIGHT
 from app.venues.base import TERMINAL
 from signers.base import SignerKind
@@ -123,14 +123,13 @@ def obligations(databases: Iterable[Path], chain: Chain, address: str) -> list[O
             if is_there(db):
                 with reader(db) as data:
                     found += _in(db, data, chain, address)
-        except (StorageFault, sqlite3.Error) as error:
+        except (StorageFault, StorageError, sqlite3.Error) as error:
             found.append(Obligation(db, f"what it says can not be read: {error}"))
     return found
 
 
 def _in(db: Path, data: Reader, chain: Chain, address: str) -> list[Obligation]:
-    known = data.value("SELECT count(*) FROM sqlite_master WHERE name = 'accounts'")  # an older version's has none
-    here = {(each.signer, each.chain, each.address) for each in (accounts(data.rows) if known else ())}
+    here = {(each.signer, each.chain, each.address) for each in stored(data.rows)}
     if (SignerKind.KEYRING, chain, address) not in here:
         return []
     pid = trader_pid(db)

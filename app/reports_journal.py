@@ -56,6 +56,22 @@ class JournalPage:
     head: int
     head_hash: str
     newest: int
+    sealed: int = 0
+    """The newest row that a seal covers; 0: none."""
+
+
+@dataclass(frozen=True, slots=True)
+class SealRow:
+    """One seal: `seq` is the row it covers with all before it, `by` the journal row that holds it."""
+
+    seq: int
+    hash: str
+    text: str
+    signature: str
+    address: str
+    signer: str
+    sealed_ms: int
+    by: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,15 +105,15 @@ _COLUMNS: Final = "seq, ts_ms, kind, subject, body, hash"
 
 def page(reader: Reader, wanted: JournalWanted) -> JournalPage:
     """One page. Without a filter it is found by its row numbers, whatever the journal's length."""
-    head = head_of(reader.connection)
-    newest = wanted.newest or head.seq
+    head, last = head_of(reader.connection), newest_seal(reader)
+    newest, sealed = wanted.newest or head.seq, 0 if last is None else last.seq
     skip = wanted.page * wanted.size
     if wanted.kind == "all" and not wanted.text:
         rows = reader.rows(
             f"SELECT {_COLUMNS} FROM journal WHERE seq <= ? ORDER BY seq DESC LIMIT ?",  # noqa: S608 -- our own names
             (newest - skip, wanted.size),
         )
-        return JournalPage(_rows(reader, rows), newest, head.seq, _hex(head.hash), newest)
+        return JournalPage(_rows(reader, rows), newest, head.seq, _hex(head.hash), newest, sealed)
     where: list[str] = ["seq <= ?"]
     given: list[Any] = [newest]
     if wanted.kind != "all":
@@ -112,7 +128,18 @@ def page(reader: Reader, wanted: JournalWanted) -> JournalPage:
         (*given, wanted.size, skip),
     )
     total = reader.value(f"SELECT count(*) FROM journal WHERE {condition}", tuple(given))  # noqa: S608 -- as above
-    return JournalPage(_rows(reader, rows), total, head.seq, _hex(head.hash), newest)
+    return JournalPage(_rows(reader, rows), total, head.seq, _hex(head.hash), newest, sealed)
+
+
+def newest_seal(reader: Reader) -> SealRow | None:
+    """The last seal; None where there is none, or the database is of a version that knew none."""
+    if not reader.value("SELECT count(*) FROM sqlite_master WHERE name = 'seals'"):
+        return None
+    row = reader.one(
+        'SELECT sealed_seq AS seq, hash, text, signature, address, signer, sealed_ms, seq AS "by" FROM seals '
+        "ORDER BY rowid DESC LIMIT 1"
+    )
+    return None if row is None else SealRow(**row)
 
 
 def detail(reader: Reader, seq: int) -> JournalDetail | None:
@@ -159,12 +186,13 @@ _FACTS: Final = (
         "ORDER BY e.seq, e.rowid"
     ),
     "SELECT seq, side || ' ' || quantity || ' at ' || price AS words FROM fills WHERE seq IN ({}) ORDER BY seq, rowid",
+    "SELECT seq, 'seal of row ' || sealed_seq || ' by ' || signer AS words FROM seals WHERE seq IN ({}) ORDER BY rowid",
     (
         "SELECT seq, key || ' ' || coalesce(old, '-') || ' to ' || coalesce(new, '-') AS words FROM config_changes "
         "WHERE seq IN ({}) ORDER BY seq, rowid"
     ),
 )
-"""What the hashed rows of journal rows say: orders, fills, settings."""
+"""What the hashed rows of journal rows say: orders, fills, seals, settings."""
 
 
 def _rows(reader: Reader, rows: list[dict[str, Any]]) -> tuple[JournalRow, ...]:

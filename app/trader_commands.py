@@ -20,6 +20,7 @@ from app.module_commands import module_handlers
 from app.money import to_text
 from app.outcomes import became
 from app.risk_commands import risk_handlers
+from app.seal_commands import seal_handlers
 from app.ticket_commands import ticket_handlers
 from storage.writer import Commit
 
@@ -49,6 +50,7 @@ def handlers(trader: Trader) -> Mapping[str, Handler]:
         **risk_handlers(trader),
         **ticket_handlers(trader),
         **module_handlers(trader.manager),
+        **seal_handlers(trader),
     }
 
 

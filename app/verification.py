@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Final
 
 from app.engine.clock import Clock
+from app.reports_journal import SealRow, newest_seal
 from storage.database import Reader, reader
 from storage.journal import Finding, Head, head_of, read_mirror
 
-_COST: Final = {"signatures": 16, "orders": 2}
+_COST: Final = {"signatures": 16, "orders": 2, "seals": 16}
 """What a row of a part costs where one of the chain costs 1, as measured: a signature is recovered, a text parsed. For
 the time left, which a mere count of rows would promise far too early: the dear parts come last."""
 
@@ -23,6 +24,8 @@ class Verified:
     head: Head
     mirror: Head | None
     findings: tuple[Finding, ...]
+    seal: SealRow | None = None
+    """The newest seal; one that does not hold is among the findings."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +86,9 @@ class Verification:
             self._rows = {part: _count(data, table) for part, table in PARTS.items()}
             self._work = sum(rows * _COST.get(part, 1) for part, rows in self._rows.items())
             self._begun_ns = self._clock.monotonic_ns()
-            return Verified(head, mirror, tuple(verify(data, mirror, self._checked)))
+            findings = tuple(verify(data, mirror, self._checked))
+            unread = any(finding.seq is None and finding.table == "seals" for finding in findings)
+            return Verified(head, mirror, findings, None if unread else newest_seal(data))
 
     def _checked(self, part: str) -> None:
         if self._cancelled:

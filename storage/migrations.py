@@ -243,3 +243,17 @@ DELETE FROM meta WHERE key LIKE 'signer:demo:%';
 def m006_accounts(db: Database) -> None:
     """The addresses that a signer must answer, by chain and derivation path, and when each last signed."""
     _run(db, _ACCOUNTS)
+
+
+_SEALS: Final = """
+CREATE TABLE seals (
+    seq INTEGER NOT NULL REFERENCES journal, sealed_seq INTEGER NOT NULL, hash TEXT NOT NULL, text TEXT NOT NULL,
+    signature TEXT NOT NULL, address TEXT NOT NULL, signer TEXT NOT NULL, sealed_ms INTEGER NOT NULL
+) STRICT;
+"""
+
+
+@MIGRATIONS()
+def m007_seals(db: Database) -> None:
+    """Heads of the hash chain that were signed on a device; each is a fact of the chain itself."""
+    _run(db, _SEALS)

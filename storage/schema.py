@@ -33,10 +33,19 @@ HASHED: Final[dict[str, tuple[str, ...]]] = {
     ),
     "postings": ("account", "asset", "amount"),
     "config_changes": ("version", "key", "old", "new", "source"),
+    "seals": ("sealed_seq", "hash", "text", "signature", "address", "signer", "sealed_ms"),
 }  # fmt: skip
 """Columns of each hashed table in hashing order, without `seq`."""
 
-KNOWN: Final = ("m001_slice", "m002_fewer_pages", "m003_attention", "m004_modules", "m005_baskets", "m006_accounts")
+KNOWN: Final = (
+    "m001_slice",
+    "m002_fewer_pages",
+    "m003_attention",
+    "m004_modules",
+    "m005_baskets",
+    "m006_accounts",
+    "m007_seals",
+)
 """Names of the migrations in `migrations`, oldest first, as recorded in ``_sqlite_migrations``."""
 
 LATEST: Final = KNOWN[-1]

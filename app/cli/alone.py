@@ -54,12 +54,12 @@ async def _commit(database: TraderDatabase, db: Path, make: Callable[[int], Comm
     writer = Writer(database.connection, db)
     writer.start(asyncio.get_running_loop())
     try:
-        await writer.submit(make(_market_ms(database)))
+        await writer.submit(make(market_ms(database)))
     finally:
         writer.stop()
 
 
-def _market_ms(database: TraderDatabase) -> int:
+def market_ms(database: TraderDatabase) -> int:
     """Where market time stands. The machine's clock would be years ahead of a recorded market, and the next session
     would find its own past in the future."""
     sql = "SELECT max(coalesce((SELECT max(ts_ms) FROM journal), 0), coalesce((SELECT max(ts_ms) FROM cursor), 0))"

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from app import hot_keys
-from app.accounts import REGISTER, accounts
+from app.accounts import REGISTER, stored
 from app.cli import alone, context, streams
 from app.cli.secrets import hidden, refused
 from app.engine.clock import WallClock
@@ -191,9 +191,7 @@ def _registered(place: _Place, *, hot: bool = True) -> list[Any]:
     if not is_there(place.db):
         return []
     with reader(place.db) as data:
-        if not data.value("SELECT count(*) FROM sqlite_master WHERE name = 'accounts'"):
-            return []  # an older version's, which no session has opened yet
-        return [a for a in accounts(data.rows) if a.chain is place.chain and (a.signer is SignerKind.KEYRING) is hot]
+        return [a for a in stored(data.rows) if a.chain is place.chain and (a.signer is SignerKind.KEYRING) is hot]
 
 
 def _register(place: _Place, address: str, before: str | None = None) -> None:

@@ -144,7 +144,7 @@ def _errors(parser: argparse.ArgumentParser) -> None:
 
 
 def _journal(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("action", nargs="?", choices=["show", "verify"], default="show")
+    parser.add_argument("action", nargs="?", choices=["show", "verify", "seal"], default="show")
     _paged(parser)
 
 
@@ -285,7 +285,7 @@ _COMMANDS: tuple[tuple[str, str, Callable[[argparse.ArgumentParser], None]], ...
     ("risk", "every limit and how much of it is used", _plain),
     ("errors", "stored errors, newest first; ack ID marks one as seen", _errors),
     ("alerts", "stored alerts, newest first", _paged),
-    ("journal", "show the journal, or verify that nothing in it was changed", _journal),
+    ("journal", "show the journal, verify that nothing in it was changed, or seal it on the device", _journal),
     ("proposals", "trades that wait for your answer, most deserving first", _proposals),
     ("confirm", "read a waiting trade and confirm it", _confirm),
     ("decline", "decline a waiting trade, at once", _decline),

@@ -186,6 +186,10 @@ class Transition:
         """One setting that changed."""
         self._rows.append(("config_changes", version, key, old, new, source))
 
+    def sealed(self, row: tuple[Any, ...]) -> None:
+        """A seal of the chain up to an earlier row; ``("seals", ...)``."""
+        self._rows.append(row)
+
     def change(self, entity: str, *values: Any) -> None:
         """A journaled fact without a projection of its own here."""
         self._set.append([entity, *values])

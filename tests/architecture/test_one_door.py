@@ -5,7 +5,20 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from dataclasses import replace
+from decimal import Decimal
 
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from app.execution.authorisation import parse as parse_authorisation
+from app.execution.authorisation import permits
+from app.execution.prepare import permitted_orders
+from app.seal_text import Seal, render
+from app.seal_text import parse as parse_seal
+from app.venues.base import OrderKind, OrderRequest
+from strategies.model import Side
 from tests.architecture.source import Source, calls, dotted, parse, sources
 
 DOOR = "app/execution/pipeline.py"
@@ -13,6 +26,9 @@ TRIAL = "app/trial_signature.py"
 """Has a device sign a test text. No second door: what it signs is made there from the time alone, begins with
 "countersign signer test", and the parser of authorisations refuses whatever begins so (tests/unit/cli/test_signers.py),
 so that no order can be derived from it. Below it is seen that it signs in one place, and nothing but that text."""
+SEALING = "app/sealing.py"
+"""Has the device sign the head of the journal. No second door: what it signs permits no order, see below."""
+ORDER = OrderRequest("1" * 32, "ETH-USDT", Side.SELL, OrderKind.MARKET, Decimal(1), 10**15, reduce_only=True)
 SEND = {"submit", "cancel"}
 
 
@@ -46,8 +62,9 @@ def test_only_the_pipeline_sends_to_a_venue() -> None:
 
 
 def test_only_the_pipeline_asks_a_signer() -> None:
+    """And `TRIAL` and `SEALING`, which each ask for one kind of text that permits no order: see the tests below."""
     found = [each for source in sources() if not source.name.startswith("signers/") for each in signs(source)]
-    assert [each for each in found if not each.startswith((DOOR, TRIAL))] == []
+    assert [each for each in found if not each.startswith((DOOR, TRIAL, SEALING))] == []
     assert any(each.startswith(DOOR) for each in found), "the pipeline does ask: the scan sees it"
 
 
@@ -69,6 +86,42 @@ def test_the_trial_signs_its_own_text_and_nothing_else() -> None:
     assert texts == ["text_of(one.chain, clock.now_ms())"]
     (text_of,) = (n for n in ast.walk(trial.tree) if isinstance(n, ast.FunctionDef) and n.name == "text_of")
     assert "(BEGINS, " in ast.unparse(text_of.body[-1])
+
+
+def test_what_seals_the_journal_reaches_no_venue_and_signs_nothing_that_permits_an_order() -> None:
+    """The exception stands on two legs: its file knows no venue, order or text of a trade, and asks once, for what
+    `app.seal_text.render` made; and no text that it makes is one that an order could be made from."""
+    source = next(each for each in sources() if each.name == SEALING)
+    assert len(signs(source)) == 1
+    assert sends(source) == []
+    imported = {node.module for node in ast.walk(source.tree) if isinstance(node, ast.ImportFrom)}
+    ours = {name for name in imported if name and name.split(".")[0] in {"app", "storage", "strategies"}}
+    assert ours == {"app.accounts", "app.errors", "app.seal_text", "storage.journal"}
+    (made,) = [line for line, name in calls(source) if name == "PersonalMessage"]
+    assert "PersonalMessage(text)" in source.lines[made - 1]
+    assert "    text = render(what)" in source.lines
+
+
+@settings(derandomize=True, max_examples=200)
+@given(
+    st.builds(
+        Seal,
+        seq=st.integers(1, 10**15),
+        hash=st.binary(min_size=32, max_size=32).map(bytes.hex),
+        profile=st.sampled_from(["paper", "testnet", "live"]),
+        run=st.binary(min_size=16, max_size=16).map(bytes.hex),
+        sealed_ms=st.integers(10**9, 4 * 10**9).map(lambda seconds: seconds * 1000),
+    )
+)
+def test_no_seal_is_an_authorisation(seal: Seal) -> None:
+    text = render(seal)
+    assert parse_seal(text) == seal
+    with pytest.raises(ValueError, match="authorisation"):
+        parse_authorisation(text)
+    for kind in (OrderKind.LIMIT, OrderKind.MARKET):
+        assert not permits(text, replace(ORDER, kind=kind))
+    with pytest.raises(ValueError, match="authorisation"):
+        permitted_orders(text, 0, "paper")
 
 
 def test_within_signers_only_the_session_asks_a_device() -> None:

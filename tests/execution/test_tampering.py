@@ -28,7 +28,8 @@ PROJECTIONS = {
     "trades": ("id",), "payloads": ("id",), "orders": ("client_id",), "reservations": ("trade_id",),
     "balances": ("account", "asset"), "module_positions": ("module", "symbol"),
 }  # fmt: skip
-EVIDENCE = ("journal", *HASHED)
+EVIDENCE = ("journal", *(table for table in HASHED if table != "seals"))
+"""Seals, which would be the last rows here and move nothing, are tampered with in test_seals."""
 COLUMNS = {"journal": ("seq", "ts_ms", "kind", "subject", "body", "prev_hash", "hash"), **HASHED}
 PROJECTED = {
     "trades": ("id", "module", "symbol", "side", "state", "reason", "created_ms", "updated_ms"),
@@ -190,7 +191,7 @@ def test_a_deleted_row_is_found(bench: Bench, table: str) -> None:
 _KEYS = {"intents": ("id",), "intent_legs": ("intent_id",), "authorisations": ("payload_id",), "fills": ("fill_id",)}
 
 
-@pytest.mark.parametrize("table", HASHED)
+@pytest.mark.parametrize("table", EVIDENCE[1:])
 @pytest.mark.parametrize("place", ["same row", "later row", "no row", "before the first"])
 def test_an_inserted_copy_is_found(bench: Bench, table: str, place: str) -> None:
     for rowid in bench.rowids(table):

@@ -10,6 +10,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container
 
+from app.seal_text import SEAL
 from app.text import counted
 from app.tui.screens.dialog import Dialog
 from app.tui.widgets.choice import Choice
@@ -141,7 +142,9 @@ class _Device(Lines):
         top, side, bottom = ("+-+", "|", "+-+") if ascii_only else ("╭─╮", "│", "╰─╯")
         arrows = "<>" if ascii_only else "◀▶"
         if review.asks:
-            rows: tuple[str, ...] = ("", "Sign this trade?".center(COLUMNS), "A yes      R refuse".center(COLUMNS))
+            seal = review.pages[0][0].startswith(SEAL)
+            asks = "Seal the journal?" if seal else "Sign this trade?"
+            rows: tuple[str, ...] = ("", asks.center(COLUMNS), "A yes      R refuse".center(COLUMNS))
         else:
             rows = review.pages[review.page]
         title = f"{review.page + 1} of {len(review.pages) + 1}"  # the last one asks

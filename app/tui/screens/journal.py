@@ -101,7 +101,8 @@ class JournalView(Paged):
 
     def title(self, found: JournalPage) -> str:
         """With the end of the chain."""
-        return f"Journal  head {found.head:,} {found.head_hash[:16]}"
+        sealed = f"  sealed to {found.sealed:,}" if found.sealed else ""
+        return f"Journal  head {found.head:,} {found.head_hash[:16]}{sealed}"
 
     def nothing(self) -> str:
         """Before the first row."""
