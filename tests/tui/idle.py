@@ -20,6 +20,7 @@ from app.tui.host import Host
 
 _CALM = 3
 """Turns of the loop, each with a look at its sockets, in which nobody else had anything to do."""
+_LONGEST_S = 10
 _STEP_S = 0.001
 _PATIENCE_S = 0.04
 """How long threads may be waited for while the process does not even compute: one that a test holds up is not."""
@@ -33,7 +34,7 @@ class Idle:
 
     async def __call__(self, min_sleep: float = 0, max_sleep: float = 1) -> None:
         """Return when the loop has nothing to do, no thread works for it and what changed is drawn."""
-        ends, calm, waited = time.monotonic() + max_sleep, 0, 0.0
+        ends, calm, waited = time.monotonic() + max(max_sleep, _LONGEST_S), 0, 0.0
         loop: Any = asyncio.get_running_loop()
         await asyncio.sleep(min_sleep)
         while calm < _CALM and time.monotonic() < ends:

@@ -186,7 +186,9 @@ async def _health(seat: Seat, key: Keyboard) -> None:
     assert (seat.rig.rows(seen), view._level) == ([{"acknowledged_ms": None}], 1), "they act on their panes"
     errors = await _pane(seat, "health", "errors")
     assert isinstance(errors, Table)
-    await seat.until(lambda: bool(errors.keys))
+    ((number,),) = (row.values() for row in seat.rig.rows("SELECT id FROM errors WHERE code = 'paper.lost'"))
+    await seat.until(lambda: str(number) in errors.keys)
+    errors.mark(str(number))  # on a busy machine the loop's stalls stand above it
     await key(HealthView, "a")
     await seat.until(lambda: seat.rig.rows(seen) != [{"acknowledged_ms": None}])
     await _pane(seat, "health", "log")

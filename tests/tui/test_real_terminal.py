@@ -17,6 +17,7 @@ import pytest
 
 _PAUSE = threading.Event()
 """Never set: what other processes do in real time can only be waited for."""
+_LOOK_S = 0.1
 COMMAND = Path(sys.executable).with_name("countersign")
 PATIENCE_S = 90.0
 """How long a screen may take to show what it must; a loaded machine is slow, and nothing here measures time."""
@@ -55,16 +56,18 @@ class Tmux:
         return self._tmux("capture-pane", "-p", "-t", "t")
 
     def shows(self, words: str | Callable[[str], bool], *, again: str = "", every_s: float = 0.2) -> str:
-        """The screen, once it shows these words; `again` is pressed in between."""
+        """The screen, once it shows these words; `again` is pressed first, and each time `every_s` has passed."""
         test = (lambda seen: words in seen) if isinstance(words, str) else words
-        end = time.monotonic() + PATIENCE_S
-        while time.monotonic() < end:
+        now = press = time.monotonic()
+        end = now + PATIENCE_S
+        while (now := time.monotonic()) < end:
             seen = self.screen()
             if test(seen):
                 return seen
-            if again:
+            if again and now >= press:
                 self.keys(again)
-            _PAUSE.wait(every_s)
+                press = now + every_s
+            _PAUSE.wait(_LOOK_S)
         raise AssertionError(f"{words!r} did not appear:\n{self.screen()}")
 
     @property
@@ -135,7 +138,7 @@ def _proposal(tmux: Tmux) -> None:
     """Until something waits, then its confirmation is open."""
     tmux.shows(lambda seen: " waiting" in seen and " 0 waiting" not in seen)
     _open_proposals(tmux)
-    tmux.shows("it keeps waiting", again="Enter")
+    tmux.shows("it keeps waiting", again="Enter", every_s=5.0)  # a second one on a slow machine would close it again
 
 
 def _open_proposals(tmux: Tmux) -> None:
