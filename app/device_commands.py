@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from app.accounts import USED, Account, registered, stored
-from app.devices import KINDS
+from app.devices import LISTED
 from app.errors import SafetyError, UsageError
 from app.execution.control import Handler
 from app.execution.states import TradeState
@@ -55,10 +55,10 @@ class _DeviceCommands:
     async def list(self, request: dict[str, Any]) -> dict[str, Any]:
         """``look``: names of the kinds to look for now; they are watched from then on."""
         names = request.get("look", [])
-        if not isinstance(names, list) or not set(names) <= set(KINDS):
-            raise UsageError("signers.kind", f"look is a list of some of: {', '.join(KINDS)}.")
+        if not isinstance(names, list) or not set(names) <= set(LISTED):
+            raise UsageError("signers.kind", f"look is a list of some of: {', '.join(LISTED)}.")
         devices, desk = self._session.devices, self._session.desk
-        await look(devices, [kind for kind in KINDS if kind in names])
+        await look(devices, [kind for kind in LISTED if kind in names])
         views = signers(devices, self._session.device.signer.kind)
         return document(views, stored(self._session.reader.rows), desk.terms.account)
 

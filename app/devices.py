@@ -30,7 +30,9 @@ if TYPE_CHECKING:
 HARDWARE: Final = (SignerKind.LEDGER, SignerKind.TREZOR)
 """The preferred first."""
 KINDS: Final = (*HARDWARE, SignerKind.DEMO)
-"""Every kind that a driver is made for here, in the order in which they are listed."""
+"""What can be asked for an address or a test outside of a trade. A hot key has commands of its own."""
+LISTED: Final = (*HARDWARE, SignerKind.KEYRING, SignerKind.DEMO)
+"""Every kind, in the order of preference."""
 
 Tell = Callable[[str], None]
 
@@ -86,6 +88,11 @@ class Devices:
         if not folder or File(folder).is_dir():
             return ""
         return f"signer.descriptors = {folder}: there is no such folder, so a Ledger shows no token's name or amount."
+
+    @property
+    def hot(self) -> bool:
+        """The hot signer is switched on."""
+        return self._settings.hot.enabled
 
     @property
     def deadline_s(self) -> int:

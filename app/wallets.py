@@ -1,8 +1,8 @@
 """What a person asks of a device outside of any trade: whether it is there, an address to compare, to register one.
 Commands, the running trader and the terminal do it here. What signs a test text is in `app.trial_signature`.
 
-A device that somebody waits for is left alone: a question that is put in its queue behind a trade and runs out of time
-there would take back the trade's own.
+A device at which a person is asked for something is left alone: what is put in its queue meanwhile would be answered
+minutes later, when nobody thinks of it any more.
 """
 
 from __future__ import annotations
@@ -65,6 +65,10 @@ def which(signer: object, chain: object, path: object) -> Which:
     Raises:
         UsageError: no such signer or chain, or no derivation path; the words name what is allowed.
     """
+    if signer == SignerKind.KEYRING:
+        raise UsageError(
+            "signers.hot", "A hot key is on no device and shows nothing.", next_step="See: countersign signers list"
+        )
     if signer not in set(KINDS):
         raise UsageError("signers.kind", f"There is no signer {str(signer)[:40]!r}; one of: {', '.join(KINDS)}.")
     if chain not in set(Chain):
@@ -88,14 +92,18 @@ def told_as_error() -> Iterator[None]:
         raise SignerError(fault.code, fault.told, next_step=fault.next_step) from fault
 
 
+def occupied(devices: Devices, kind: SignerKind) -> bool:
+    """Its person is asked for something there, or about to be."""
+    return kind in devices.acts or any(each.signer.kind is kind and each.signing for each in devices.open)
+
+
 def free(devices: Devices, kind: SignerKind) -> None:
-    """Refuse while somebody waits for that device.
+    """Refuse while that device is occupied.
 
     Raises:
-        SafetyError: somebody does.
+        SafetyError: it is.
     """
-    waits = any(each.signer.kind is kind and each.busy for each in devices.open)
-    if waits or kind in devices.acts:
+    if occupied(devices, kind):
         raise SafetyError(
             "signers.busy",
             f"The {kind} is being asked for something else.",
@@ -109,8 +117,10 @@ async def look(devices: Devices, kinds: Iterable[SignerKind]) -> None:
 
 
 async def _look(devices: Devices, kind: SignerKind) -> None:
+    if kind is SignerKind.KEYRING and not devices.hot:
+        return
     session = devices.of(kind)
-    if session.busy:
+    if occupied(devices, kind):
         return
     try:
         devices.seen[kind] = await session.plugged()
@@ -220,3 +230,15 @@ def registration(account: Account, known: Account | None) -> Registration:
 def _device(devices: Devices, kind: SignerKind) -> str:
     last = devices.of(kind).last
     return last.name if isinstance(last, DeviceInfo) else kind.value
+
+
+def give_up(devices: Devices, kind: SignerKind) -> bool:
+    """Wait no longer for what the device is asked outside of a trade; one that can not be told goes on showing it.
+    Returns whether anybody was waiting."""
+    act = devices.acts.get(kind)
+    if act is None:
+        return False
+    session = devices.of(kind)
+    if not (act.payload and session.give_up(act.payload)):
+        session.signer.cancel()
+    return True

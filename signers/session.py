@@ -109,6 +109,11 @@ class DeviceSession:
         return self._asked > 0
 
     @property
+    def signing(self) -> bool:
+        """A signature is waited for: its person may be at the device, or about to be."""
+        return bool(self._given_up)
+
+    @property
     def alive(self) -> bool:
         """The thread runs."""
         return self._thread.is_alive()

@@ -94,9 +94,9 @@ def _list(options: argparse.Namespace, db: Path) -> int:
     settings = context.settings(options).settings
     runs = asks_trader(db)
     if runs:
-        from app.devices import KINDS  # noqa: PLC0415 -- as above
+        from app.devices import LISTED  # noqa: PLC0415 -- as above
 
-        found = context.ask_trader(db, {"op": "signers", "look": list(KINDS)}, _LOOK_S)
+        found = context.ask_trader(db, {"op": "signers", "look": list(LISTED)}, _LOOK_S)
     else:
         registered, stands = _stored(db), settings.signer
         found = run_here(settings, lambda devices: known(devices, registered, stands))

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from app.devices import KINDS, Devices
-from app.snapshots.signers import document, signers, signs
+from app.devices import LISTED, Devices
+from app.snapshots.signers import SWITCHED_OFF, document, signers, signs
 from app.wallets import look
 from signers.base import DeviceInfo, SignerKind
 from signers.payloads import Chain
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 async def known(devices: Devices, registered: Sequence[Account], settings: Settings) -> dict[str, Any]:
     """Every kind of signer, looked for now, and the accounts."""
     chosen = await devices.chosen()
-    await look(devices, KINDS)
+    await look(devices, LISTED)
     in_use = (chosen.value, Chain.EVM.value, settings.evm_path)
     return document(signers(devices, chosen), registered, in_use)
 
@@ -30,7 +30,7 @@ def with_signs(found: dict[str, Any], settings: Settings) -> None:
 
     devices, each_sample = Devices(settings, attended=False), samples()
     for each in found["signers"]:
-        if each["device"] is not None:
+        if each["device"] is not None and each["kind"] != SignerKind.KEYRING:
             kind = SignerKind(each["kind"])
             made = signs(devices.driver(kind), DeviceInfo(kind=kind, **each["device"]), each_sample)
             each["signs"] = [one.document() for one in made]
@@ -61,6 +61,8 @@ def lines(found: dict[str, Any], when: Callable[[int | None], str]) -> Iterator[
 
 
 def _state(each: dict[str, Any]) -> str:
+    if each["words"] == SWITCHED_OFF:
+        return "off"
     return "not looked for" if each["state"] is None else str(each["state"]).lower().replace("_", " ")
 
 
@@ -71,10 +73,8 @@ def words(each: dict[str, Any]) -> str:
         there = f"{', '.join(each['plugged'])}: " if each["plugged"] else ""
         raw = f" (it said {each['raw']})" if each["raw"] else ""
         return f"{there}{each['words']} {each['next_step']}".rstrip() + raw
-    parts = [
-        device["name"],
-        f"{device['app']} {device['app_version']}" if device["app"] else f"version {device['version']}",
-    ]
+    runs = f"{device['app']} {device['app_version']}" if device["app"] else f"version {device['version']}"
+    parts = [device["name"], *([runs] if device["app"] or device["version"] else [])]
     if device["blind_signing"] is not None:
         parts.append(f"blind signing {'ON' if device['blind_signing'] else 'off'}")
     parts += ["EMULATOR"] if device["emulator"] else []

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from app.accounts import Account
-from app.devices import KINDS, Act, Devices
+from app.devices import LISTED, Act, Devices
 from signers.base import Clarity, DeviceInfo, DeviceState, Signer, SignerKind, SignRequest
 from signers.faults import SignerFault
 from signers.payloads import Chain
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from app.snapshots.samples import Sample
 
 NOT_LOOKED: Final = "Nobody looked for one."
+SWITCHED_OFF: Final = "Switched off: signer.hot.enabled is false."
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +33,7 @@ class SignerView:
         raw: the maker's own code for it.
         doubt: what the settings name for it and is not there, "" when all is.
         chosen: the session would use it.
-        busy: somebody waits for it.
+        busy: its person is asked for something there.
         switches: how often its app was changed from here.
         act: what it is asked for outside of any trade.
     """
@@ -65,7 +66,9 @@ class SignerView:
             return ""
         if self.info.app:
             return f"{self.info.app} {self.info.app_version}"
-        return "no app open" if self.kind is SignerKind.LEDGER else f"firmware {self.info.version}"
+        if self.kind is SignerKind.LEDGER:
+            return "no app open"
+        return f"firmware {self.info.version}" if self.kind is SignerKind.TREZOR else ""
 
     @property
     def blind(self) -> str:
@@ -100,7 +103,7 @@ class SignerView:
 
 def signers(devices: Devices, chosen: SignerKind | None) -> tuple[SignerView, ...]:
     """Every kind, in the order of preference."""
-    return tuple(_view(devices, kind, chosen) for kind in KINDS)
+    return tuple(_view(devices, kind, chosen) for kind in LISTED)
 
 
 def _view(devices: Devices, kind: SignerKind, chosen: SignerKind | None) -> SignerView:
@@ -108,6 +111,8 @@ def _view(devices: Devices, kind: SignerKind, chosen: SignerKind | None) -> Sign
     last = None if session is None else session.last
     act = devices.acts.get(kind)
     state, words, step, raw = _state(last, looked=session is not None)
+    if kind is SignerKind.KEYRING and not devices.hot:
+        state, words = None, SWITCHED_OFF
     if act is not None and act.state is not None:
         state, words, step = act.state, what_of(act.state), ""
     return SignerView(
@@ -121,7 +126,7 @@ def _view(devices: Devices, kind: SignerKind, chosen: SignerKind | None) -> Sign
         raw=raw,
         doubt=devices.doubt if kind is SignerKind.LEDGER else "",
         chosen=kind is chosen,
-        busy=session is not None and session.busy,
+        busy=act is not None or (session is not None and session.signing),
         switches=0 if session is None else session.switches,
         act=act,
     )

@@ -41,6 +41,7 @@ VIEWS: Final = {
     "journal": 6,
     "health": 7,
     "settings": 8,
+    "wallets": 0,
 }
 """The screens and their number keys."""
 

@@ -33,7 +33,7 @@ def test_the_running_trader_is_asked_and_it_alone_talks_to_the_device(cli: Cli) 
         assert document["running"] is True
         ledger = document["signers"][0]
         assert (ledger["kind"], ledger["chosen"], ledger["state"]) == ("ledger", True, "READY")
-        assert [each["state"] for each in document["signers"]] == ["READY"] * 3
+        assert [each["state"] for each in document["signers"]] == ["READY", "READY", None, "READY"]
         (account,) = document["accounts"]
         assert (account["address"], account["in_use"]) == (LEDGER_ADDRESS, True)
 

@@ -38,12 +38,12 @@ async def test_only_the_signer_in_use_is_touched_until_somebody_looks(tmp_path: 
     with hands("ledger") as device, TrezorDevice("T3T1") as trezor:
         async with rig(tmp_path, settings={**device.settings, "signer.trezor": trezor.url}) as r:
             before = await _ask(r, "signers")
-            assert [each["looked"] for each in before["signers"]] == [True, False, False]
+            assert [each["looked"] for each in before["signers"]] == [True, False, False, False]
             assert before["signers"][1]["words"] == "Nobody looked for one."
             assert trezor.heard == []
             after = await _ask(r, "signers", look=["trezor"])
             assert after["signers"][1]["device"]["version"] == "2.12.5"
-            assert [each["chosen"] for each in after["signers"]] == [True, False, False]
+            assert [each["chosen"] for each in after["signers"]] == [True, False, False, False]
             assert after["accounts"][0]["in_use"] is True
             with pytest.raises(UsageError, match="ledger, trezor"):
                 await _ask(r, "signers", look=["wax"])
@@ -121,7 +121,7 @@ async def test_what_it_is_asked_for_and_does_is_known_meanwhile(tmp_path: Path) 
             await _until(lambda: devices.acts[SignerKind.TREZOR].state is DeviceState.WAIT_BUTTON)
             act = devices.acts[SignerKind.TREZOR]
             assert act.subject.startswith("countersign signer test")
-            (_, listed, _) = (await _ask(r, "signers"))["signers"]
+            (_, listed, *_) = (await _ask(r, "signers"))["signers"]
             assert (listed["asked_for"], listed["state"]) == ("test", "WAIT_BUTTON")
             assert devices.of(SignerKind.TREZOR).give_up(act.payload)
             with pytest.raises(CountersignError, match="Given up at the terminal"):

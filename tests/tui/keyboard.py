@@ -27,6 +27,8 @@ from app.tui.screens.settings import SettingsView
 from app.tui.screens.split import Split
 from app.tui.screens.ticket import TicketDialog
 from app.tui.screens.trade import TradeView
+from app.tui.screens.wallet_act import WalletDialog
+from app.tui.screens.wallets import WalletsView
 from app.tui.widgets.chart import Chart
 from app.tui.widgets.choice import Choice
 from app.tui.widgets.log import LogPane
@@ -49,11 +51,13 @@ SCREENS: tuple[type[DOMNode], ...] = (
     Paned,
     HealthView,
     SettingsView,
+    WalletsView,
 )
 DIALOGS: tuple[type[DOMNode], ...] = (
     ConfirmDialog,
     DeviceDialog,
     HardwareDialog,
+    WalletDialog,
     TicketDialog,
     EditDialog,
     Pick,

@@ -142,8 +142,9 @@ class _Device(Lines):
         top, side, bottom = ("+-+", "|", "+-+") if ascii_only else ("╭─╮", "│", "╰─╯")
         arrows = "<>" if ascii_only else "◀▶"
         if review.asks:
-            seal = review.pages[0][0].startswith(SEAL)
-            asks = "Seal the journal?" if seal else "Sign this trade?"
+            sealed = review.pages[0][0].startswith(SEAL)
+            what = "trade" if self._dialog.host.device_trade is not None else "text"
+            asks = "Seal the journal?" if sealed else f"Sign this {what}?"
             rows: tuple[str, ...] = ("", asks.center(COLUMNS), "A yes      R refuse".center(COLUMNS))
         else:
             rows = review.pages[review.page]

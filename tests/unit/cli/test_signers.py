@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from app.accounts import accounts
 from app.cli import context, parser
-from app.devices import KINDS
+from app.devices import KINDS, LISTED
 from app.execution.authorisation import parse
 from app.trial_signature import BEGINS, text_of
 from signers.paths import SCHEMES
@@ -88,10 +88,11 @@ def test_list_tells_each_kind_what_is_there_and_which_one_a_session_would_use(si
     document = result.document
     assert document["schema"] == "countersign.signers/1"
     assert (document["running"], document["setting"], document["accounts"]) == (False, "ledger", [])
-    ledger, trezor, demo = document["signers"]
-    assert [each["kind"] for each in document["signers"]] == list(KINDS)
-    assert [each["chosen"] for each in document["signers"]] == [True, False, False]
-    assert [each["state"] for each in document["signers"]] == ["READY"] * 3
+    ledger, trezor, keyring, demo = document["signers"]
+    assert [each["kind"] for each in document["signers"]] == list(LISTED)
+    assert [each["chosen"] for each in document["signers"]] == [True, False, False, False]
+    assert [each["state"] for each in document["signers"]] == ["READY", "READY", None, "READY"]
+    assert keyring["words"] == "Switched off: signer.hot.enabled is false."
     known = ledger["device"]
     assert (known["model"], known["app"], known["app_version"]) == ("nanosp", "Ethereum", "1.22.0")
     assert (known["blind_signing"], known["emulator"], known["real"]) == (False, True, True)
@@ -101,8 +102,9 @@ def test_list_tells_each_kind_what_is_there_and_which_one_a_session_would_use(si
     assert words[0] == "signer.kind = ledger: a session would use the ledger"
     assert "Ethereum 1.22.0, blind signing off, EMULATOR" in words[1]
     assert "version 2.12.5" in words[2]
-    assert "its key is public: paper only" in words[3]
-    assert "No address is registered." in words[4]
+    assert "signer.hot.enabled is false" in words[3]
+    assert "its key is public: paper only" in words[4]
+    assert "No address is registered." in words[5]
 
 
 @pytest.mark.parametrize(("settings", "chosen"), [({}, "ledger"), ({"ledger": ""}, "trezor")])
