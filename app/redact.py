@@ -93,6 +93,9 @@ _SHAPES = (
     _Shape(re.compile(r"[1-9A-HJ-NP-Za-km-z]{80,}|\b[5KL9c][1-9A-HJ-NP-Za-km-z]{50,51}\b")),
     _Shape(re.compile(r"\beyJ[\w\-]{8,}\.[\w\-]+\.[\w\-]*")),  # JSON web token
     _Shape(re.compile(r"\b\d{8,10}:[\w\-]{35}")),  # Telegram bot token
+    # A key or seed as base64 (32 and 64 bytes), and any bytes as Python writes them.
+    _Shape(re.compile(r"(?<![\w+/\-])(?:[\w+/\-]{43}=|[\w+/\-]{86}==)(?!=)", re.ASCII), hints=("=",)),
+    _Shape(re.compile(r"\bb(?:'(?:\\.|[^'\\\n]){16,}'?|\"(?:\\.|[^\"\\\n]){16,}\"?)"), hints=("b'", 'b"')),
     # A key as a list of byte values (Solana's id.json, a printed bytearray).
     _Shape(re.compile(r"(?:\b\d{1,3}\s*,\s*){31,}\d{1,3}\b")),
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import logging
 import os
@@ -37,6 +38,9 @@ PLANTED = st.one_of(
     HEX.map(lambda key: (key, key)),
     HEX.map(lambda key: (key, f"0x{key}")),
     BASE58.map(lambda key: (key, key)),
+    st.binary(min_size=32, max_size=32).map(lambda key: (base64.b64encode(key).decode(),) * 2),
+    st.binary(min_size=64, max_size=64).map(lambda key: (base64.urlsafe_b64encode(key).decode(),) * 2),
+    st.binary(min_size=32, max_size=64).map(lambda key: (repr(key)[2:-1], repr(key))),
     st.sampled_from([PHRASE_12, PHRASE_24, PHRASE_ES]).map(lambda phrase: (phrase, phrase)),
     st.just(PHRASE_12).map(lambda phrase: (phrase.upper(), phrase.upper())),
     TOKEN.map(lambda token: (token, f"api_key={token}")),
