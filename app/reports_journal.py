@@ -208,12 +208,14 @@ def _rows(reader: Reader, rows: list[dict[str, Any]]) -> tuple[JournalRow, ...]:
 
 def _row(row: dict[str, Any], facts: list[str]) -> JournalRow:
     changes = _changes(row["body"])
+    hot = [_words(change) for change in changes or () if change[0] == HOT]
+    others = [_words(change) for change in changes or () if change[0] != HOT]
     return JournalRow(
         seq=row["seq"],
         ts_ms=row["ts_ms"],
         kind=str(row["kind"]),
         subject=str(row["subject"]),
-        changes="its body is none of ours" if changes is None else ", ".join([*facts, *map(_words, changes)]),
+        changes="its body is none of ours" if changes is None else ", ".join([*hot, *facts, *others]),
         hash=_hex(row["hash"]),
     )
 
