@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from app.cli import context, streams
 from app.errors import SafetyError
@@ -14,8 +15,13 @@ if TYPE_CHECKING:
     from app.devices import Devices
     from app.wallets import Which
 
+R = TypeVar("R")
+
 _MORE_S: Final = 60.0
 """Beyond the time that the device may take."""
+_PATIENCE_S: Final = 1.0
+"""For a device to be let go of, before the process ends with its thread."""
+_LOOK_S: Final = 0.01
 
 
 def asks_trader(db: Path, kind: str = "") -> bool:
@@ -57,16 +63,24 @@ def _devices(settings: Settings) -> Devices:
     return devices
 
 
-def run_here(settings: Settings, job: Any) -> Any:
-    """`job` on devices of this command, which it lets go of at the end."""
+def run_here(settings: Settings, job: Callable[[Devices], Coroutine[Any, Any, R]]) -> R:
+    """`job` on devices of this command, which it lets go of at the end. After Ctrl-C a device that can be told drops what
+    it shows."""
     import asyncio  # noqa: PLC0415 -- as above
 
-    async def run() -> Any:
+    async def run() -> R:
         devices = _devices(settings)
         try:
             return await job(devices)
+        except asyncio.CancelledError:
+            streams.tell_line("Refuse on the device what it still shows.")
+            raise
         finally:
             devices.close()
+            for _ in range(round(_PATIENCE_S / _LOOK_S)):
+                if not any(each.alive for each in devices.open):
+                    break
+                await asyncio.sleep(_LOOK_S)
 
     return asyncio.run(run())
 

@@ -82,7 +82,7 @@ def _chosen(settings: Settings, db: Path) -> str:
     if asks_trader(db):
         found = context.ask_trader(db, {"op": "signers"})["signers"]
         return str(next(each["kind"] for each in found if each["chosen"]))
-    return run_here(settings, lambda devices: devices.chosen()).value  # type: ignore[no-any-return]  # a SignerKind
+    return run_here(settings, lambda devices: devices.chosen()).value
 
 
 # -- list -----------------------------------------------------------------------------------------------------------

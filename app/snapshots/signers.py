@@ -217,7 +217,8 @@ def _signs(signer: Signer, info: DeviceInfo, sample: Sample) -> Signs:
         about, note = _with_app(info, chain)
     shown = signer.shown(SignRequest(sample.payload, sample.path), sample.address, about)
     never = shown.refuses is DeviceState.UNSUPPORTED
-    words = (shown.why, note, "" if never else doubt(about))
+    told = never or "not recorded" in shown.why
+    words = (shown.why, note, "" if told else doubt(about))
     return Signs(
         chain=chain,
         what=sample.what,

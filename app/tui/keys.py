@@ -18,6 +18,7 @@ _KEYS: Final = tuple(
         (r"modules allocate \S+ \S+", "4, then a on its row"),
         (r"modules pause \S+", "4, then space on its row"),
         (r"config set (\S+) \S+", r"8, then Enter on \1"),
+        (r"signers list", "0"),
         (r"stop --emergency --flatten", "F"),
         (r"stop --reset", "Ctrl+P, then: Lift the emergency stop"),
     )

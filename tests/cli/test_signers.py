@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import pty
 import select
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 from app.accounts import accounts
 from storage.database import reader
-from tests.cli.harness import COMMAND, Cli
+from tests.cli.harness import COMMAND, Cli, until
 from tests.devices.ledger_device import Human, LedgerDevice
 from tests.devices.ledger_emulator import LedgerEmulator
 from tests.devices.trezor_emulator import TrezorDevice
@@ -60,6 +61,18 @@ def test_the_running_trader_is_asked_and_it_alone_talks_to_the_device(cli: Cli) 
         assert cli("stop", "--db", cli.db).code == 0
         assert trader.wait().code == 0
         assert cli("journal", "verify", "--db", cli.db).code == 0
+
+
+def test_ctrl_c_takes_back_what_the_device_shows(cli: Cli) -> None:
+    with TrezorDevice("T3T1") as device:
+        device.human = "never"
+        running = cli.start("signers", "test", "--signer", "trezor", env=cli.env(COUNTERSIGN_TREZOR=device.url))
+        until(lambda: device.waits, "the device waits")
+        running.signal(signal.SIGINT)
+        result = running.wait()
+        assert (result.code, result.out) == (130, "")
+        assert "Refuse on the device what it still shows." in result.err
+        assert not device.waits
 
 
 def test_a_pin_is_typed_on_the_terminal_and_shown_nowhere(tmp_path: Path) -> None:

@@ -143,11 +143,14 @@ def _facts(seen: SignerView, width: int) -> list[Line]:
     info = seen.info
     facts = [("on the bus", ", ".join(seen.plugged)), ("it said", seen.raw)]
     if info is not None:
-        blind = {"on": "on: it signs what it can not show", "off": "off: it refuses what it can not show"}
+        blind = {
+            "on": "signing on: it signs what it can not show",
+            "off": "signing off: it refuses what it can not show",
+        }
         facts += [
             ("model", info.model),
             ("runs", seen.runs),
-            ("blind signing", blind.get(seen.blind, "")),
+            ("blind", blind.get(seen.blind, "")),
             ("serial", info.serial),
             ("emulator", "yes: on paper only, live trading refuses it" if info.emulator else ""),
             ("app switches", str(seen.switches) if seen.kind is SignerKind.LEDGER else ""),
