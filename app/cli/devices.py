@@ -64,8 +64,8 @@ def _devices(settings: Settings) -> Devices:
 
 
 def run_here(settings: Settings, job: Callable[[Devices], Coroutine[Any, Any, R]]) -> R:
-    """`job` on devices of this command, which it lets go of at the end. After Ctrl-C a device that can be told drops what
-    it shows."""
+    """`job` on devices of this command, which it lets go of at the end. After Ctrl-C a device that can be told drops
+    what it shows."""
     import asyncio  # noqa: PLC0415 -- as above
 
     async def run() -> R:

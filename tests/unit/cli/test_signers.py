@@ -318,6 +318,24 @@ def test_a_harmless_text_is_signed_verified_and_timed(
     assert "ms until it asked" in words
 
 
+class Bent(LedgerDevice):
+    """Signs something else than it is asked for."""
+
+    def handle(self, apdu: bytes) -> bytes | None:
+        answer = LedgerDevice.handle(self, apdu)
+        if apdu[:2] == b"\xe0\x08" and answer is not None and len(answer) > 60:
+            return answer[:40] + bytes([answer[40] ^ 1]) + answer[41:]
+        return answer
+
+
+def test_a_signature_of_something_else_is_told(signers: Signers) -> None:
+    with LedgerEmulator(Bent()) as emulator:
+        result = signers("test", "--json", ledger=emulator.url)
+    assert result.code == 3
+    assert result.document["code"] == "signer.mismatch"
+    assert "The signature" in result.err
+
+
 def test_a_trezor_signs_no_off_chain_message_and_says_so(signers: Signers) -> None:
     result = signers("test", "--signer", "trezor", "--chain", "solana")
     assert result.code == 3
@@ -360,6 +378,7 @@ def test_a_pin_is_not_asked_where_there_is_no_terminal(call: Call, tmp_path: Pat
 @given(st.sampled_from(Chain), st.integers(0, 4_102_444_800_000))
 def test_no_test_text_is_an_authorisation(chain: Chain, now_ms: int) -> None:
     text = text_of(chain, now_ms)
+    assert BEGINS == "countersign signer test"
     assert text.startswith(BEGINS)
     assert f"{datetime.fromtimestamp(now_ms // 1000, UTC):%Y-%m-%d %H:%M:%S} UTC" in text
     with pytest.raises(ValueError, match="not a countersign"):
