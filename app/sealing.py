@@ -1,5 +1,5 @@
-"""Sealing the journal: the head of its hash chain, signed on the device. Beside the pipeline this is the only file that
-asks a signer for anything, and all it can ask for is the text of a seal, which permits no order.
+"""Sealing the journal: the head of its hash chain, signed on the device. All that this file can ask a signer for is the
+text of a seal, which permits no order.
 
 A seal proves to others what the chain alone can not: whoever rewrites what lies before it can compute every hash anew,
 but not this signature. It also has to be kept elsewhere, since whoever rewrites the database can leave it out.

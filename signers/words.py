@@ -4,6 +4,7 @@ journal. A driver adds the detail (an app's name, a version); nothing here names
 from __future__ import annotations
 
 import sys
+from collections.abc import Collection
 from typing import Final
 
 from signers.base import DeviceState
@@ -18,6 +19,9 @@ UDEV_RULES: Final = (
 )
 """Lines of a udev rules file for both makers (USB ids: Ledger 2c97; Trezor 534c and 1209). `uaccess` gives the devices
 to whoever is logged in at the machine, and to nobody else."""
+
+UDEV_FILE: Final = "/etc/udev/rules.d/70-countersign.rules"
+"""Where they belong."""
 
 _WHAT: Final = {
     DeviceState.READY: "The device is ready.",
@@ -70,6 +74,14 @@ _NEXT: Final = {
     DeviceState.BAD_ANSWER: "Unplug it, plug it in again; if it happens again, do not use it.",
     DeviceState.UNKNOWN: "Look at its screen; unplug it and plug it in again, then try again.",
 }
+
+
+def permission_step(vendors: Collection[str]) -> str:
+    """The way on when this user may not open a device: on Linux the rules for its maker's USB ids themselves."""
+    if sys.platform != "linux":
+        return next_step_of(DeviceState.NO_PERMISSION)
+    rules = " ".join(f"[{rule}]" for rule in UDEV_RULES if any(f'=="{each}"' in rule for each in vendors))
+    return f"{_NOTHING} Put each of these lines into {UDEV_FILE}, then plug it in again: {rules}"
 
 
 def what_of(state: DeviceState, detail: str = "") -> str:

@@ -13,7 +13,6 @@ from pathlib import Path
 
 from app import paths
 from app.cli import context
-from app.cli.doctor_signers import INSTALL
 from app.cli.doctor_signers import checks as signer_checks
 from app.engine.clock import WallClock
 from app.errors import CountersignError
@@ -42,7 +41,9 @@ def doctor(options: argparse.Namespace) -> int:
     }
     lines = [f"{s:<4}  {n:<11} {d}" for n, s, d in checks]
     if rules:
-        lines += ["", f"Save as {INSTALL}, then: sudo udevadm control --reload", *rules]
+        from signers.words import UDEV_FILE  # noqa: PLC0415 -- rarely wanted
+
+        lines += ["", f"Save as {UDEV_FILE}, then: sudo udevadm control --reload", *rules]
     context.emit(options, "doctor", document, lines)
     return 1 if failed else 0
 

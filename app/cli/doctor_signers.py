@@ -26,7 +26,6 @@ RULES: Final = tuple(
 )
 """Where udev looks; a file in an earlier one hides those of its name in the later ones."""
 SYSFS: Final = Path("/sys/bus/usb/devices")
-INSTALL: Final = "/etc/udev/rules.d/70-countersign.rules"
 
 _MAKERS: Final = {"2c97": "Ledger", "534c": "Trezor", "1209": "Trezor"}
 _TREZORS: Final = frozenset({"53c0", "53c1"})

@@ -16,6 +16,7 @@ from signers.base import DeviceState
 from signers.faults import NotReady
 from signers.ledger.hid import Handle, HidTransport
 from signers.ledger.transport import MODELS, Model, Opened
+from signers.words import permission_step
 
 _BY_PRODUCT: Final = {0x10: "nanos", 0x40: "nanox", 0x50: "nanosp", 0x60: "stax", 0x70: "flex", 0x80: "apex_p"}
 """High byte of the USB product id -> model. The low byte says which interfaces there are, so it changes between the
@@ -141,7 +142,8 @@ class HidDoor:
         except (OSError, ValueError) as error:
             denied = isinstance(error, PermissionError) or self._library.may_open(one.path) is False
             state = DeviceState.NO_PERMISSION if denied else DeviceState.BUSY
-            raise NotReady(state, raw=f"{type(error).__name__}: {error}") from error
+            step = permission_step({"2c97"}) if denied else ""
+            raise NotReady(state, raw=f"{type(error).__name__}: {error}", next_step=step) from error
         return Opened(HidTransport(handle), one.model, one.serial)
 
     def _seen(self) -> list[Seen]:

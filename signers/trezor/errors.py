@@ -9,7 +9,7 @@ from signers.base import DeviceState
 from signers.faults import DeviceFault, DeviceTimedOut, NotReady, RefusedOnDevice, SignerFault
 from signers.trezor.channel import Stopped
 from signers.trezor.library import DeviceIsBusy, Timeout, TransportException, exceptions, messages
-from signers.words import next_step_of, what_of
+from signers.words import next_step_of, permission_step, what_of
 
 _RESTARTED: Final = "It was restarted, or another program used it."
 _WRONG_PIN: Final = "The PIN was wrong."
@@ -113,7 +113,9 @@ def _unreachable(error: Exception, *, connecting: bool) -> SignerFault | None:
     state = DeviceState.NO_DEVICE if connecting else DeviceState.UNPLUGGED
     if isinstance(cause, PermissionError) or (isinstance(cause, OSError) and cause.args[:1] == ("Cannot open device",)):
         state = DeviceState.NO_PERMISSION  # the words are the library's
-    return NotReady(_USB.get(_name(cause), state), raw=_name(cause))
+    state = _USB.get(_name(cause), state)
+    step = permission_step({"534c", "1209"}) if state is DeviceState.NO_PERMISSION else ""
+    return NotReady(state, raw=_name(cause), next_step=step)
 
 
 def _odd(error: Exception) -> SignerFault:

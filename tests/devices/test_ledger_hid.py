@@ -138,6 +138,7 @@ def test_absent_not_permitted_and_held_are_told_apart() -> None:
         with pytest.raises(NotReady) as caught:
             signer.probe()
         assert caught.value.state is state
+        assert ('ATTRS{idVendor}=="2c97"' in caught.value.next_step) == bus.denied
     bus.held = False
     info = signer.probe()
     assert (info.name, info.model, info.serial, info.emulator) == ("Ledger Nano S Plus", "nanosp", "0001", False)

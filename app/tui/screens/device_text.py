@@ -12,14 +12,14 @@ from signers.base import Clarity, DeviceLine, DeviceState, SignerKind
 from signers.pages import Page
 from signers.words import next_step_of, what_of
 
-_ROLES: Final = {Clarity.CLEAR: "ok", Clarity.PARTLY: "warn", Clarity.BLIND: "error"}
+ROLES: Final = {Clarity.CLEAR: "ok", Clarity.PARTLY: "warn", Clarity.BLIND: "error"}
 _SAYS: Final = {
     Clarity.CLEAR: "CLEAR: its screen shows all of this, in this order:",
     Clarity.PARTLY: "PARTLY: its screen shows only this, in this order:",
     Clarity.BLIND: "BLIND: its screen shows no more than this. Compare every character:",
 }
 _ENDED: Final = frozenset({DeviceState.SIGNED, DeviceState.REJECTED, DeviceState.TIMED_OUT})
-_HAND: Final = frozenset(
+HAND: Final = frozenset(
     {
         DeviceState.READY,
         DeviceState.WAIT_BUTTON,
@@ -44,7 +44,7 @@ def expected(device: DeviceView, pages: Sequence[Page], width: int, *, named: bo
     if device.shown is None:
         return [*lines, *wrapped(escape_untrusted(device.words), width, "warn", "  ")]
     shown = device.shown
-    lines += wrapped(_SAYS[shown.clarity], width, _ROLES[shown.clarity], "  ")
+    lines += wrapped(_SAYS[shown.clarity], width, ROLES[shown.clarity], "  ")
     if shown.why:
         lines += wrapped(escape_untrusted(shown.why), width, "warn", "  ")
     if shown.refuses is not None:
@@ -77,7 +77,7 @@ def fields(shown: Sequence[DeviceLine], width: int) -> list[Line]:
 
 def doing(device: DeviceView, state: DeviceState, elapsed_s: int, width: int) -> list[Line]:
     """What the device is doing now, and the way on."""
-    role = "ok" if state is DeviceState.SIGNED else "warn" if state in _HAND else "error"
+    role = "ok" if state is DeviceState.SIGNED else "warn" if state in HAND else "error"
     lines = [line((escape_untrusted(device.name), "title")), *wrapped(what_of(state), width, role)]
     if step := next_step_of(state):
         lines += wrapped(step, width)

@@ -10,11 +10,11 @@ from app.devices import HARDWARE
 from app.snapshots.signers import SWITCHED_OFF, SignerView, Signs
 from app.text import escape_untrusted
 from app.tui import words
-from app.tui.screens.device_text import hot
+from app.tui.screens.device_text import HAND, ROLES, hot
 from app.tui.screens.facts import fact, heading
 from app.tui.widgets.lines import Line, Piece, line, wrapped
 from app.tui.widgets.table import Column, Row
-from signers.base import Clarity, DeviceState, SignerKind
+from signers.base import DeviceState, SignerKind
 
 DEVICES: Final = (
     Column("signer", 8),
@@ -33,17 +33,6 @@ ACCOUNTS: Final = (
     Column("last signed", 14, rank=1),
     Column("registered", 14, rank=2),
 )
-_CLARITY: Final = {Clarity.CLEAR: "ok", Clarity.PARTLY: "warn", Clarity.BLIND: "error"}
-_HAND: Final = frozenset(
-    {
-        DeviceState.WAIT_BUTTON,
-        DeviceState.OPENING_APP,
-        DeviceState.PIN,
-        DeviceState.PASSPHRASE,
-        DeviceState.PAIRING,
-        DeviceState.LOCKED,
-    }
-)
 _KINDS: Final = {
     SignerKind.LEDGER: "A Ledger: a hardware wallet with an app for each chain.",
     SignerKind.TREZOR: "A Trezor: a hardware wallet.",
@@ -55,12 +44,12 @@ _KINDS: Final = {
 def state(seen: SignerView) -> Piece:
     """Its state in a word or two."""
     if seen.act is not None:
-        return ("asking you", "warn") if seen.act.state in _HAND else ("working", "warn")
+        return ("asking you", "warn") if seen.act.state in HAND else ("working", "warn")
     if seen.words == SWITCHED_OFF:
         return "off", "dim"
     if seen.state is None:
         return ("not looked for", "dim") if not seen.looked else ("not asked yet", "dim")
-    role = "ok" if seen.state is DeviceState.READY else "warn" if seen.state in _HAND else "error"
+    role = "ok" if seen.state is DeviceState.READY else "warn" if seen.state in HAND else "error"
     if seen.state is DeviceState.NO_DEVICE and not seen.chosen:
         role = "dim"
     return str(seen.state).lower().replace("_", " "), role
@@ -170,7 +159,7 @@ def _signs(seen: SignerView, found: Sequence[Signs] | None, width: int) -> list[
         return wrapped("being worked out", width, "dim")
     lines: list[Line] = []
     for each in found:
-        word, role = ("NO", "dim") if each.clarity is None else (each.clarity.value, _CLARITY[each.clarity])
+        word, role = ("NO", "dim") if each.clarity is None else (each.clarity.value, ROLES[each.clarity])
         lines.append(line((f"{word:<7}", role), (f"{each.chain:<7}", "dim"), each.what))
         notes = [
             ("Refused as it is set now.", each.refuses is not None),
