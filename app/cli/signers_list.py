@@ -30,6 +30,7 @@ def with_signs(found: dict[str, Any], settings: Settings) -> None:
 
     devices, each_sample = Devices(settings, attended=False), samples()
     for each in found["signers"]:
+        each["signs"] = []
         if each["device"] is not None and each["kind"] != SignerKind.KEYRING:
             kind = SignerKind(each["kind"])
             made = signs(devices.driver(kind), DeviceInfo(kind=kind, **each["device"]), each_sample)

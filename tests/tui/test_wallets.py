@@ -72,7 +72,7 @@ async def test_the_device_in_use_is_live_and_its_detail_says_what_it_shows(tmp_p
             await to(seat, row="ledger")
             await shows(seat, "ledger* ready")
             await seat.press("enter")
-            await shows(seat, "Ethereum 1.22.0", "signing off: it refuses what it can not show", "yes: on paper only")
+            await shows(seat, "Ethereum 1.22.0", "signing off: refuses what it", "yes: on paper only")
             await shows(seat, "CLEAR evm trade authorisation")
             detail = seat.app.screen.query_one("#detail")
             lines = "\n".join("".join(text for text, _ in each.pieces) for each in seat.app.view.document(100))  # type: ignore[union-attr]  # the screen

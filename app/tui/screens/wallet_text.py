@@ -133,8 +133,8 @@ def _facts(seen: SignerView, width: int) -> list[Line]:
     facts = [("on the bus", ", ".join(seen.plugged)), ("it said", seen.raw)]
     if info is not None:
         blind = {
-            "on": "signing on: it signs what it can not show",
-            "off": "signing off: it refuses what it can not show",
+            "on": "signing on: signs what it can not show",
+            "off": "signing off: refuses what it can not show",
         }
         facts += [
             ("model", info.model),
