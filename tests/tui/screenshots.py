@@ -13,6 +13,8 @@ from pathlib import Path
 from app.config.schema import Settings
 from app.config.tree import flatten
 from app.execution.records import Trade
+from tests.devices.ledger_device import Human, LedgerDevice
+from tests.devices.ledger_emulator import LedgerEmulator
 from tests.execution.harness import WIDE
 from tests.tui.harness import SMALL, WIDE_SCREEN, Seat, terminal
 
@@ -31,6 +33,10 @@ async def main(folder: Path) -> None:
         async with terminal(Path(scratch), SMALL, settings=_SETTINGS, events=0, theme="light") as seat:
             await seat.press("1")
             _take(seat, folder / "small.svg")
+        with LedgerEmulator(LedgerDevice()) as device:
+            given = {**_SETTINGS, "signer.kind": "ledger", "signer.ledger": device.url}
+            async with terminal(Path(scratch), WIDE_SCREEN, settings=given, events=0) as seat:
+                await _hardware(seat, device, folder)
 
 
 _DEFAULTS = flatten(Settings())
@@ -75,6 +81,22 @@ async def _story(seat: Seat, folder: Path) -> None:
         await seat.press(key)
         await seat.look()
         _take(seat, folder / f"{name}.svg")
+
+
+async def _hardware(seat: Seat, device: LedgerEmulator, folder: Path) -> None:
+    device.device.human = Human.NEVER
+    waiting = await _waits(seat)
+    seat.rig.pipeline.proposals.shown(waiting.id)
+    seat.person.waits(1)
+    seat.rig.pipeline.proposals.confirm(waiting.id)
+    await seat.until(lambda: device.device.review is not None and seat.dialog == "HardwareDialog")
+    await seat.look()
+    _take(seat, folder / "hardware.svg")
+    device.press(approve=True)
+    await seat.became(waiting, "FILLED")
+    await seat.press("0")
+    await seat.look()
+    _take(seat, folder / "wallets.svg")
 
 
 def _take(seat: Seat, path: Path) -> None:
