@@ -7,6 +7,10 @@ N ?= 200
 unexport PYTHONDONTWRITEBYTECODE
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check
 
+# Ledger's emulator, in an environment of its own, only where an app to run in it is named.
+SPECULOS_VENV := .venv-speculos
+SPECULOS := $(if $(COUNTERSIGN_SPECULOS_ETH_APP)$(COUNTERSIGN_SPECULOS_SOL_APP),.setup-speculos)
+
 .PHONY: run test check bench crash screenshots pictures lock clean
 
 run: .setup-run
@@ -18,8 +22,8 @@ check: .setup-dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 
-test: .setup-dev .setup-system
-	$(BIN)/python -m pytest -n auto --dist worksteal
+test: .setup-dev .setup-system $(SPECULOS)
+	PATH="$(CURDIR)/$(SPECULOS_VENV)/bin:$$PATH" $(BIN)/python -m pytest -n auto --dist worksteal
 
 bench: .setup-dev .setup-system
 	$(BIN)/python -m tests.benchmarks
@@ -69,5 +73,12 @@ $(VENV):
 	fi
 	@touch $@
 
+.setup-speculos:
+	$(PYTHON) -m venv $(SPECULOS_VENV)
+	$(SPECULOS_VENV)/bin/pip install --quiet --disable-pip-version-check speculos==0.27.1
+	@command -v qemu-arm-static >/dev/null || { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq \
+		--no-install-recommends qemu-user-static >/dev/null; } || true
+	@touch $@
+
 clean:
-	rm -rf $(VENV) .setup-run .setup-dev .setup-system
+	rm -rf $(VENV) $(SPECULOS_VENV) .setup-run .setup-dev .setup-system .setup-speculos

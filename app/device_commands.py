@@ -13,7 +13,7 @@ from app.execution.states import TradeState
 from app.ids import by_prefix
 from app.snapshots.signers import document, signers
 from app.trial_signature import trial
-from app.wallets import Which, address_of, look, register, which
+from app.wallets import Which, address_of, look, record, register, which
 from signers.payloads import PersonalMessage
 
 if TYPE_CHECKING:
@@ -83,10 +83,7 @@ class _DeviceCommands:
         devices, now_ms = self._session.devices, desk.wall.now_ms()
         account, made = await register(devices, one, known, lambda _: str(replaces), now_ms)
         if made is not None:
-            transition = desk.transition()
-            transition.change(*made.change)
-            transition.record(*made.statement)
-            await desk.commit(transition, made.kind, made.subject)
+            await record(desk, made)
         return {**_named(one), "address": account.address, "changed": made is not None}
 
     async def trial(self, request: dict[str, Any]) -> dict[str, Any]:

@@ -72,6 +72,9 @@ class Devices:
         self.demo = DemoSigner(attended=attended)
         self.on_ask: OnAsk | None = None
         """Asks the person at the screen for a PIN, a passphrase, a pairing code."""
+        self.fresh: Account | None = None
+        """An account that its person approved just now and that is not on record yet. The demo signer's, whose key is
+        public, is recorded without a word."""
         self.wanted: SignerKind | None = None
         """The kind that `chosen` gave; None before that."""
         self.seen: dict[SignerKind, tuple[str, ...]] = {}
@@ -184,8 +187,12 @@ class Devices:
             if known.address != address:
                 raise _another(kind, address, known.address)
             return known
-        connection.execute(REGISTER, (kind, chain, str(path), address, info.name, now_ms))
-        return Account(kind, chain, path, address, info.name, now_ms, None)
+        account = Account(kind, chain, path, address, info.name, now_ms, None)
+        if kind is SignerKind.DEMO:
+            connection.execute(REGISTER, (kind, chain, str(path), address, info.name, now_ms))
+        else:
+            self.fresh = account
+        return account
 
     def close(self) -> None:
         """Let every device go."""

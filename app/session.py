@@ -36,6 +36,7 @@ from app.session_plan import SessionPlan, instruments_to_text
 from app.venues.base import OrderReport
 from app.venues.paper import PaperSettings, PaperVenue
 from app.venues.paper_process import PaperProcess
+from app.wallets import record, registration
 from signers.payloads import Chain
 from storage.database import Reader, TraderDatabase, connect, open_for_trading
 from storage.faults import StorageFault, fault_of
@@ -264,7 +265,7 @@ class Session:
             signer=account.signer,
             signer_path=account.path,
             signer_address=account.address,
-            addresses=frozenset(each.address for each in accounts(self.reader.rows)),
+            addresses=frozenset({account.address, *(each.address for each in accounts(self.reader.rows))}),
             device_deadline_s=settings.signer.deadline_s,
             blind_value=settings.signer.blind_value,
             hot=settings.signer.hot.limits(),
@@ -302,7 +303,9 @@ class Session:
         return curve
 
     async def _post_opening(self) -> None:
-        """Opening balances, once per asset."""
+        """Once: the account that was approved just now, and the opening balance of each asset."""
+        if self.devices.fresh is not None:
+            await record(self.desk, registration(self.devices.fresh, None))
         posted = {row["asset"] for row in self.reader.rows("SELECT asset FROM postings WHERE account = ?", (OPENING,))}
         transition, new = self.desk.transition(), []
         for asset, amount in self._cash().items():

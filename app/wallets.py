@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from app.accounts import REGISTER, REPLACE, Account
 from app.devices import HARDWARE, KINDS, Act, Devices
@@ -21,6 +21,9 @@ from signers.faults import SignerFault
 from signers.paths import Path
 from signers.payloads import Chain
 from signers.session import OnState
+
+if TYPE_CHECKING:
+    from app.execution.desk import Desk
 
 WORD: Final = "REPLACE"
 """What a trader types to have another address in the place of a registered one."""
@@ -225,6 +228,14 @@ def registration(account: Account, known: Account | None) -> Registration:
             (*names, account.address, account.device, account.registered_ms),
         ),
     )
+
+
+async def record(desk: Desk, made: Registration) -> None:
+    """Journal it."""
+    transition = desk.transition()
+    transition.change(*made.change)
+    transition.record(*made.statement)
+    await desk.commit(transition, made.kind, made.subject)
 
 
 def _device(devices: Devices, kind: SignerKind) -> str:

@@ -179,7 +179,7 @@ class Terminal(App[int]):
         own = [] if view is None or not view.is_mounted else view.hints()
         if self.host.waiting and not (self.focused is not None and self.focused.id == "proposals"):
             own = [("p", counted(self.host.waiting, "proposal")), *own]
-        return [("!", "STOP"), *own, ("?", "help"), ("1-9", "screens"), ("q", "quit"), ("P", "pause all")]
+        return [("!", "STOP"), *own, ("?", "help"), ("0-9", "screens"), ("q", "quit"), ("P", "pause all")]
 
     def tick(self) -> None:
         """Look at the engine and draw what changed, on the screen that is in front; not while it is taken down. An

@@ -99,7 +99,7 @@ async def test_a_registered_address_is_replaced_by_the_word_for_exactly_that_one
                     await _ask(r, "signer_register", **NEXT, replaces=replaces)
             assert (await _ask(r, "signer_register", **NEXT, replaces="0x1"))["changed"] is True
             kinds = [row["kind"] for row in r.rows("SELECT kind FROM journal") if row["kind"].startswith("account")]
-            assert kinds == ["account.registered", "account.replaced"]
+            assert kinds == ["account.registered", "account.registered", "account.replaced"], "the session's own first"
             assert r.rows("SELECT address FROM accounts")[1]["address"] != "0x1"
             r.assert_sound()
 

@@ -79,6 +79,8 @@ async def test_a_trade_is_signed_verified_and_filled(tmp_path: Path, kind: str) 
             verify_text(row["text"], bytes.fromhex(row["signature"]), device.address)
             (account,) = r.rows("SELECT * FROM accounts")
             assert account["used_ms"] is not None
+            (registered,) = r.rows("SELECT body FROM journal WHERE kind = 'account.registered'")
+            assert device.address in registered["body"]
             r.assert_sound()
 
 
