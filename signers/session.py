@@ -9,6 +9,7 @@ between them.
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import queue
 import threading
 from collections import deque
@@ -89,6 +90,8 @@ class DeviceSession:
         self._asked = 0
         self._running: _Job | None = None
         self._given_up: dict[bytes, asyncio.Event] = {}
+        self.question: concurrent.futures.Future[str] | None = None
+        """What the person at the screen is being asked for the device; set by its thread."""
         self.on_ask: OnAsk | None = None
         """Asks the person at the screen; on the loop thread."""
         self.last: DeviceInfo | SignerFault | None = None
@@ -158,20 +161,6 @@ class DeviceSession:
 
         return await self._in_time(ask, chain, deadline_s)
 
-    async def preview(
-        self, request: SignRequest, registered: str, on_state: OnState = lambda _: None, deadline_s: float = _DEADLINE_S
-    ) -> Shown:
-        """What the device will show of `request`, found out from the device as it is now; asks nobody to sign.
-
-        Raises:
-            DeviceTimedOut: no answer within `deadline_s`.
-            SignerFault: it is not ready, or not the registered one.
-        """
-        person = _AtTheScreen(self, self._loop, on_state)
-        return await self._in_time(
-            lambda: self._ready(request, registered, person)[1], request.payload.chain, deadline_s
-        )
-
     async def sign(
         self,
         request: SignRequest,
@@ -221,11 +210,11 @@ class DeviceSession:
         asked, left = asyncio.ensure_future(asking), asyncio.ensure_future(given_up.wait())
         try:
             await asyncio.wait({asked, left}, return_when=asyncio.FIRST_COMPLETED)
-            if asked.done():
-                return asked.result()
-            raise RefusedOnDevice(
-                "Given up at the terminal.", "Nothing was sent. Refuse on the device what it still shows."
-            )
+            if given_up.is_set():  # also when the signature came at the same moment: the last word is the trader's
+                raise RefusedOnDevice(
+                    "Given up at the terminal.", "Nothing was sent. Refuse on the device what it still shows."
+                )
+            return asked.result()
         finally:
             self._given_up.pop(signed, None)
             for each in (asked, left):
@@ -324,19 +313,24 @@ class DeviceSession:
         try:
             found: R = await asyncio.wait_for(job.future, left_s)
         except TimeoutError:
-            if self._running is job:  # else it waited in the queue: what the device shows is somebody else's
-                self._signer.cancel()
+            self._take_back(job)
             raise DeviceTimedOut(
                 f"No answer from the device in {deadline_s or left_s:.0f} s.",
                 "Nothing was sent. Refuse on the device what it still shows, then try again.",
             ) from None
         except asyncio.CancelledError:
-            if self._running is job:  # the program ends or reads its state again, or it was given up at the terminal
-                self._signer.cancel()
+            self._take_back(job)  # the program ends or reads its state again, or it was given up at the terminal
             raise
         finally:
             self._asked -= 1
         return found
+
+    def _take_back(self, job: _Job) -> None:
+        if self._running is not job:
+            return  # it waited in the queue: what the device shows, or has asked for, is somebody else's
+        self._signer.cancel()
+        if self.question is not None:
+            self.question.cancel()
 
     def _answer(self, future: asyncio.Future[Any], result: object, fault: SignerFault | None) -> None:
         def settle() -> None:
@@ -389,4 +383,10 @@ class _AtTheScreen:
         async def answer() -> str:
             return await ask(question)
 
-        return asyncio.run_coroutine_threadsafe(answer(), self._loop).result()
+        self._session.question = asyncio.run_coroutine_threadsafe(answer(), self._loop)
+        try:
+            return self._session.question.result()
+        except concurrent.futures.CancelledError:
+            return Alone().ask(question)
+        finally:
+            self._session.question = None

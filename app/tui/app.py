@@ -317,8 +317,12 @@ class Terminal(App[int]):
         from app.tui.screens.secret import SecretDialog  # noqa: PLC0415 -- when it is wanted
 
         answer: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        self.call_later(self.push_screen, SecretDialog(question, answer))
-        return await answer
+        dialog = SecretDialog(question, answer)
+        self.call_later(self.push_screen, dialog)
+        try:
+            return await answer
+        finally:
+            dialog.dismiss()  # answered, or not waited for any more
 
     def keep(self, job: Any) -> asyncio.Task[Any]:
         """Run a coroutine in the background of the screen."""

@@ -170,6 +170,15 @@ async def pressed(seat: Seat, device: LedgerEmulator, *, approve: bool) -> None:
     device.press(approve=approve)
 
 
+async def test_a_question_that_nobody_waits_for_any_more_leaves_the_screen(tmp_path: Path) -> None:
+    async with terminal(tmp_path) as seat:
+        assert seat.host.on_ask is not None
+        asked = asyncio.ensure_future(seat.host.on_ask(Question.PIN_POSITIONS))
+        await seat.until(lambda: seat.dialog == "SecretDialog")
+        asked.cancel()
+        await seat.until(lambda: seat.dialog == "")
+
+
 async def confirm(seat: Seat, trade_id: str) -> None:
     seat.rig.pipeline.proposals.shown(trade_id)
     seat.person.waits(1)

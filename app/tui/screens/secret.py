@@ -67,6 +67,8 @@ class SecretDialog(Dialog):
         """Ready to type."""
         self.query_one("#secret").border_title = _WORDS[self._question][0]
         self.query_one(Input).focus()
+        if self._answer.done():
+            self.dismiss(None)  # nobody waits for it any more
 
     def on_unmount(self) -> None:
         """Left unanswered is given up."""

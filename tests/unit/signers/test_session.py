@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Callable
 
 import pytest
 
-from signers.base import DeviceInfo, DeviceState, Person, SignerKind, SignRequest
+from signers.base import DeviceInfo, DeviceState, Person, Question, SignerKind, SignRequest
 from signers.demo import DemoSigner
 from signers.faults import DeviceFault, DeviceTimedOut, NotReady, RefusedOnDevice
 from signers.paths import Path, of_scheme
@@ -34,6 +34,7 @@ class Driver(DemoSigner):
         self.not_ready: list[DeviceState] = []
         self.opened: list[Chain] = []
         self.hangs_when_open = False
+        self.asks = False
 
     def probe(self) -> DeviceInfo:
         self.gate.wait(10)
@@ -45,6 +46,8 @@ class Driver(DemoSigner):
         self.opened.append(chain)
         if self.not_ready:
             raise NotReady(self.not_ready.pop(0), "Just so.")
+        if self.asks:
+            person.ask(Question.PIN_POSITIONS)
         if self.hangs_when_open:
             self.gate.wait(10)
         return DeviceInfo(SignerKind.LEDGER, "test", "1", real=True)
@@ -261,6 +264,42 @@ async def test_another_device_than_the_registered_one_is_not_asked(session: Devi
     assert caught.value.state is DeviceState.WRONG_DEVICE
     assert ADDRESS in caught.value.what
     assert driver.asked == []
+
+
+async def test_what_is_given_up_is_not_signed_though_the_answer_comes_at_the_same_moment(
+    session: DeviceSession, driver: Driver
+) -> None:
+    task = ask(session, "a")
+    await asyncio.to_thread(driver.started.wait, 10)
+    driver.gate.set()
+    assert session.give_up(PersonalMessage("a").signed)
+    with pytest.raises(RefusedOnDevice, match="Given up"):
+        await task
+    assert not session.give_up(PersonalMessage("a").signed), "nobody waits any more"
+    driver.started.clear()
+    assert await ask(session, "b") == b"b"
+
+
+async def test_a_question_that_nobody_waits_for_any_more_is_taken_back(session: DeviceSession, driver: Driver) -> None:
+    driver.gate.set()
+    driver.asks = True
+    asked: list[Question] = []
+    ended: list[bool] = []
+
+    async def never(question: Question) -> str:
+        asked.append(question)
+        waits: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        try:
+            return await waits
+        finally:
+            ended.append(True)
+
+    session.on_ask = never
+    with pytest.raises(DeviceTimedOut):
+        await sign(session, "a", deadline_s=0.05)
+    driver.asks = False
+    assert await ask(session, "b") == b"b"
+    assert (asked, ended) == ([Question.PIN_POSITIONS], [True])
 
 
 async def test_live_refuses_what_is_no_hardware() -> None:
