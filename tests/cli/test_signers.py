@@ -55,7 +55,7 @@ def test_the_running_trader_is_asked_and_it_alone_talks_to_the_device(cli: Cli) 
         with reader(cli.db) as data:
             kinds = [row["kind"] for row in data.rows("SELECT kind FROM journal")]
             stored = accounts(data.rows)
-        assert kinds.count("account.registered") == 1
+        assert kinds.count("account.registered") == 2
         assert [str(each.path) for each in stored] == [PATH, "m/44'/60'/0'/0/1"]
         assert stored[0].used_ms is not None
         assert cli("stop", "--db", cli.db).code == 0
