@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
 from signers import evm
@@ -39,28 +40,33 @@ def transaction(
     if fields.chain_id != _MAINNET:
         lines.append(DeviceLine("Network", name))
     if not fields.data:
-        return Shown(Clarity.CLEAR, _framed(info, "Review transaction", lines, "transaction")), None
+        return Shown(Clarity.CLEAR, framed(info, "Review transaction", lines, "transaction")), None
     if not info.blind_signing:
         return _refused(), None
     label = "Transaction hash" if model_of(info).touch else "Tx hash"
     lines.append(DeviceLine(label, "0x" + payload.hash.hex()))
     why = "Of what the call does the device shows the hash only."
-    return Shown(Clarity.BLIND, _framed(info, "Review transaction", lines, "transaction", blind=True), why), None
+    return Shown(Clarity.BLIND, framed(info, "Review transaction", lines, "transaction", blind=True), why), None
 
 
-def typed(payload: TypedData, info: DeviceInfo) -> Shown:
+def typed(payload: TypedData, info: DeviceInfo, why_unfiltered: str = "") -> Shown:
     """Typed data without filters signed by Ledger: blind signing to the app even where it shows every field."""
     if not info.blind_signing:
-        return _refused()
+        return _refused(why_unfiltered)
+    shown = _unfiltered(payload, info)
+    return replace(shown, why=f"{shown.why} {why_unfiltered}".rstrip())
+
+
+def _unfiltered(payload: TypedData, info: DeviceInfo) -> Shown:
     document, why_not = field_by_field(payload, info)
     if document is None:
         lines = [_hash("Domain hash", payload.domain_hash), _hash("Message hash", payload.message_hash)]
         why = f"The device shows two hashes only. {why_not}".rstrip()
-        return Shown(Clarity.BLIND, _framed(info, "Review typed message", lines, "typed message", blind=True), why)
+        return Shown(Clarity.BLIND, framed(info, "Review typed message", lines, "typed message", blind=True), why)
     if not model_of(info).touch:
         lines = [*_values(document.domain), _hash("Message hash", payload.message_hash)]
         why = "Of the message the device shows the hash only."
-        return Shown(Clarity.BLIND, _framed(info, "Review typed message", lines, "typed message", blind=True), why)
+        return Shown(Clarity.BLIND, framed(info, "Review typed message", lines, "typed message", blind=True), why)
     return _in_full(document, info)
 
 
@@ -102,17 +108,17 @@ def _erc20(
     except Missing as missing:
         if not info.blind_signing:
             return _refused(str(missing)), None
-        lines += [*_network(fields.chain_id), _fees(payload)]
+        lines += [*network(fields.chain_id), _fees(payload)]
         why = f"The device shows no token, no amount and no recipient. {missing}"
         return Shown(
-            Clarity.BLIND, _framed(info, title, lines, f"transaction to {verb} ERC20 token", blind=True), why
+            Clarity.BLIND, framed(info, title, lines, f"transaction to {verb} ERC20 token", blind=True), why
         ), None
     units, other = int.from_bytes(fields.data[36:]), evm.checksum(fields.data[16:36])
     much = "Unlimited" if units == 2**256 - 1 else amount(units, token.decimals)
     lines.append(DeviceLine("Send" if verb == "send" else "Approve", f"{much} {token.ticker}"))
     lines.append(DeviceLine("To" if verb == "send" else "Approve to", other))
-    lines += [*_network(fields.chain_id), _fees(payload)]
-    return Shown(Clarity.CLEAR, _framed(info, title, lines, f"transaction to {verb} ERC20 token")), token
+    lines += [*network(fields.chain_id), _fees(payload)]
+    return Shown(Clarity.CLEAR, framed(info, title, lines, f"transaction to {verb} ERC20 token")), token
 
 
 def _described(descriptors: Descriptors | None, chain_id: int, address: bytes) -> Token:
@@ -130,7 +136,8 @@ def _fees(payload: EvmTransaction) -> DeviceLine:
     return DeviceLine("Max fees", f"{amount(payload.fields.highest_fee, _ETHER)} {ticker}")
 
 
-def _network(chain_id: int) -> list[DeviceLine]:
+def network(chain_id: int) -> list[DeviceLine]:
+    """The line that names the chain, where it is not the app's own."""
     if chain_id == _MAINNET:
         return []
     return [DeviceLine("Network", NETWORKS.get(chain_id, (str(chain_id), ""))[0])]
@@ -140,7 +147,7 @@ def _hash(label: str, digest: bytes) -> DeviceLine:
     return DeviceLine(label, "0x" + digest.hex().upper())
 
 
-def _framed(
+def framed(
     info: DeviceInfo, title: str, lines: list[DeviceLine], thing: str, *, blind: bool = False
 ) -> tuple[DeviceLine, ...]:
     """`lines` between the pages before and after them. `thing`: what the last page asks to sign."""
@@ -172,16 +179,17 @@ def _in_full(document: Document, info: DeviceInfo) -> Shown:
     ]
     why = "Every field is shown, but as raw values: amounts without their token's name and decimals."
     if any(len(each.value) > _MOST_SHOWN for each in lines):
-        lines = [DeviceLine(each.label, _cut(each.value)) for each in lines]
+        lines = [DeviceLine(each.label, cut(each.value)) for each in lines]
         why = f"A value is longer than the device shows. {why}"
-    return Shown(Clarity.PARTLY, _framed(info, "Review typed message", lines, "typed message", blind=True), why)
+    return Shown(Clarity.PARTLY, framed(info, "Review typed message", lines, "typed message", blind=True), why)
 
 
 def _values(values: tuple[Value | Length, ...]) -> list[DeviceLine]:
-    return [DeviceLine(each.name, _text(each)) for each in values if isinstance(each, Value)]
+    return [DeviceLine(each.name, text(each)) for each in values if isinstance(each, Value)]
 
 
-def _text(value: Value) -> str:
+def text(value: Value) -> str:
+    """A value as the app writes it without a filter."""
     base, data = value.kind.base, value.data
     if base == "string":
         return data.decode()
@@ -196,5 +204,6 @@ def _text(value: Value) -> str:
     return "0x" + data.hex().upper()
 
 
-def _cut(value: str) -> str:
+def cut(value: str) -> str:
+    """What the app keeps of it."""
     return value if len(value) <= _MOST_SHOWN else value[: _MOST_SHOWN - 3] + "..."

@@ -10,7 +10,7 @@ import json
 import struct
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 _LEDGER_KEY: Final = bytes.fromhex(
     "045e6c1020c14dc46442fe89f97c0b68cdb15976dc24f24c316e7b30fe4e8cc76b"
@@ -42,11 +42,11 @@ class Descriptors:
     """Reads a chain's file when it is first needed and keeps it.
 
     Args:
-        folder: where the package is. Nothing is read before a token is looked up.
+        folder: where the package is, kept as an attribute. Nothing is read before a token is looked up.
     """
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
+        self.folder = folder
         self._chains: dict[int, dict[bytes, Token] | Missing] = {}
 
     def erc20(self, chain_id: int, address: bytes) -> Token:
@@ -69,19 +69,33 @@ class Descriptors:
         return known[address]
 
     def _read(self, chain_id: int) -> dict[bytes, Token]:
-        for below in ("", "data", "lib/data"):
-            file = self._folder / below / "evm" / str(chain_id) / "erc20-signatures.json"
-            if file.is_file():
-                break
-        else:
-            raise Missing(f"There is no file of token descriptions for chain {chain_id}.")
+        name = f"evm/{chain_id}/erc20-signatures.json"
+        found = read_json(self.folder, name, f"There is no file of token descriptions for chain {chain_id}.")
         try:
-            if file.stat().st_size > _MOST:
-                raise Missing(f"{file.name} of chain {chain_id} is too large.")
-            blob = base64.b64decode(json.loads(file.read_text("utf-8")), validate=True)
-        except (OSError, ValueError, TypeError, RecursionError, binascii.Error) as error:
-            raise Missing(f"{file.name} of chain {chain_id} can not be read ({type(error).__name__}).") from error
+            blob = base64.b64decode(found, validate=True)
+        except (ValueError, TypeError, binascii.Error) as error:
+            raise Missing(f"{name} can not be read ({type(error).__name__}).") from error
         return {token.address: token for token in _tokens(blob, chain_id)}
+
+
+def read_json(folder: Path, name: str, absent: str) -> Any:
+    """The file `name` of the package, whichever of its levels `folder` is.
+
+    Raises:
+        Missing: it is not there, which `absent` says, or it can not be read.
+    """
+    for below in ("", "data", "lib/data"):
+        file = folder / below / name
+        if file.is_file():
+            break
+    else:
+        raise Missing(absent)
+    try:
+        if file.stat().st_size > _MOST:
+            raise Missing(f"{name} is too large.")
+        return json.loads(file.read_text("utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise Missing(f"{name} can not be read ({type(error).__name__}).") from error
 
 
 def read_token(descriptor: bytes) -> Token:
@@ -118,14 +132,17 @@ def _tokens(blob: bytes, chain_id: int) -> list[Token]:
     return found
 
 
-def _authentic(token: Token) -> None:
+def genuine(data: bytes, signature: bytes) -> bool:
+    """Whether Ledger signed `data` (ECDSA over its SHA-256, DER)."""
     from coincurve import PublicKey  # noqa: PLC0415 -- native
 
-    body = 1 + len(token.ticker) + 28
-    signature, data = token.descriptor[body:], token.descriptor[1:body]
     try:
-        genuine = PublicKey(_LEDGER_KEY).verify(signature, hashlib.sha256(data).digest(), hasher=None)
+        return PublicKey(_LEDGER_KEY).verify(signature, hashlib.sha256(data).digest(), hasher=None)
     except ValueError:
-        genuine = False
-    if not genuine:
+        return False
+
+
+def _authentic(token: Token) -> None:
+    body = 1 + len(token.ticker) + 28
+    if not genuine(token.descriptor[1:body], token.descriptor[body:]):
         raise Missing(f"The description of {token.ticker} is not signed by Ledger.")

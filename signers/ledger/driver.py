@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import Final
 from urllib.parse import parse_qs, urlsplit
 
@@ -11,8 +12,10 @@ from signers.faults import NotReady, RefusedOnDevice, SignerFault
 from signers.ledger import apps, ethereum, solana
 from signers.ledger.apdu import Ask
 from signers.ledger.channel import Channel
-from signers.ledger.descriptors import Descriptors
+from signers.ledger.descriptors import Descriptors, Token
 from signers.ledger.ethereum import Config
+from signers.ledger.filtered import Filtered
+from signers.ledger.filters import Filters
 from signers.ledger.find import HidDoor
 from signers.ledger.signing import commands, read_signature
 from signers.ledger.tcp import TcpDoor
@@ -25,6 +28,8 @@ ANSWER_S: Final = 5.0
 """For what needs no person: 1 to 10 ms, up to 1.4 s where Solana reads a message (recorded)."""
 REVIEW_S: Final = 900.0
 """An answer that needs a person is waited for so long: the app itself waits forever."""
+_NOT_TAKEN: Final = frozenset({DeviceState.UNSUPPORTED, DeviceState.UNKNOWN, DeviceState.BAD_ANSWER})
+"""How a device's not taking a document's filters looks."""
 
 
 class LedgerSigner:
@@ -33,7 +38,8 @@ class LedgerSigner:
     Args:
         url: "" for the first device on USB; a serial number or a path of hidapi's for a certain one;
             ``tcp://host:port`` for the emulator, with ``?model=flex`` when it is no Nano S Plus.
-        descriptors: what tokens are called; without it the device shows no token's name or amount.
+        descriptors: what tokens are called, and in the same folder which fields of typed data to show; without it the
+            device shows no token's name or amount, and typed data only as blind signing.
         answer_s: seconds an answer that needs no person is waited for.
         review_s: the same, where it needs one.
         door: where devices are found instead of what `url` names.
@@ -60,6 +66,7 @@ class LedgerSigner:
     ) -> None:
         self._door = door or door_of(url)
         self._descriptors = descriptors
+        self._filters = None if descriptors is None else Filters(descriptors)
         self._channel = Channel(self._door, answer_s, review_s)
         self._config = Config(blind_signing=False)
 
@@ -100,20 +107,17 @@ class LedgerSigner:
 
     def shown(self, request: SignRequest, address: str, info: DeviceInfo) -> Shown:
         """What the device will show; see `Signer`."""
-        return verdict(request, address, info, self._descriptors, short_keys=self._config.short_keys)[0]
+        return self._verdict(request, address, info)[0]
 
     def sign(self, request: SignRequest, person: Person) -> bytes:
         """Sign; see `Signer`. What the device would refuse as it is set is refused here, before it is asked."""
         chain = request.payload.chain
         with self._channel.working():
             info = self._ready(chain, person)
-            shown, token = verdict(request, "", info, self._descriptors, short_keys=self._config.short_keys)
+            shown, told = self._verdict(request, "", info)
             if shown.refuses is not None:
                 raise NotReady(shown.refuses, shown.why)
-            *first, last = commands(request, info, token)
-            for apdu in first:
-                self._asked(self._signing(apdu, request, info, person=False), person)
-            data = self._asked(self._signing(last, request, info, person=True), person)
+            data = self._told(request, info, told, person)
             signature = read_signature(request.payload, data)
             person.told(DeviceState.SIGNED)
             return signature
@@ -128,9 +132,26 @@ class LedgerSigner:
 
     # -- on the device's thread -------------------------------------------------------------------------------------
 
-    def _signing(self, apdu: bytes, request: SignRequest, info: DeviceInfo, *, person: bool) -> Ask:
-        blind = bool(info.blind_signing)
-        return Ask(apdu, info.app, person=person, blind=blind, path=str(request.path))
+    def _verdict(self, request: SignRequest, address: str, info: DeviceInfo) -> tuple[Shown, Token | Filtered | None]:
+        short = self._config.short_keys
+        return verdict(request, address, info, self._descriptors, short_keys=short, filters=self._filters)
+
+    def _told(self, request: SignRequest, info: DeviceInfo, told: Token | Filtered | None, person: Person) -> bytes:
+        """The answer to the last of the commands. Filters that the device does not take are not used again: the next
+        verdict is the one without them, and says so."""
+        filtered = told if isinstance(told, Filtered) else None
+        blind = filtered is not None or bool(info.blind_signing)
+        *first, last = (
+            Ask(apdu, info.app, blind=blind, path=str(request.path)) for apdu in commands(request, info, told)
+        )
+        try:
+            for ask in first:
+                self._asked(ask, person)
+            return self._asked(replace(last, person=True), person)
+        except SignerFault as found:
+            if filtered is not None and self._filters is not None and found.state in _NOT_TAKEN:
+                self._filters.doubt(filtered.domain)
+            raise
 
     def _asked(self, ask: Ask, person: Person) -> bytes:
         """The answer; the person is told when it waits for them, and when they refused."""

@@ -49,18 +49,21 @@ class Kind:
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """One value in the order in which the device is told: of which field, and as bytes."""
+    """One value in the order in which the device is told: of which field, and as bytes. `path`: names from the root
+    with ``[]`` for each dimension of an array (``details.[].token``)."""
 
     name: str
     kind: Kind
     data: bytes
+    path: str
 
 
 @dataclass(frozen=True, slots=True)
 class Length:
-    """How many elements one dimension of an array has."""
+    """How many elements one dimension of an array has, and the array's `path`, as in `Value`."""
 
     count: int
+    path: str
 
 
 def kind_of(text: str) -> Kind:
@@ -111,10 +114,10 @@ class Document:
         self.domain = tuple(self._struct(DOMAIN, domain))
         self.message = tuple(self._struct(self.primary, data["message"]))
 
-    def definitions(self) -> list[bytes]:
-        """The commands that define the types."""
+    def definitions(self, *, by_name: bool = False) -> list[bytes]:
+        """The commands that define the types: as in the document, or by their names."""
         found = []
-        for name, fields in self.types.items():
+        for name, fields in sorted(self.types.items()) if by_name else self.types.items():
             found.append(encode(_DEFINE, 0, _NAME, name.encode()))
             found.extend(encode(_DEFINE, 0, _FIELD, _definition(each)) for each in fields)
         return found
@@ -123,39 +126,42 @@ class Document:
         """Everything, the request to sign at the end."""
         found = self.definitions()
         for name, values in ((DOMAIN, self.domain), (self.primary, self.message)):
-            found.append(encode(_VALUE, 0, _NAME, name.encode()))
+            found.append(root(name))
             for each in values:
-                found.extend(_told(each))
-        return [*found, encode(TYPED, 0, _IN_FULL, path_bytes(path))]
+                found.extend(told(each))
+        return [*found, sign_command(path)]
 
     def showable(self) -> bool:
         """Whether a device that shows every field can show these: not integers of odd widths."""
-        return all(
-            not isinstance(each, Value) or each.kind.base != "int" or each.kind.width * 8 in _SHOWABLE_INTS
-            for each in self.message
-        )
+        return all(not isinstance(each, Value) or showable(each.kind) for each in self.message)
 
-    def _struct(self, name: str, values: object) -> Iterator[Value | Length]:
+    def _struct(self, name: str, values: object, above: str = "") -> Iterator[Value | Length]:
         if not isinstance(values, dict) or self._levels >= _MOST_DEPTH:
             raise ValueError(f"{name[:40]!r} without its fields, or too deep")
         self._levels += 1
         for field in self.types[name]:
-            yield from self._field(field["name"], kind_of(field["type"]), values.get(field["name"]))
+            path = above + field["name"]
+            yield from self._field(field["name"], kind_of(field["type"]), values.get(field["name"]), path)
         self._levels -= 1
 
-    def _field(self, name: str, kind: Kind, value: object) -> Iterator[Value | Length]:
+    def _field(self, name: str, kind: Kind, value: object, path: str) -> Iterator[Value | Length]:
         if kind.levels:
             size = kind.levels[-1]
             if not isinstance(value, list) or len(value) > MOST or size not in {None, len(value)}:
                 raise ValueError(f"an array {name[:40]!r} of another length")
-            yield Length(len(value))
+            yield Length(len(value), path)
             inner = Kind(kind.base, kind.width, kind.levels[:-1])
             for each in value:
-                yield from self._field(name, inner, each)
+                yield from self._field(name, inner, each, f"{path}.[]")
         elif kind.base in self.types:
-            yield from self._struct(kind.base, value)
+            yield from self._struct(kind.base, value, f"{path}.")
         else:
-            yield Value(name, kind, value_bytes(kind, value, name))
+            yield Value(name, kind, value_bytes(kind, value, name), path)
+
+
+def showable(kind: Kind) -> bool:
+    """Whether the app can show values of this type."""
+    return kind.base != "int" or kind.width * 8 in _SHOWABLE_INTS
 
 
 def value_bytes(kind: Kind, value: object, name: str = "") -> bytes:
@@ -213,7 +219,18 @@ def _definition(field: dict[str, str]) -> bytes:
     return found + struct.pack(">B", len(name)) + name
 
 
-def _told(each: Value | Length) -> list[bytes]:
+def root(name: str) -> bytes:
+    """Begins the values of the domain or the message."""
+    return encode(_VALUE, 0, _NAME, name.encode())
+
+
+def sign_command(path: Path) -> bytes:
+    """The request to sign what was told."""
+    return encode(TYPED, 0, _IN_FULL, path_bytes(path))
+
+
+def told(each: Value | Length) -> list[bytes]:
+    """The commands that tell one value."""
     if isinstance(each, Length):
         return [encode(_VALUE, 0, _ARRAY, bytes([each.count]))]
     pieces = chunks(struct.pack(">H", len(each.data)) + each.data)

@@ -17,6 +17,7 @@ from signers.paths import Path
 from signers.payloads import Chain, EvmTransaction, PersonalMessage, SolanaMessage
 from signers.solana import key_of
 from tests.devices import keys
+from tests.devices.ledger_filters import Refused
 from tests.devices.ledger_typed import Stream
 
 
@@ -59,6 +60,8 @@ class LedgerDevice:
     """Set once it has shown a review."""
     log: list[bytes] = field(default_factory=list)
     tokens: list[bytes] = field(default_factory=list)
+    lines: list[tuple[str, str]] = field(default_factory=list)
+    """Of the last typed data with filters, as it showed them."""
     restarted: bool = False
     _buffer: bytes = b""
     _path: Path = field(default_factory=lambda: Path((0,)))
@@ -128,8 +131,10 @@ class LedgerDevice:
             return self._ethereum_chunk(ins, p1, data)
         if ins == 0x0A:
             self.tokens.append(data)
+            if self._typed.filtering is not None:
+                self._typed.filtering.describe(data)
             return status(0x9000, b"\x00")
-        if ins in {0x1A, 0x1C, 0x0C}:
+        if ins in {0x1A, 0x1C, 0x1E, 0x0C}:
             return self._ethereum_typed(ins, p1, p2, data)
         return status(0x6D00)
 
@@ -182,11 +187,25 @@ class LedgerDevice:
         return self._ask(bytes([v]) + signature[:64])
 
     def _ethereum_typed(self, ins: int, p1: int, p2: int, data: bytes) -> bytes | None:
+        try:
+            return self._ethereum_told(ins, p1, p2, data)
+        except Refused as refused:
+            self._typed = Stream()
+            return status(int(str(refused), 16))
+
+    def _ethereum_told(self, ins: int, p1: int, p2: int, data: bytes) -> bytes | None:
         if ins == 0x1A:
             self._typed = self._typed if not self._typed.values else Stream()
             self._typed.define(p2, data)
             return status(0x9000)
-        if not self.blind:
+        if ins == 0x1E:
+            self._typed.filter(p1, p2, data)
+            return status(0x9000)
+        filtering = None if ins == 0x0C and p2 == 0 else self._typed.filtering
+        if filtering is not None and ins == 0x0C:
+            filtering.complete()
+            self.lines = filtering.lines
+        if filtering is None and not self.blind:
             self._typed = Stream()
             return status(0x6A80)
         if ins == 0x1C:

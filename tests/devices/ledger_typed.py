@@ -6,15 +6,19 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from tests.devices.ledger_filters import Filtering
+
 _BASES = {1: "int", 2: "uint", 3: "address", 4: "bool", 5: "string", 6: "bytes", 7: "bytes"}
 
 
 @dataclass(slots=True)
 class Stream:
-    """`types` as defined; `values` per root struct: leaf bytes and array lengths in the order told."""
+    """`types` as defined; `values` per root struct: leaf bytes and array lengths in the order told; `filtering` once
+    filters are activated."""
 
     types: dict[str, list[dict[str, str]]] = field(default_factory=dict)
     values: dict[str, list[bytes | int]] = field(default_factory=dict)
+    filtering: Filtering | None = None
     _partial: bytes = b""
 
     def define(self, p2: int, data: bytes) -> None:
@@ -37,7 +41,21 @@ class Stream:
         assert len(rest) == 1 + rest[0]
         self.types[list(self.types)[-1]].append({"name": rest[1:].decode(), "type": base})
 
+    def filter(self, p1: int, p2: int, data: bytes) -> None:
+        if p2 == 0:
+            assert not self.values
+            self.filtering = Filtering(self.types)
+        elif self.filtering is not None:
+            self.filtering.filter(p1, p2, data)
+
     def value(self, p1: int, p2: int, data: bytes) -> None:
+        if self.filtering is not None:
+            if p2 == 0:
+                self.filtering.begin(data.decode())
+            elif p2 == 0x0F:
+                self.filtering.array(data[0])
+            else:
+                self.filtering.value(data, more=bool(p1))
         if p2 == 0:
             self.values[data.decode()] = []
         elif p2 == 0x0F:
