@@ -78,7 +78,8 @@ class Signer(Section):
         description="largest value signed without the device showing it, account currency; 0: none",
     )
     descriptors: Folder = Field(
-        default="", description="folder of Ledger's token descriptors (npm @ledgerhq/cryptoassets-evm-signatures)"
+        default="",
+        description="folder of Ledger's token descriptors and filters (npm @ledgerhq/cryptoassets-evm-signatures)",
     )
     hot: Hot = Field(default_factory=Hot)
 

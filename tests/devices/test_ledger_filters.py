@@ -285,6 +285,54 @@ def test_a_device_that_does_not_take_them_is_asked_without_from_then_on(
         signer.sign(request, person)
 
 
+PAIRS = typed(
+    {"Root": [("a", "address"), ("x", "uint256"), ("b", "address"), ("y", "uint256")]},
+    "Root",
+    {"a": SRC, "x": 5, "b": DST, "y": 6},
+    chainId=1,
+    verifyingContract=SRC,
+)
+LONG = "A name that is much too long"
+
+
+def pairs(*fields: tuple[str, ...]) -> Case:
+    return Case("pairs", PAIRS, "Pairs", list(fields), (token("SRC", SRC, 0), token("DST", DST, 1)), ())
+
+
+@pytest.mark.parametrize(
+    ("case", "lines", "described"),
+    [
+        (
+            pairs(
+                ("a", "token", "", "1"), ("x", "amount", "X", "1"), ("b", "token", "", "0"), ("y", "amount", "Y", "0")
+            ),
+            [("X", "5 ???"), ("Y", "0.6 DST")],
+            1,
+        ),
+        (pairs(("x", "amount", "X", "255"), ("y", "amount", "Y", "255")), [("X", "5 SRC"), ("Y", "6 SRC")], 1),
+        (pairs(("a", "token", "", "0"), ("x", "amount", LONG, "0")), [(LONG[:25], "5 SRC")], 1),
+        (pairs(("b", "token", "", "0"), ("a", "raw", "")), [("a", SRC)], 1),
+    ],
+    ids=["slots_out_of_order", "the_contract_twice", "a_long_name", "a_token_without_an_amount"],
+)
+def test_tokens_go_into_the_slots_that_the_app_has_for_them(
+    case: Case, lines: list[tuple[str, str]], described: int, emulator: LedgerEmulator, tmp_path: File
+) -> None:
+    whole = told(case, tmp_path)
+    assert len([each for each in whole if each[1] == 0x0A]) == described
+    assert [emulator.device.handle(each) for each in whole][-1] is not None
+    assert emulator.device.lines == [("Contract", "Pairs"), *lines]
+    shown = shown_of(case, known(case, tmp_path))
+    assert [(each.label, each.value) for each in shown.lines[1:-1]] == emulator.device.lines
+
+
+def test_a_slot_that_holds_another_token_and_too_many_filters_are_left_out(tmp_path: File) -> None:
+    case = pairs(("x", "amount", "X", "255"), ("b", "token", "", "0"), ("y", "amount", "Y", "0"))
+    assert "another token than its own" in shown_of(case, known(case, tmp_path)).why
+    many = pairs(*[(f"f{number}", "raw", "") for number in range(51)])
+    assert "are broken" in shown_of(many, known(many, tmp_path)).why
+
+
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     received=st.integers(0, 2**256 - 1),
