@@ -117,8 +117,7 @@ class LedgerSigner:
             shown, told = self._verdict(request, "", info)
             if shown.refuses is not None:
                 raise NotReady(shown.refuses, shown.why)
-            data = self._told(request, info, told, person)
-            signature = read_signature(request.payload, data)
+            signature = self._told(request, info, told, person)
             person.told(DeviceState.SIGNED)
             return signature
 
@@ -137,8 +136,8 @@ class LedgerSigner:
         return verdict(request, address, info, self._descriptors, short_keys=short, filters=self._filters)
 
     def _told(self, request: SignRequest, info: DeviceInfo, told: Token | Filtered | None, person: Person) -> bytes:
-        """The answer to the last of the commands. Filters that the device does not take are not used again: the next
-        verdict is the one without them, and says so."""
+        """The signature. Filters that the device does not take are not used again: the next verdict is the one without
+        them, and says so; and the device is opened anew, since with filters its answers were never recorded."""
         filtered = told if isinstance(told, Filtered) else None
         blind = filtered is not None or bool(info.blind_signing)
         *first, last = (
@@ -147,10 +146,11 @@ class LedgerSigner:
         try:
             for ask in first:
                 self._asked(ask, person)
-            return self._asked(replace(last, person=True), person)
+            return read_signature(request.payload, self._asked(replace(last, person=True), person))
         except SignerFault as found:
             if filtered is not None and self._filters is not None and found.state in _NOT_TAKEN:
                 self._filters.doubt(filtered.domain)
+                self._channel.drop()
             raise
 
     def _asked(self, ask: Ask, person: Person) -> bytes:

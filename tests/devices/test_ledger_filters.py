@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from signers.base import Clarity, DeviceInfo, DeviceLine, DeviceState, Shown, SignerKind, SignRequest
-from signers.faults import NotReady
+from signers.faults import DeviceFault, NotReady
 from signers.ledger import Descriptors, LedgerSigner, descriptors
 from signers.ledger.eip712 import document_of
 from signers.ledger.filters import Filters, schema_hash
@@ -331,6 +331,19 @@ def test_a_slot_that_holds_another_token_and_too_many_filters_are_left_out(tmp_p
     assert "another token than its own" in shown_of(case, known(case, tmp_path)).why
     many = pairs(*[(f"f{number}", "raw", "") for number in range(51)])
     assert "are broken" in shown_of(many, known(many, tmp_path)).why
+
+
+def test_an_answer_too_many_is_no_signature_and_ends_the_filters(
+    emulator: LedgerEmulator, ledger: Callable[[Case], LedgerSigner], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    signer, person = ledger(PERMITTED), Told()
+    request = SignRequest(PERMITTED.payload, EVM_PATH)
+    info, real = signer.open(Chain.EVM, person), emulator.device.handle
+    with monkeypatch.context() as patched:
+        patched.setattr(type(emulator.device), "handle", lambda _, each: b"\x90\x00" if each[1] == 0x0C else real(each))
+        with pytest.raises(DeviceFault, match="signature"):
+            signer.sign(request, person)
+    assert "did not take Ledger's filters" in signer.shown(request, "", info).why
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
