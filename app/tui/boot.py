@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from app import paths
 from app.tui.host import Stage
+
+_FRAME_S: Final = 1 / 60
+"""Until what was put up is drawn."""
 
 if TYPE_CHECKING:
     from textual.widget import AwaitMount
@@ -35,4 +38,6 @@ async def _start(app: Terminal, mounted: AwaitMount | None) -> None:
     it beside that would slow both."""
     if mounted is not None:
         await mounted
-    app.call_after_refresh(app.host.start)
+    # Not `call_after_refresh`: that waits for the screen in front now, and help opened at this moment would be in front
+    # of it, and the engine would start only when it is left.
+    app.set_timer(_FRAME_S, app.host.start)

@@ -198,7 +198,7 @@ def waiting(folder: Path) -> dict[str, float]:
 
 
 def hardware(folder: Path) -> dict[str, float]:
-    """The same with a hardware wallet, whose person takes a minute: help is opened and left again."""
+    """The same with a hardware wallet, whose person takes a minute and looks at other charts meanwhile."""
     db = folder / "hardware.db"
     with LedgerEmulator(LedgerDevice()) as device:
         given = ["--signer", "ledger", "--set", f"signer.ledger={device.url}"]
@@ -210,11 +210,9 @@ def hardware(folder: Path) -> dict[str, float]:
         terminal.shows(b"give up")
         began = time.monotonic()
         answers: list[float] = []
+        terminal.press(b"\x1b")  # it goes on waiting
         while time.monotonic() - began < LOADED_S:
-            for key, shown in ((b"?", b"there is no key here"), (b"\x1b", b"give up")):
-                pressed, number = terminal.press(key)
-                answers.append(terminal.shows(shown, since=number) - pressed)
-                threading.Event().wait(0.3)
+            _walk(terminal, answers)
         lag = _command("health", db)["trader"]["lag"]
         terminal.end()
     answers.sort()
