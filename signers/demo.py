@@ -15,11 +15,11 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from signers import softkey
-from signers.base import Clarity, DeviceInfo, DeviceLine, DeviceState, Person, Shown, SignerKind, SignRequest
+from signers.base import DeviceInfo, DeviceState, Person, Shown, SignerKind, SignRequest
 from signers.faults import DeviceFault, RefusedOnDevice
 from signers.pages import Page, pages
 from signers.paths import Path
-from signers.payloads import Chain, OffchainMessage, PersonalMessage
+from signers.payloads import Chain
 
 _PHRASE: Final = b"countersign demo signer: this key is public, never send it anything"
 
@@ -74,11 +74,7 @@ class DemoSigner:
 
     def shown(self, request: SignRequest, address: str, info: DeviceInfo) -> Shown:  # noqa: ARG002 -- as above
         """A message in full; of anything else, what is hashed."""
-        payload = request.payload
-        if isinstance(payload, PersonalMessage | OffchainMessage):
-            return Shown(Clarity.CLEAR, tuple(DeviceLine("", line) for line in payload.text.split("\n")))
-        lines = (DeviceLine("Hash", hashlib.sha256(payload.signed).hexdigest()),)
-        return Shown(Clarity.BLIND, lines, "The demo device shows messages only.")
+        return softkey.shown(request.payload, "The demo device shows messages only.")
 
     def sign(self, request: SignRequest, person: Person) -> bytes:
         """Sign as a device would; attended, once a person approved on its screen.

@@ -172,12 +172,36 @@ def _items(encoded: bytes, count: int) -> list[Any]:
 
 
 def _read_typed(encoded: bytes) -> EvmFields:
-    number = _rlp().sedes.big_endian_int.deserialize
     chain_id, nonce, priority, most, gas, to, value, data, access = _items(encoded, 9)
-    if not isinstance(to, bytes) or not isinstance(data, bytes) or not isinstance(access, list):
+    if not isinstance(access, list):
+        raise TypeError("bytes where a list belongs")
+    return _read(2, chain_id, nonce, priority, most, gas, to, value, data, _read_access(access))
+
+
+def _read_legacy(encoded: bytes) -> EvmFields:
+    nonce, price, gas, to, value, data, chain_id, zero, nought = _items(encoded, 9)
+    if zero or nought:
+        raise TypeError("not EIP-155")
+    return _read(0, chain_id, nonce, price, price, gas, to, value, data)
+
+
+def _read(
+    of_type: Literal[0, 2],
+    chain_id: Any,
+    nonce: Any,
+    priority: Any,
+    most: Any,
+    gas: Any,
+    to: Any,
+    value: Any,
+    data: Any,
+    access_list: AccessList = (),
+) -> EvmFields:
+    number = _rlp().sedes.big_endian_int.deserialize
+    if not isinstance(to, bytes) or not isinstance(data, bytes):
         raise TypeError("a list where bytes belong")
     return EvmFields(
-        type=2,
+        type=of_type,
         chain_id=number(chain_id),
         nonce=number(nonce),
         priority_fee=number(priority),
@@ -186,25 +210,7 @@ def _read_typed(encoded: bytes) -> EvmFields:
         to=to,
         value=number(value),
         data=data,
-        access_list=_read_access(access),
-    )
-
-
-def _read_legacy(encoded: bytes) -> EvmFields:
-    number = _rlp().sedes.big_endian_int.deserialize
-    nonce, price, gas, to, value, data, chain_id, zero, nought = _items(encoded, 9)
-    if not isinstance(to, bytes) or not isinstance(data, bytes) or zero or nought:
-        raise TypeError("not EIP-155")
-    return EvmFields(
-        type=0,
-        chain_id=number(chain_id),
-        nonce=number(nonce),
-        priority_fee=number(price),
-        max_fee=number(price),
-        gas=number(gas),
-        to=to,
-        value=number(value),
-        data=data,
+        access_list=access_list,
     )
 
 

@@ -6,14 +6,13 @@ Its key is loaded for each call and kept nowhere: not in an attribute, a repr, a
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from typing import Final
 
 from signers import softkey
-from signers.base import Clarity, DeviceInfo, DeviceLine, DeviceState, Person, Shown, SignerKind, SignRequest
+from signers.base import DeviceInfo, DeviceState, Person, Shown, SignerKind, SignRequest
 from signers.paths import Path
-from signers.payloads import Chain, OffchainMessage, PersonalMessage
+from signers.payloads import Chain
 
 TITLE: Final = "HOT KEY (this computer's keyring, no hardware wallet)"
 
@@ -61,11 +60,7 @@ class KeyringSigner:
 
     def shown(self, request: SignRequest, address: str, info: DeviceInfo) -> Shown:  # noqa: ARG002 -- as above
         """What its owner can have read of it: a message in full, of anything else what is hashed."""
-        payload = request.payload
-        if isinstance(payload, PersonalMessage | OffchainMessage):
-            return Shown(Clarity.CLEAR, tuple(DeviceLine("", line) for line in payload.text.split("\n")))
-        lines = (DeviceLine("Hash", hashlib.sha256(payload.signed).hexdigest()),)
-        return Shown(Clarity.BLIND, lines, "A hot key has no screen that would decode it.")
+        return softkey.shown(request.payload, "A hot key has no screen that would decode it.")
 
     def sign(self, request: SignRequest, person: Person) -> bytes:
         """Sign at once: nobody is asked a second time.

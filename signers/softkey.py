@@ -4,10 +4,12 @@ second to import; eth-account, which does the same with it, half a second) and s
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
 
 from signers import evm
-from signers.payloads import Chain, EvmTransaction, OffchainMessage, Payload, SolanaMessage
+from signers.base import Clarity, DeviceLine, Shown
+from signers.payloads import Chain, EvmTransaction, OffchainMessage, Payload, PersonalMessage, SolanaMessage
 
 
 def address(chain: Chain, key: bytes) -> str:
@@ -36,3 +38,10 @@ def _keypair(key: bytes) -> Any:
     from solders.keypair import Keypair  # noqa: PLC0415 -- native
 
     return Keypair.from_seed(key)
+
+
+def shown(payload: Payload, why: str) -> Shown:
+    """What can be read of it where nothing decodes it: a message in full; of anything else a hash, and `why`."""
+    if isinstance(payload, PersonalMessage | OffchainMessage):
+        return Shown(Clarity.CLEAR, tuple(DeviceLine("", line) for line in payload.text.split("\n")))
+    return Shown(Clarity.BLIND, (DeviceLine("Hash", hashlib.sha256(payload.signed).hexdigest()),), why)

@@ -231,7 +231,7 @@ class WalletsView(Split):
         self.app.push_screen(
             QuestionDialog(
                 f"{seen.kind.capitalize()}",
-                [(text, ""), ("Other paths: countersign signers address --path P", "dim"), ("", "")],
+                [(text, ""), (f"Other paths: countersign signers {what} --path P", "dim"), ("", "")],
                 [
                     ("n", "none", lambda: None),
                     ("e", f"EVM, {path(Chain.EVM)}", partial(open_, Chain.EVM)),
