@@ -11,6 +11,7 @@ from textual.dom import DOMNode
 from app.tui import screens, widgets
 from app.tui.app import Terminal
 from app.tui.screens.ask import QuestionDialog
+from app.tui.screens.at_device import AtTheDevice
 from app.tui.screens.confirm import ConfirmDialog
 from app.tui.screens.device import DeviceDialog
 from app.tui.screens.dialog import Dialog
@@ -27,7 +28,6 @@ from app.tui.screens.settings import SettingsView
 from app.tui.screens.split import Split
 from app.tui.screens.ticket import TicketDialog
 from app.tui.screens.trade import TradeView
-from app.tui.screens.wallet_act import WalletDialog
 from app.tui.screens.wallets import WalletsView
 from app.tui.widgets.chart import Chart
 from app.tui.widgets.choice import Choice
@@ -57,7 +57,7 @@ DIALOGS: tuple[type[DOMNode], ...] = (
     ConfirmDialog,
     DeviceDialog,
     HardwareDialog,
-    WalletDialog,
+    AtTheDevice,
     TicketDialog,
     EditDialog,
     Pick,

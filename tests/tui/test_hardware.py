@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from app.tui.host import Stage
+from app.tui.screens.at_device import AtTheDevice
 from app.tui.screens.hardware import HardwareDialog
 from app.tui.screens.secret import SecretDialog
 from app.tui.widgets.lines import Line
@@ -89,7 +90,7 @@ async def test_its_keys(tmp_path: Path, size: Size) -> None:
             await at_the_device(seat)
             reader = seat.app.screen.query_one(Reader)
             reader._document = lambda width: [Line()] * 100 + shown(width)
-            shown = seat.app.screen._lines  # type: ignore[attr-defined] # the dialog's
+            shown = seat.app.screen.lines  # type: ignore[attr-defined] # the dialog's
             await seat.look()
             for number, (name, place) in enumerate([*MOVES, ("space", 1), ("pageup", 0)]):
                 await key(HardwareDialog, name)
@@ -97,9 +98,9 @@ async def test_its_keys(tmp_path: Path, size: Size) -> None:
             for name, top in (("end", True), ("home", False), ("G", True), ("g", False)):
                 await key(HardwareDialog, name)
                 assert bool(reader._top) is top, name
-            await key(HardwareDialog, "x")
+            await key(AtTheDevice, "x")
             await seat.became(trade, "REFUSED")
-            key.covers(HardwareDialog)
+            key.covers(HardwareDialog, AtTheDevice)
 
 
 async def test_a_locked_device_says_so_and_goes_on_once_it_is_unlocked(tmp_path: Path) -> None:

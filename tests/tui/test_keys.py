@@ -13,6 +13,7 @@ from app.engine.lifecycle import ModuleState
 from app.tui.app import VIEWS, Terminal
 from app.tui.host import Stage
 from app.tui.screens.ask import QuestionDialog
+from app.tui.screens.at_device import AtTheDevice
 from app.tui.screens.dialog import Dialog
 from app.tui.screens.edit import EditDialog
 from app.tui.screens.paged import Paged
@@ -41,7 +42,7 @@ _NAMES = {
     "pagedown": "Page Down",
     "escape": "Esc",
 }
-_PAGES = {EditDialog: "settings", Chart: "trade", Pick: "ticket"}
+_PAGES = {EditDialog: "settings", Chart: "trade", Pick: "ticket", AtTheDevice: "hardware"}
 
 
 def _named(key: str, text: str) -> bool:

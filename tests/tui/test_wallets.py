@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from app.tui.screens.wallet_act import WalletDialog
+from app.tui.screens.at_device import AtTheDevice
 from app.tui.screens.wallets import WalletsView
 from app.tui.widgets.table import Table
 from signers.base import SignerKind
@@ -215,13 +215,13 @@ async def test_its_keys(tmp_path: Path, size: Size) -> None:
             for name in ("a", "t"):
                 await seat.press(name, "e")
                 await at_the_device(seat, emulator)
-                await key(WalletDialog, "x")
+                await key(AtTheDevice, "x")
                 await shows(seat, "Given up" if name == "t" else "taken back")
                 await seat.press("x", "enter")
                 assert seat.dialog == "", "Enter went back"
                 emulator.press(approve=False)
                 await seat.until(lambda: emulator.device.review is None)
-            key.covers(WalletsView, WalletDialog)
+            key.covers(WalletsView, AtTheDevice)
 
 
 async def test_a_hot_key_has_no_screen(tmp_path: Path) -> None:

@@ -3,21 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
-
-from textual import on
-from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
-from textual.containers import Container
+from typing import TYPE_CHECKING, Any, Literal
 
 from app.errors import CountersignError
 from app.text import escape_untrusted
 from app.tui.keys import keyed
-from app.tui.screens.dialog import Dialog
-from app.tui.widgets.choice import Choice
+from app.tui.screens.at_device import AtTheDevice
 from app.tui.widgets.lines import Line, line, wrapped
-from app.tui.widgets.reader import Reader
-from app.tui.widgets.status import KeyLine, StatusLine
 from storage.faults import StorageFault
 
 if TYPE_CHECKING:
@@ -26,11 +18,10 @@ if TYPE_CHECKING:
     from app.wallets import Which
 
 
-class WalletDialog(Dialog):
+class WalletDialog(AtTheDevice):
     """One question; it stays until Escape, and the device goes on without it."""
 
-    topic = "wallets"
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("x", "give_up", "give up", show=False)]
+    topic, frame = "wallets", "wallet"
 
     def __init__(self, what: Literal["address", "test"], one: Which) -> None:
         super().__init__()
@@ -39,41 +30,23 @@ class WalletDialog(Dialog):
         self._why = ""
         self._demo_shown = False
 
-    def compose(self) -> ComposeResult:
-        """What is asked, what the device does, the choices."""
-        yield StatusLine()
-        with Container(classes="frame", id="wallet"):
-            yield Reader(self._lines, id="asked", focusable=False)
-            with Container(classes="choices"):
-                yield Choice("Esc", "back", id="leave")
-                yield Choice("x", "give up", id="give-up", focusable=False)
-        yield KeyLine()
-
     def on_mount(self) -> None:
         """Ask at once: the key that opened this was the wish."""
         what = "address" if self._what == "address" else "test text"
         self.query_one("#wallet").border_title = f"{self._one.kind.capitalize()}: {what}"
-        self.query_one("#leave").focus()
         self.app.keep(_Asking(self, self.app, self._what, self._one).run())
-        self.call_after_refresh(self.refresh_view)
-
-    def hints(self) -> list[tuple[str, str]]:
-        """Keys of this dialog."""
-        give_up = [("x", "give up")] if self._waits else []
-        return [("Esc", "leave it waiting" if self._waits else "back"), *give_up, ("?", "help"), ("!", "STOP")]
 
     @property
-    def _waits(self) -> bool:
+    def waits(self) -> bool:
+        """It was asked, and has not answered."""
         return self._answer is None and not self._why
 
     def draw(self) -> None:
         """Draw; the demo device's own screen comes when it asks."""
-        self.query_one(Reader).show()
-        self.query_one("#leave", Choice).set_label("leave it waiting" if self._waits else "back")
-        self.query_one("#give-up", Choice).display = self._waits
+        super().draw()
         trader = self.host.trader
         review = None if trader is None or self._one.kind != "demo" else trader.session.devices.demo.review
-        if review is not None and self._waits and not self._demo_shown:
+        if review is not None and self.waits and not self._demo_shown:
             from app.tui.screens.device import DeviceDialog  # noqa: PLC0415 -- when it is wanted
 
             self._demo_shown = True
@@ -88,16 +61,13 @@ class WalletDialog(Dialog):
         """Wait no longer. The device may go on showing it."""
         from app.wallets import give_up  # noqa: PLC0415 -- the engine behind it, after the first frame
 
-        if self.host.trader is not None and self._waits:
+        if self.host.trader is not None and self.waits:
             give_up(self.host.trader.session.devices, self._one.kind)
-
-    @on(Choice.Taken)
-    def _chosen(self, event: Choice.Taken) -> None:
-        {"leave": self.action_back, "give-up": self.action_give_up}[str(event.choice.id)]()
 
     # -- its lines --------------------------------------------------------------------------------------------------
 
-    def _lines(self, width: int) -> list[Line]:
+    def lines(self, width: int) -> list[Line]:
+        """What is asked and what the device does, or what came of it."""
         lines = [line((str(self._one), "label")), Line()]
         if self._why:
             return [*lines, *wrapped(self._why, width, "error")]
