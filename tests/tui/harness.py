@@ -4,6 +4,7 @@ the clock that watches the person too. Nothing sleeps and nothing waits for wall
 from __future__ import annotations
 
 import asyncio
+import gc
 import itertools
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
@@ -254,3 +255,4 @@ async def terminal(
                 yield seat
     finally:
         await host.end("test ended")
+        gc.unfreeze()  # the terminal of the next test would keep this one's garbage for ever
