@@ -160,7 +160,8 @@ def descriptors(folder: str) -> list[Check]:
         return [(name, "warn", f"signer.descriptors = {folder} can not be read by this user")]
     for below in _FOLDERS:
         if found := sorted(path.joinpath(below).glob("evm/*/erc20-signatures.json")):
-            return [(name, "ok", f"{folder}: token descriptions of {len(found)} chains")]
+            filters = "and the filters" if path.joinpath(below, "eip712_v2.json").is_file() else "but no filters"
+            return [(name, "ok", f"{folder}: token descriptions of {len(found)} chains, {filters} of typed data")]
     return [(name, "warn", f"signer.descriptors = {folder}: no evm/CHAIN/erc20-signatures.json in it")]
 
 

@@ -91,7 +91,10 @@ def test_descriptors_are_there_and_readable(tmp_path: Path) -> None:
     for chain in ("1", "137"):
         (tmp_path / "lib" / "data" / "evm" / chain).mkdir(parents=True)
         (tmp_path / "lib" / "data" / "evm" / chain / "erc20-signatures.json").touch()
-    assert descriptors(str(tmp_path)) == [("descriptors", "ok", f"{tmp_path}: token descriptions of 2 chains")]
+    (check,) = descriptors(str(tmp_path))
+    assert check[1:] == ("ok", f"{tmp_path}: token descriptions of 2 chains, but no filters of typed data")
+    (tmp_path / "lib" / "data" / "eip712_v2.json").write_text("{}")
+    assert "2 chains, and the filters of typed data" in descriptors(str(tmp_path))[0][2]
     if os.getuid():
         tmp_path.chmod(0)
         assert "can not be read" in descriptors(str(tmp_path))[0][2]
