@@ -86,8 +86,7 @@ class DeviceSession:
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._waiting: deque[_Job] = deque()
         self._chain: Chain | None = None
-        self._passed_over = 0
-        self._asked = 0
+        self._passed_over = self._asked = 0
         self._running: _Job | None = None
         self._given_up: dict[bytes, asyncio.Event] = {}
         self.question: concurrent.futures.Future[str] | None = None
@@ -157,6 +156,7 @@ class DeviceSession:
 
         def ask() -> str:
             self._open(chain, person)
+            self._still_wanted()
             return self._signer.address(chain, path, person, show=show)
 
         return await self._in_time(ask, chain, deadline_s)
@@ -186,6 +186,7 @@ class DeviceSession:
         def ask() -> Signed:
             info, shown = self._ready(request, registered, person)
             _enough(shown, accepts)
+            self._still_wanted()
             return Signed(self._signer.sign(request, person), shown, info)
 
         try:
@@ -260,6 +261,11 @@ class DeviceSession:
             raise NotReady(DeviceState.UNSUPPORTED, f"Live trading refuses {info.name}: it is no hardware.")
         return info
 
+    def _still_wanted(self) -> None:
+        """What was taken back between two steps, when `cancel` found nothing to end, is not shown."""
+        if self._running is not None and self._running.future.cancelled():
+            raise DeviceTimedOut("It was taken back before the device asked.", "Nothing was sent.")
+
     def _known(self, find_out: Callable[[], DeviceInfo]) -> DeviceInfo:
         try:
             self.last = find_out()
@@ -331,6 +337,7 @@ class DeviceSession:
         self._signer.cancel()
         if self.question is not None:
             self.question.cancel()
+        self._loop.call_later(self.again_s, self._take_back, job)  # until it ended: a driver may have begun just then
 
     def _answer(self, future: asyncio.Future[Any], result: object, fault: SignerFault | None) -> None:
         def settle() -> None:
