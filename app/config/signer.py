@@ -18,17 +18,36 @@ def _path(text: str) -> str:
 
 
 PathText = Annotated[str, AfterValidator(_path), "a derivation path such as \"m/44'/60'/0'/0/0\""]
-_HOST = r"(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]{1,253}):[0-9]{1,5}"
+
+
+def _ledger(text: str) -> str:
+    if text:
+        from signers.ledger.driver import door_of  # noqa: PLC0415 -- only where an emulator is named
+
+        door_of(text)  # reads it as the driver will
+    return text
+
+
+def _trezor(text: str) -> str:
+    if text:
+        from signers.trezor.find import check_url  # noqa: PLC0415 -- as above
+
+        check_url(text)  # as above
+    return text
+
+
 LedgerUrl = Annotated[
     str,
-    StringConstraints(pattern=rf"^(tcp://{_HOST}(\?model=[a-z]{{3,6}})?)?$"),
-    '"" for USB, or an emulator such as "tcp://127.0.0.1:9999"',
+    StringConstraints(pattern=r"^(tcp://[A-Za-z0-9.:\[\]-]+(\?model=[a-z_]+)?)?$"),
+    AfterValidator(_ledger),
+    '"" for USB, or an emulator such as "tcp://127.0.0.1:9999", with "?model=flex" or another',
 ]
 TrezorUrl = Annotated[
-    str, StringConstraints(pattern=rf"^(udp:{_HOST})?$"), '"" for USB, or an emulator such as "udp:127.0.0.1:21324"'
+    str,
+    StringConstraints(pattern=r"^(udp:\S+)?$"),
+    AfterValidator(_trezor),
+    '"" for USB, or an emulator such as "udp:127.0.0.1:21324"',
 ]
-
-
 Folder = Annotated[str, StringConstraints(max_length=1_000), 'a folder, or "" for none']
 
 
