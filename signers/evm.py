@@ -215,4 +215,7 @@ def _read(
 
 
 def _read_access(access: list[Any]) -> AccessList:
-    return tuple((address, tuple(keys)) for address, keys in access)
+    found = tuple((address, tuple(keys)) for address, keys in access)
+    if not all(isinstance(each, bytes) for address, keys in found for each in (address, *keys)):
+        raise TypeError("a list where bytes belong")
+    return found

@@ -14,7 +14,10 @@ def canonical(document: str) -> str:
         ValueError: not JSON, not an object with exactly types, primaryType, domain and message; a float (EIP-712 has
             none), or a key given twice.
     """
-    data = json.loads(document, object_pairs_hook=_once, parse_float=_no_float, parse_constant=_no_float)
+    try:
+        data = json.loads(document, object_pairs_hook=_once, parse_float=_no_float, parse_constant=_no_float)
+    except RecursionError:
+        raise ValueError("typed data nested without end") from None
     if not isinstance(data, dict) or set(data) != {"types", "primaryType", "domain", "message"}:
         raise ValueError("typed data has types, primaryType, domain and message, and nothing else")
     return json.dumps(data, separators=(",", ":"), ensure_ascii=False)
