@@ -85,6 +85,7 @@ async def trial(devices: Devices, one: Which, registered: str | None, clock: Clo
     with told_as_error(), devices.asking(one.kind, act) as told:
         address = await device.address(one.chain, one.path, told, deadline_s=devices.deadline_s)
         if registered not in {None, address}:
+            device.signer.close()  # so that another passphrase can be typed
             raise SignerError(
                 "signer.wrong_device",
                 f"The {one.kind} answers {address} for {one.path}; registered is {registered}.",

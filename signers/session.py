@@ -2,8 +2,7 @@
 program's exit. One command is in flight at a time; nothing probes during a review.
 
 Readiness is found out in one order, and all of it before a person is asked: present, permission, unlocked, app and
-version, the registered address, how clearly it can show the payload. It is one job with the signing, so nothing comes
-between them.
+version, the registered address, how clearly it can show the payload. It and the signing are one job.
 """
 
 from __future__ import annotations
@@ -171,7 +170,7 @@ class DeviceSession:
         accepts: Clarity = Clarity.CLEAR,
     ) -> Signed:
         """Find out that everything is in order, then ask for the signature; `on_state` is called on the loop thread.
-        Until the device has asked its person, what can be mended (no device, locked, another app) is waited for.
+        Until the device has asked its person, what is `MENDABLE` is waited for.
 
         Args:
             registered: address that `request.path` must have.
@@ -252,6 +251,7 @@ class DeviceSession:
         info = self._open(chain, person)
         address = self._signer.address(chain, request.path, person)
         if address != registered:
+            self._signer.close()  # else it goes on with the wallet that is open, and asks for no other passphrase
             raise NotReady(DeviceState.WRONG_DEVICE, f"It answers {address} for {request.path}; expected {registered}.")
         return info, self._signer.shown(request, address, info)
 
