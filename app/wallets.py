@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 from app.accounts import REGISTER, REPLACE, Account
 from app.devices import HARDWARE, KINDS, Act, Devices
 from app.errors import SafetyError, SignerError, UsageError
-from signers.base import DeviceInfo, SignerKind
+from signers.base import DeviceInfo, DeviceState, SignerKind
 from signers.faults import SignerFault
 from signers.paths import Path
 from signers.payloads import Chain
@@ -250,6 +250,9 @@ def give_up(devices: Devices, kind: SignerKind) -> bool:
     if act is None:
         return False
     session = devices.of(kind)
-    if not (act.payload and session.give_up(act.payload)):
-        session.signer.cancel()
+    if act.payload and session.give_up(act.payload):
+        return True
+    if session.signing and act.state is not DeviceState.WAIT_BUTTON:
+        return False  # it waits in the queue: what the device shows is a trade's
+    session.signer.cancel()
     return True
