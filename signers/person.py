@@ -7,11 +7,12 @@ from typing import Final
 from signers.base import DeviceState, Question
 from signers.faults import NotReady
 
-_STATES: Final = {
+STATES: Final = {
     Question.PIN_POSITIONS: DeviceState.PIN,
     Question.PASSPHRASE: DeviceState.PASSPHRASE,
     Question.PAIRING_CODE: DeviceState.PAIRING,
 }
+"""What a device waits in while something is typed for it."""
 
 
 class Alone:
@@ -26,4 +27,4 @@ class Alone:
         Raises:
             NotReady: always.
         """
-        raise NotReady(_STATES[question], "Nobody is at the screen to type it.")
+        raise NotReady(STATES[question], "Nobody is at the screen to type it.")

@@ -13,14 +13,10 @@ from textual.widgets import Input
 from app.tui.screens.ask import Words
 from app.tui.screens.dialog import Dialog
 from app.tui.widgets.status import KeyLine, StatusLine
-from signers.base import DeviceState, Question
+from signers.base import Question
 from signers.faults import NotReady
+from signers.person import STATES
 
-_STATES: Final = {
-    Question.PIN_POSITIONS: DeviceState.PIN,
-    Question.PASSPHRASE: DeviceState.PASSPHRASE,
-    Question.PAIRING_CODE: DeviceState.PAIRING,
-}
 _KEYS: Final = "Enter gives it to the device. It is kept nowhere. Esc gives up."
 _WORDS: Final = {
     Question.PIN_POSITIONS: (
@@ -73,7 +69,7 @@ class SecretDialog(Dialog):
     def on_unmount(self) -> None:
         """Left unanswered is given up."""
         if not self._answer.done():
-            self._answer.set_exception(NotReady(_STATES[self._question], "It was not typed."))
+            self._answer.set_exception(NotReady(STATES[self._question], "It was not typed."))
 
     def draw(self) -> None:
         """Draw."""
