@@ -13,11 +13,10 @@ What an address holds on a chain is not looked at: today's venue keeps nothing t
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Final
 
 from app.accounts import stored
 from app.errors import SafetyError, StorageError
@@ -38,16 +37,6 @@ class KeyState(StrEnum):
     DRAINING = "DRAINING"
     DRAINED = "DRAINED"
     RETIRED = "RETIRED"
-
-
-EDGES: Final[Mapping[KeyState, frozenset[KeyState]]] = {
-    KeyState.ABSENT: frozenset({KeyState.ACTIVE}),
-    KeyState.ACTIVE: frozenset({KeyState.DRAINING}),
-    KeyState.DRAINING: frozenset({KeyState.DRAINED}),
-    KeyState.DRAINED: frozenset({KeyState.DRAINING, KeyState.RETIRED}),  # a late fill may bring an order back to life
-    KeyState.RETIRED: frozenset(),
-}
-"""What may follow what."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -89,7 +89,7 @@ class Signer(Section):
         default="standard",
         description="the Trezor's standard wallet, or a hidden one (passphrase there, or here)",
     )
-    deadline_s: int = Field(default=120, ge=10, le=3_600, description="seconds a device may take, its person included")
+    deadline_s: int = Field(default=120, ge=10, le=600, description="seconds a device may take, its person included")
     blind_value: Amount = Field(
         default=Decimal(0),
         ge=0,

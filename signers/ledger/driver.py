@@ -36,8 +36,8 @@ class LedgerSigner:
     """A Ledger.
 
     Args:
-        url: "" for the first device on USB; a serial number or a path of hidapi's for a certain one;
-            ``tcp://host:port`` for the emulator, with ``?model=flex`` when it is no Nano S Plus.
+        url: "" for the first device on USB; ``tcp://host:port`` for the emulator, with ``?model=flex`` when it is no
+            Nano S Plus.
         descriptors: what tokens are called, and in the same folder which fields of typed data to show; without it the
             device shows no token's name or amount, and typed data only as blind signing.
         answer_s: seconds an answer that needs no person is waited for.
@@ -244,8 +244,8 @@ def door_of(url: str) -> Door:
     Raises:
         ValueError: it has another form.
     """
-    if "://" not in url:
-        return HidDoor(url)
+    if not url:
+        return HidDoor()
     allowed = f"a Ledger's address is tcp://host:port, with ?model= one of {', '.join(MODELS)}"
     try:
         found = urlsplit(url)

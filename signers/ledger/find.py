@@ -105,19 +105,18 @@ def device_file(path: str, sysfs: Path = Path("/sys/bus/usb/devices")) -> Path |
 
 
 class HidDoor:
-    """The USB bus. `which` is a serial number or a path of hidapi's; "" is the first device."""
+    """The first device on the USB bus."""
 
-    def __init__(self, which: str = "", library: Library | None = None) -> None:
-        self.name = f"USB {which}".rstrip()
+    def __init__(self, library: Library | None = None) -> None:
+        self.name = "USB"
         self.emulator = False
         self.switches = True
-        self._which = which
         self._library = library or HidLibrary()
 
     def plugged(self) -> tuple[str, ...]:
         """Model and serial number of each."""
         try:
-            return tuple(each.word for each in self._seen())
+            return tuple(each.word for each in self._library.seen())
         except (OSError, ImportError):
             return ()
 
@@ -128,12 +127,12 @@ class HidDoor:
             NotReady: NO_DEVICE, NO_PERMISSION, or BUSY.
         """
         try:
-            seen = self._seen()
+            seen = self._library.seen()
         except (OSError, ImportError) as error:
             detail = "The USB bus can not be read."
             raise NotReady(DeviceState.NO_DEVICE, detail, raw=f"{type(error).__name__}: {error}") from error
         if not seen:
-            raise NotReady(DeviceState.NO_DEVICE, f"Looked for {self._which}." if self._which else "")
+            raise NotReady(DeviceState.NO_DEVICE)
         return self._open(seen[0])
 
     def _open(self, one: Seen) -> Opened:
@@ -145,11 +144,3 @@ class HidDoor:
             step = permission_step({"2c97"}) if denied else ""
             raise NotReady(state, raw=f"{type(error).__name__}: {error}", next_step=step) from error
         return Opened(HidTransport(handle), one.model, one.serial)
-
-    def _seen(self) -> list[Seen]:
-        wanted = self._which
-        return [
-            each
-            for each in self._library.seen()
-            if not wanted or wanted in {each.serial, each.path.decode(errors="replace")}
-        ]

@@ -18,19 +18,18 @@ USB_IDS: Final = frozenset({("534c", "0001"), ("1209", "53c1"), ("1209", "53c0")
 """Vendor and product: Model One, all the others, all the others in their bootloader."""
 _SYSFS: Final = Path("/sys/bus/usb/devices")
 _UDP: Final = re.compile(r"udp:(?P<host>[A-Za-z0-9.\-]{1,253}):(?P<port>[0-9]{1,5})", re.ASCII)
-_USB: Final = re.compile(r"(webusb|hid|bridge):\S{1,200}", re.ASCII)
 _NO_LIBUSB: Final = "The system's libusb-1.0 is missing, and without it no Trezor can be opened."
 _INSTALL: Final = "Nothing was sent. Install it (Debian and Ubuntu: apt install libusb-1.0-0), then try again."
 
 
 def check_url(url: str) -> None:
-    """Check that `url` is "" (the first over USB), ``udp:host:port``, or a path as the library writes them.
+    """Check that `url` is "" (the first over USB) or ``udp:host:port``.
 
     Raises:
         ValueError: anything else, in words.
     """
     found = _UDP.fullmatch(url)
-    if url and not (found and 0 < int(found["port"]) < 65_536) and not _USB.fullmatch(url):
+    if url and not (found and 0 < int(found["port"]) < 65_536):
         raise ValueError(f"not a Trezor's address: {url[:60]!r}; udp:host:port for an emulator, or nothing for USB")
 
 
@@ -61,7 +60,7 @@ def transport(url: str) -> Transport:
     fault: Exception | None = None
     for list_them in (_webusb, _bridge, _hid):
         try:
-            found = [each for each in list_them() if not url or each.get_path() == url]
+            found = list_them()
         except Exception as error:  # noqa: BLE001 -- each bus has errors of its own; told when no other has a device
             fault = fault or (error if isinstance(error, SignerFault) else _wrapped(error))
             continue

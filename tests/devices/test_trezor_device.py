@@ -207,6 +207,19 @@ def test_it_locks_itself_between_two_signatures(model: Model) -> None:
         assert person.states[1:] == [DeviceState.PIN, *[DeviceState.WAIT_BUTTON] * 2, DeviceState.SIGNED]
 
 
+def test_a_session_that_became_another_wallet_while_it_was_locked_signs_nothing() -> None:
+    with TrezorDevice("T1B1", pin="1234", passphrase=True) as device:
+        positions = "".join(str(device.matrix.index(digit) + 1) for digit in "1234")
+        signer, person = signer_of(device, passphrase="ask"), Told(pin_positions=positions, passphrase="open sesame")
+        signer.address(Chain.EVM, cases.PATH, person)
+        device.locked = True
+        device._sessions.update(dict.fromkeys(device._sessions, "another"))
+        with pytest.raises(SignerFault) as caught:
+            signer.sign(SignRequest(HELLO, cases.PATH), person)
+        assert caught.value.state is DeviceState.WRONG_DEVICE
+        assert "EthereumSignMessage" not in device.heard
+
+
 @pytest.mark.parametrize("model", MODELS)
 def test_it_is_restarted_before_it_signs(model: Model) -> None:
     """A wallet that is opened anew gives its address first: with another passphrase it would be another one."""

@@ -25,7 +25,7 @@ from tests.devices.trezor_emulator import TrezorDevice
 async def test_plugged_out_and_in_again_while_idle(monkeypatch: pytest.MonkeyPatch) -> None:
     bus = FakeBus(LedgerDevice())
     devices = Devices(SignerSettings(kind="ledger"), attended=False)
-    monkeypatch.setattr(devices, "driver", lambda _: LedgerSigner(door=HidDoor("", bus)))
+    monkeypatch.setattr(devices, "driver", lambda _: LedgerSigner(door=HidDoor(bus)))
     told: list[SignerKind] = []
     watch, session = DeviceWatch(devices, told.append), devices.of(await devices.chosen())
     await watch.look(session)

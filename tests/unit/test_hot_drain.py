@@ -11,9 +11,18 @@ from pathlib import Path
 import pytest
 
 from app.errors import SafetyError
-from app.hot_drain import EDGES, Held, KeyState, Obligation, may_retire, may_rotate, state_of
+from app.hot_drain import Held, KeyState, Obligation, may_retire, may_rotate, state_of
 
 SOMETHING = [Obligation(Path("a.db"), "stop order 1234 of ETH-USDT is OPEN", "Close it.")]
+
+EDGES = {
+    KeyState.ABSENT: {KeyState.ACTIVE},
+    KeyState.ACTIVE: {KeyState.DRAINING},
+    KeyState.DRAINING: {KeyState.DRAINED},
+    KeyState.DRAINED: {KeyState.DRAINING, KeyState.RETIRED},  # a late fill may bring an order back to life
+    KeyState.RETIRED: set[KeyState](),
+}
+"""What may follow what."""
 
 
 class Walk:
