@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path as File
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal, TypeVar
 
 from app import hot_keys
 from app.accounts import REGISTER, Account, newest, registered
@@ -18,7 +18,8 @@ from signers.faults import SignerFault
 from signers.paths import Path
 from signers.payloads import Chain
 from signers.person import Alone
-from signers.session import DeviceSession, OnAsk, OnState
+from signers.session import MENDABLE, DeviceSession, OnAsk, OnState
+from signers.words import meanwhile, next_step_of, way_on, what_of
 
 if TYPE_CHECKING:
     import sqlite3
@@ -34,6 +35,7 @@ KINDS: Final = (*HARDWARE, SignerKind.DEMO)
 LISTED: Final = (*HARDWARE, SignerKind.KEYRING, SignerKind.DEMO)
 """Every kind, in the order of preference."""
 
+R = TypeVar("R")
 Tell = Callable[[str], None]
 
 _PASSPHRASE: Final[dict[str, PassphraseWay]] = {"standard": "none", "hidden-device": "device", "hidden-typed": "ask"}
@@ -72,6 +74,9 @@ class Devices:
         self.demo = DemoSigner(attended=attended)
         self.on_ask: OnAsk | None = None
         """Asks the person at the screen for a PIN, a passphrase, a pairing code."""
+        self.on_first: Tell | None = None
+        """Told, while a device's account is registered, what its person is to do for it; "" once nothing is. There is
+        somebody to do it: what they can mend is waited for. None: nobody reads it, and such a device is a fault."""
         self.fresh: Account | None = None
         """An account that its person approved just now and that is not on record yet. The demo signer's, whose key is
         public, is recorded without a word."""
@@ -176,23 +181,50 @@ class Devices:
             path = hot_keys.numbered(1) if known is None else known.path
         if known is not None and kind in HARDWARE:
             return known  # the device need not be here yet: its address is checked each time that it signs
+        compares = known is None and kind in HARDWARE
         try:
-            address = await device.address(chain, path)
-            if known is None and kind in HARDWARE:
-                await _compare(device, chain, path, address, tell, self._settings.deadline_s)
-            info = await device.probe()
+            address, name = await self._mended(
+                device, lambda: self._first(device, chain, path, tell, compares=compares)
+            )
         except SignerFault as fault:
             raise _unavailable(kind, path, fault) from fault
         if known is not None:
             if known.address != address:
                 raise _another(kind, address, known.address)
             return known
-        account = Account(kind, chain, path, address, info.name, now_ms, None)
+        account = Account(kind, chain, path, address, name, now_ms, None)
         if kind is SignerKind.DEMO:
-            connection.execute(REGISTER, (kind, chain, str(path), address, info.name, now_ms))
+            connection.execute(REGISTER, (kind, chain, str(path), address, name, now_ms))
         else:
             self.fresh = account
         return account
+
+    async def _first(
+        self, device: DeviceSession, chain: Chain, path: Path, tell: Tell, *, compares: bool
+    ) -> tuple[str, str]:
+        """The address and the device's name. It may take its PIN, a passphrase, an app that is opened: all of a person's
+        time."""
+        deadline_s = self._settings.deadline_s
+        address = await device.address(chain, path, self._hand, deadline_s=deadline_s)
+        if compares:
+            await _compare(device, chain, path, address, tell, deadline_s)
+        return address, (await device.probe()).name
+
+    def _hand(self, state: DeviceState) -> None:
+        if self.on_first is not None and state is not DeviceState.REJECTED:
+            self.on_first(f"{what_of(state)} {next_step_of(state)}".rstrip())
+
+    async def _mended(self, device: DeviceSession, find: Callable[[], Coroutine[None, None, R]]) -> R:
+        """What `find` gives; with a person at the screen, as often as they need to mend what is in the way. An address
+        moves nothing, so it may be asked for again also after they were asked to compare it."""
+        while True:
+            try:
+                return await find()
+            except SignerFault as fault:
+                if self.on_first is None or device.signer.kind not in HARDWARE or fault.state not in MENDABLE:
+                    raise
+                self.on_first(f"{fault.what} {meanwhile(way_on(fault.next_step))}".rstrip())
+            await asyncio.sleep(device.again_s)
 
     def close(self) -> None:
         """Let every device go."""

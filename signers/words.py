@@ -29,7 +29,7 @@ _WHAT: Final = {
     DeviceState.NO_PERMISSION: "A device is plugged in and this user may not open it.",
     DeviceState.BUSY: "Another program holds the device.",
     DeviceState.LOCKED: "The device is locked.",
-    DeviceState.WRONG_APP: "Another app is open on the device.",
+    DeviceState.WRONG_APP: "The device has another app open, or none.",
     DeviceState.OPENING_APP: "The device asks whether to open the app.",
     DeviceState.WRONG_DEVICE: "This is not the registered device, or another seed or passphrase is in use.",
     DeviceState.TOO_OLD: "The device's app or firmware is too old.",
@@ -98,6 +98,11 @@ def next_step_of(state: DeviceState) -> str:
 def way_on(step: str) -> str:
     """A failure's next step where nobody was asked to send anything: without the words that nothing was sent."""
     return step.removeprefix(_NOTHING).lstrip()
+
+
+def meanwhile(step: str) -> str:
+    """A failure's next step where it is waited for the person to take it: nothing needs to be tried again by hand."""
+    return step.replace(", then try again.", ". It goes on by itself.")
 
 
 _GOING_ON: Final = frozenset(

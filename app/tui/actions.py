@@ -147,10 +147,16 @@ class Actions:
 
     def device_dialog(self) -> None:
         """The device: the demo's screen, or what a real one is doing."""
+        from app.tui.screens.compare import CompareDialog  # noqa: PLC0415 -- once in a device's life
         from app.tui.screens.device import DeviceDialog  # noqa: PLC0415 -- when it is wanted
         from app.tui.screens.hardware import HardwareDialog  # noqa: PLC0415 -- as above
 
-        desk = self._app.host.desk
+        host = self._app.host
+        if host.first and host.stage is Stage.OPENING:
+            if not isinstance(self._app.screen, CompareDialog):
+                self._app.push_screen(CompareDialog())
+            return
+        desk = host.desk
         demo = desk is None or desk.terms.signer == "demo"
         if not isinstance(self._app.screen, DeviceDialog | HardwareDialog):
             self._app.push_screen(DeviceDialog() if demo else HardwareDialog())

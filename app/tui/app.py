@@ -123,7 +123,7 @@ class Terminal(App[int]):
             if name != self.theme:
                 self.register_theme(themes.theme(name))
         self.do = actions.Actions(self)
-        self.host.on_ask, self.host.on_compare = self._ask, self._compare
+        self.host.on_ask, self.host.on_first = self._ask, self._first
         self.host.on_trade, self.host.on_device = self._trade_told, self._device_told
         self.set_interval(TICK_S, self.tick)
         boot.begin(self)
@@ -307,10 +307,9 @@ class Terminal(App[int]):
         if self.is_running:
             self.call_later(self.do.device, trade, state)
 
-    def _compare(self, words: str) -> None:
-        from app.tui.screens.compare import CompareDialog  # noqa: PLC0415 -- once in a device's life
-
-        self.call_later(self.push_screen, CompareDialog(words))
+    def _first(self) -> None:
+        if self.is_running:
+            self.call_later(self.do.device_dialog)
 
     async def _ask(self, question: Question) -> str:
         """What a device needs typed."""

@@ -26,6 +26,8 @@ def begin(app: Terminal) -> None:
         host.last = last(host.request.db or paths.database("paper"))
     mounted = app.do.show("trade")
     if not fresh:
+        if host.first:
+            app.do.device_dialog()
         return
     if host.first_run:
         app.do.first_run()

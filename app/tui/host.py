@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from enum import StrEnum
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from app.errors import CountersignError
@@ -105,8 +106,10 @@ class Host:
         self.on_device: Callable[[Trade, DeviceState], None] = lambda _trade, _state: None
         self.on_ask: OnAsk | None = None
         """Asks the person for what a device needs typed."""
-        self.on_compare: Callable[[str], None] = lambda _: None
-        """Told what its person is to compare with the device's screen, while the session opens."""
+        self.on_first: Callable[[], None] = lambda: None
+        """Told that the person is needed at the device, while the session opens."""
+        self.first, self.compares = "", False
+        """What they are to do there, and whether it is to compare an address; "" before and after."""
         self.on_open: Callable[[Launch], None] = lambda _: None
         self.first_run = first_run
         self.quiet = False
@@ -210,7 +213,8 @@ class Host:
             on_open=self._opened,
             pacer=self._pacer or pace,
         )
-        trader.session.devices.on_ask, trader.on_words = self.on_ask, self._asked
+        trader.session.devices.on_ask, trader.on_words = self.on_ask, partial(self._first, compares=True)
+        trader.session.devices.on_first, self.first = partial(self._first, compares=False), ""
         trader.slower, trader.begin_paused = self.slower, self.quiet
         trader.tell.listeners.append(self._heard)
         self.trader, self.device, self.device_trade = trader, None, None
@@ -228,7 +232,7 @@ class Host:
         assert start is not None
         trader.session.desk.on_device = self._device_told
         self.commands = handlers(trader)
-        self.stage, self.words, self.never_ran = Stage.RUNNING, "", False
+        self.stage, self.words, self.first, self.never_ran = Stage.RUNNING, "", "", False
         if self._began is not None:
             self._start_ms = round((asyncio.get_running_loop().time() - self._began) * 1000)
         self.on_open(start)
@@ -265,7 +269,7 @@ class Host:
         recovery = getattr(self.trader.session, "recovery", None) if self.trader is not None else None
         if recovery is not None and recovery.of:
             return f"concluding the trades of the last session: {recovery.done} of {recovery.of}"
-        if self._began is None or self.last is None or not self.last.start_ms:
+        if self._began is None or self.first or self.last is None or not self.last.start_ms:
             return self.words
         took_ms = (asyncio.get_running_loop().time() - self._began) * 1000
         done = min(99, round(took_ms * 100 / self.last.start_ms))
@@ -301,10 +305,12 @@ class Host:
             return speed if text == "max" else min(speed, Decimal(text))
         return speed
 
-    def _asked(self, words: str) -> None:
+    def _first(self, words: str, *, compares: bool) -> None:
         """While the session opens, its person is needed."""
-        self.words = "waiting for the device"
-        self.on_compare(words)
+        self.words, begins = "waiting for the device (9)", not self.first
+        self.first, self.compares = words, compares
+        if begins:
+            self.on_first()
 
     def _tell(self, ts_ms: int, text: str) -> None:
         self.told.append(Told(ts_ms, text))

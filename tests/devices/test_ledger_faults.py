@@ -202,7 +202,7 @@ def test_locked_other_app_no_app_and_too_old_are_told_apart(emulator: LedgerEmul
     device.locked, device.app = False, "Solana"
     assert state(message) == (
         DeviceState.WRONG_APP,
-        "Another app is open on the device. Solana is open; Ethereum is needed.",
+        "The device has another app open, or none. Solana is open; Ethereum is needed.",
     )
     device.app = "BOLOS"
     assert "No app is open; Ethereum is needed." in state(message)[1]

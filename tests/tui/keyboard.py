@@ -12,6 +12,7 @@ from app.tui import screens, widgets
 from app.tui.app import Terminal
 from app.tui.screens.ask import QuestionDialog
 from app.tui.screens.at_device import AtTheDevice
+from app.tui.screens.compare import CompareDialog
 from app.tui.screens.confirm import ConfirmDialog
 from app.tui.screens.device import DeviceDialog
 from app.tui.screens.dialog import Dialog
@@ -58,6 +59,7 @@ DIALOGS: tuple[type[DOMNode], ...] = (
     DeviceDialog,
     HardwareDialog,
     AtTheDevice,
+    CompareDialog,
     TicketDialog,
     EditDialog,
     Pick,

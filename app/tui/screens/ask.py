@@ -25,6 +25,13 @@ class Words(Lines):
         super().__init__()
         self._paragraphs = paragraphs
 
+    def tell(self, paragraphs: Sequence[tuple[str, str]]) -> None:
+        """Other ones; it becomes as high as they are."""
+        if list(paragraphs) != list(self._paragraphs):
+            self._paragraphs = list(paragraphs)
+            self.refresh(layout=True)
+        self.show()
+
     def get_content_height(self, container: object, viewport: object, width: int) -> int:  # noqa: ARG002 -- Textual's
         """As many lines as the words take."""
         return len(self.content(width, 0))

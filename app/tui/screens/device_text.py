@@ -10,7 +10,7 @@ from app.text import escape_untrusted
 from app.tui.widgets.lines import Line, line, wrapped
 from signers.base import Clarity, DeviceLine, DeviceState, SignerKind
 from signers.pages import Page
-from signers.words import next_step_of, what_of
+from signers.words import meanwhile, next_step_of, what_of
 
 ROLES: Final = {Clarity.CLEAR: "ok", Clarity.PARTLY: "warn", Clarity.BLIND: "error"}
 _SAYS: Final = {
@@ -79,9 +79,10 @@ def doing(device: DeviceView, state: DeviceState, elapsed_s: int, width: int) ->
     """What the device is doing now, and the way on."""
     role = "ok" if state is DeviceState.SIGNED else "warn" if state in HAND else "error"
     lines = [line((escape_untrusted(device.name), "title")), *wrapped(what_of(state), width, role)]
+    ended = state in _ENDED
     if step := next_step_of(state):
-        lines += wrapped(step, width)
-    if state in _ENDED:
+        lines += wrapped(step if ended else meanwhile(step), width)
+    if ended:
         return lines
     return [*lines, line((f"Waiting {elapsed_s} s.", "label"))]
 
