@@ -41,6 +41,8 @@ MENDABLE: Final = frozenset(
     }
 )
 """What a person can mend with the device in hand while a trade waits for it."""
+GIVEN_UP: Final = "Given up at the terminal."
+"""Why a signature that the person waits for no longer was refused."""
 _MOST_PASSED_OVER: Final = 8
 """Jobs for the app that is open that may go before one for another app."""
 
@@ -211,9 +213,7 @@ class DeviceSession:
         try:
             await asyncio.wait({asked, left}, return_when=asyncio.FIRST_COMPLETED)
             if given_up.is_set():  # also when the signature came at the same moment: the last word is the trader's
-                raise RefusedOnDevice(
-                    "Given up at the terminal.", "Nothing was sent. Refuse on the device what it still shows."
-                )
+                raise RefusedOnDevice(GIVEN_UP, "Nothing was sent. Refuse on the device what it still shows.")
             return asked.result()
         finally:
             self._given_up.pop(signed, None)
@@ -283,6 +283,8 @@ class DeviceSession:
             try:
                 result = job.run()
             except SignerFault as fault:
+                if fault.state in {DeviceState.UNPLUGGED, DeviceState.NO_DEVICE}:
+                    self.last = fault  # whatever it was asked for: it is not there any more
                 self._answer(job.future, None, fault)
             except Exception as error:  # noqa: BLE001 -- a driver's bug must not end the device thread
                 # Its words stay out: a bug's message can hold what a person typed.

@@ -101,3 +101,14 @@ async def test_a_trade_that_the_venue_ended_was_sent(tmp_path: Path) -> None:
         assert outcome(trade, "confirmed")[0] == "Cancelled: the other exit sold it. It had been sent."
         trade.payload.state = PayloadState.DROPPED
         assert outcome(trade, "confirmed")[0].endswith("Nothing was sent.")
+
+
+async def test_why_it_came_to_nothing_is_one_sentence_after_the_other(tmp_path: Path) -> None:
+    async with terminal(tmp_path) as seat:
+        trade = await seat.propose()
+        trade.state, trade.reason = TradeState.FAILED, "It was unplugged. (The device said: closed.)"
+        said = "Failed: It was unplugged. (The device said: closed.) Nothing was sent."
+        assert outcome(trade, "confirmed")[0] == said
+        trade.state, trade.reason = TradeState.REFUSED, "Given up at the terminal."
+        assert outcome(trade, "confirmed")[0].startswith("Given up at the terminal. Nothing was sent. Refuse on the")
+        trade.state = TradeState.PREPARED

@@ -15,9 +15,9 @@ from app.tui.screens.secret import SecretDialog
 from app.tui.widgets.lines import Line
 from app.tui.widgets.reader import Reader
 from signers.base import DeviceState, Question
-from signers.faults import NotReady
+from signers.faults import NotReady, SignerFault
 from tests.devices.ledger_device import Human, LedgerDevice
-from tests.devices.ledger_emulator import LedgerEmulator
+from tests.devices.ledger_emulator import Fault, LedgerEmulator
 from tests.devices.trezor_emulator import TrezorDevice
 from tests.tui.harness import SIZES, Seat, terminal
 from tests.tui.keyboard import MOVES, Keyboard, Size
@@ -189,3 +189,21 @@ async def confirm(seat: Seat, trade_id: str) -> None:
 def rows(seat: Seat, table: str) -> list[dict[str, object]]:
     found: list[dict[str, object]] = seat.rig.rows(f"SELECT * FROM {table}")
     return found
+
+
+async def test_a_device_that_goes_while_it_is_asked_is_known_to_be_gone(tmp_path: Path) -> None:
+    """Also one that is back before anybody looks at the bus: the Wallets screen said that it was ready."""
+    with LedgerEmulator(LedgerDevice()) as device:
+        async with terminal(tmp_path, settings=ledger(device)) as seat:
+            device.device.human = Human.NEVER
+            device.hits = lambda apdu: not apdu  # what it answers once its person has acted
+            device.faults.append(Fault.DROP)
+            trade = await seat.propose()
+            await confirm(seat, trade.id)
+            await at_the_device(seat)
+            await pressed(seat, device, approve=True)
+            await seat.became(trade, "FAILED")
+            assert seat.host.trader is not None
+            last = seat.host.trader.session.device.last
+            assert isinstance(last, SignerFault)
+            assert last.state is DeviceState.UNPLUGGED

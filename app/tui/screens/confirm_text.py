@@ -15,6 +15,7 @@ from app.tui import words
 from app.tui.screens import device_text
 from app.tui.widgets.lines import Line, Piece, fit, flowed, line, wrapped
 from signers.base import SignerKind
+from signers.session import GIVEN_UP
 
 if TYPE_CHECKING:
     from app.execution.records import Trade
@@ -144,10 +145,13 @@ def outcome(trade: Trade, answered: str) -> tuple[str, str]:
     if trade.state is TradeState.FILLED:
         closed = "Filled. What it sold needs no exits any more: they were cancelled."
         return (closed if trade.intent.reduce_only else "Filled. Its exits rest at the venue."), "ok"
+    if trade.state is TradeState.REFUSED and GIVEN_UP in trade.reason:
+        return f"{GIVEN_UP} Nothing was sent. Refuse on the device what it still shows.", "warn"
     if trade.state in _ENDS:
         return _ENDS[trade.state]
     if trade.state is TradeState.PREPARED:
         return ("Declined." if answered == "declined" else "Confirmed; being written to disk."), "warn"
-    why = escape_untrusted(trade.reason).rstrip(".") + "."
+    why = escape_untrusted(trade.reason).rstrip(".")
+    why += "" if why.endswith((".)", "?", "!")) else "."
     sent = " It had been sent." if was_sent(trade) else "" if "othing was sent" in why else " Nothing was sent."
     return f"{trade.state.value.replace('_', ' ').capitalize()}: {why}{sent}", "error"
