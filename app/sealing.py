@@ -19,6 +19,7 @@ from signers.faults import SignerFault
 from signers.payloads import PersonalMessage
 from signers.session import DeviceSession
 from signers.verify import verify_text
+from signers.words import way_on
 from storage.journal import Head
 
 KIND: Final = "journal.sealed"
@@ -83,7 +84,7 @@ async def seal(
         signed = await device.sign(request, account.address, on_state, deadline_s)
         verify_text(text, signed.signature, account.address)
     except SignerFault as fault:
-        raise SignerError(
-            fault.code, f"The journal was not sealed: {fault.told}", next_step="Nothing was written. Try again."
-        ) from fault
+        step = "Try again." if fault.state is DeviceState.REJECTED else way_on(fault.next_step)
+        failed = f"The journal was not sealed: {fault.told}"
+        raise SignerError(fault.code, failed, next_step=f"Nothing was written. {step}".rstrip()) from fault
     return Sealed(what, text, signed.signature, account.address, account.signer)

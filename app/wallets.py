@@ -25,6 +25,7 @@ from signers.session import OnState
 if TYPE_CHECKING:
     from app.execution.desk import Desk
 
+_AGAIN: Final = "Nothing was sent. Ask again if that was a mistake."
 WORD: Final = "REPLACE"
 """What a trader types to have another address in the place of a registered one."""
 REGISTERED: Final = "account.registered"
@@ -87,12 +88,13 @@ def told_as_error() -> Iterator[None]:
     """A device's fault as an error for the trader.
 
     Raises:
-        SignerError: in the fault's own words.
+        SignerError: in the fault's own words, but for a refusal's: no trade was refused.
     """
     try:
         yield
     except SignerFault as fault:
-        raise SignerError(fault.code, fault.told, next_step=fault.next_step) from fault
+        step = _AGAIN if fault.state is DeviceState.REJECTED else fault.next_step
+        raise SignerError(fault.code, fault.told, next_step=step) from fault
 
 
 def occupied(devices: Devices, kind: SignerKind) -> bool:

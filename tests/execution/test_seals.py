@@ -74,7 +74,7 @@ async def test_the_sessions_device_signs_the_head_and_the_seal_is_journaled(tmp_
             device.refuse(on=True)
             with pytest.raises(SignerError, match="not sealed") as refused:
                 await seal_session(r.session)
-            assert "Nothing was written" in refused.value.next_step
+            assert refused.value.next_step == "Nothing was written. Try again."
             device.refuse(on=False)
             assert r.rows("SELECT count(*) AS n FROM seals") == [{"n": 1}]
             assert r.states(await r.close_position("1"))[-1] == "FILLED"

@@ -118,7 +118,7 @@ async def test_an_address_is_compared_on_the_device(tmp_path: Path, size: Size) 
         async with terminal(tmp_path, size, settings=ledger(emulator)) as seat:
             await to(seat, row="ledger")
             emulator.device.human = Human.NEVER
-            for approve, words in ((False, "Refused on the device."), (True, "It is the registered one.")):
+            for approve, words in ((False, "Nothing was sent. Ask again"), (True, "It is the registered one.")):
                 await seat.press("a")
                 assert seat.dialog == "QuestionDialog"
                 await seat.press("enter")
