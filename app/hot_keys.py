@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from signers import hot_key
+from signers.base import DeviceState
 from signers.faults import DeviceFault
 from signers.hot import KeyringSigner
 from signers.hot_key import BadKey
@@ -35,7 +36,7 @@ def name(chain: Chain, *, old: bool = False) -> str:
 
 def signer() -> KeyringSigner:
     """The driver, reading each key when it is used."""
-    return KeyringSigner(_load)
+    return KeyringSigner(_load, _usable)
 
 
 def numbered(count: int) -> Path:
@@ -74,6 +75,16 @@ def set_aside(keyring: SecretStore, chain: Chain) -> None:
         SecretsError: as `address_in`; there is no key, or nothing was stored.
     """
     keyring.set(name(chain, old=True), keyring.get(name(chain)))
+
+
+def _usable() -> None:
+    try:
+        store().backend_name()
+    except SecretsError as error:
+        fault = DeviceFault(error.what, f"Nothing was sent. {error.next_step}", state=DeviceState.NO_DEVICE)
+    else:
+        return
+    raise fault
 
 
 def _load(chain: Chain) -> bytes:

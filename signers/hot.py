@@ -25,10 +25,11 @@ class KeyringSigner:
 
     Args:
         load: gives a valid key; raises a `SignerFault` that never has it in its words.
+        usable: raises a `SignerFault` where this computer has no keyring that a key may be in; reads none.
     """
 
-    def __init__(self, load: Load) -> None:
-        self._load = load
+    def __init__(self, load: Load, usable: Callable[[], None] = lambda: None) -> None:
+        self._load, self._usable = load, usable
 
     def __repr__(self) -> str:
         return "KeyringSigner(...)"
@@ -43,12 +44,17 @@ class KeyringSigner:
         return ("keyring",)
 
     def probe(self) -> DeviceInfo:
-        """Always there. Loads no key."""
-        return DeviceInfo(SignerKind.KEYRING, TITLE, "", real=True)
+        """There where this computer has a keyring. Loads no key.
+
+        Raises:
+            SignerFault: it has none.
+        """
+        self._usable()
+        return _info()
 
     def open(self, chain: Chain, person: Person) -> DeviceInfo:  # noqa: ARG002 -- the contract's names
         """Nothing to open: `address` and `sign` read the key themselves."""
-        return self.probe()
+        return _info()
 
     def address(self, chain: Chain, path: Path, person: Person, *, show: bool = False) -> str:  # noqa: ARG002 -- as above
         """Address of the key for `chain`; there is no screen to show it on.
@@ -77,3 +83,7 @@ class KeyringSigner:
 
     def close(self) -> None:
         """It holds nothing that could be let go."""
+
+
+def _info() -> DeviceInfo:
+    return DeviceInfo(SignerKind.KEYRING, TITLE, "", real=True)

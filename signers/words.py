@@ -76,6 +76,12 @@ _NEXT: Final = {
 }
 
 
+OTHER_PATH: Final = (
+    f"{_NOTHING} Name a path of that chain, such as m/44'/60'/0'/0/0 for Ethereum or m/44'/501'/0'/0' for Solana."
+)
+"""The way on when a device does not allow a path."""
+
+
 def permission_step(vendors: Collection[str]) -> str:
     """The way on when this user may not open a device: on Linux the rules for its maker's USB ids themselves."""
     if sys.platform != "linux":

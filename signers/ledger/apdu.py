@@ -10,7 +10,7 @@ from signers.base import DeviceState
 from signers.faults import DeviceFault, NotReady, RefusedOnDevice, SignerFault
 from signers.ledger.transport import bad_answer
 from signers.paths import Path
-from signers.words import next_step_of
+from signers.words import OTHER_PATH, next_step_of
 
 CLA: Final = 0xE0
 CLA_ANY: Final = 0xB0
@@ -101,6 +101,7 @@ def fault(status: int, ask: Ask) -> SignerFault:
         step = "Nothing was sent. Install it with Ledger's own program, then try again."
     elif status in _BAD_PATH and ask.app:
         state, detail = DeviceState.UNSUPPORTED, f"The {ask.app} app does not allow {ask.path}."
+        step = OTHER_PATH
     elif status in _BLIND and ask.blind is False:
         state = DeviceState.BLIND_SIGNING_OFF
     elif status in _BLIND and ask.blind:

@@ -9,7 +9,7 @@ from signers.base import DeviceState
 from signers.faults import DeviceFault, DeviceTimedOut, NotReady, RefusedOnDevice, SignerFault
 from signers.trezor.channel import Stopped
 from signers.trezor.library import DeviceIsBusy, Timeout, TransportException, exceptions, messages
-from signers.words import next_step_of, permission_step, what_of
+from signers.words import OTHER_PATH, next_step_of, permission_step, what_of
 
 _RESTARTED: Final = "It was restarted, or another program used it."
 _WRONG_PIN: Final = "The PIN was wrong."
@@ -84,7 +84,9 @@ def _failure(error: exceptions.TrezorFailure) -> SignerFault:
     name = _CODES.get(number, str(number))
     raw = f"{name}: {(error.message or '')[:120]}".rstrip(": ")
     if name == "DataError" and "orbidden key path" in raw:
-        return NotReady(DeviceState.UNSUPPORTED, "It does not allow this derivation path.", raw=raw)
+        return NotReady(
+            DeviceState.UNSUPPORTED, "It does not allow this derivation path.", raw=raw, next_step=OTHER_PATH
+        )
     if name in _FAILURES:
         state, detail = _FAILURES[name]
         return NotReady(state, detail, raw=raw)

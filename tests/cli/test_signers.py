@@ -105,3 +105,21 @@ def _until(terminal: int, words: str) -> str:
         assert select.select([terminal], [], [], 30)[0], seen
         seen += os.read(terminal, 4096).decode(errors="replace")
     return seen
+
+
+def test_a_hot_key_on_a_computer_without_a_keyring_is_not_called_ready(cli: Cli) -> None:
+    config = cli.home / "hot.toml"
+    config.write_text("[signer.hot]\nenabled = true\n")
+    (hot,) = (
+        each for each in cli("signers", "--json", "--config", config).document["signers"] if each["kind"] == "keyring"
+    )
+    assert hot["state"] == "NO_DEVICE"
+    assert "keyring backend is keyring.backends.fail" in hot["words"]
+    assert "Install and unlock" in hot["next_step"]
+
+
+def test_a_path_that_the_device_does_not_allow_names_one_that_it_does(cli: Cli) -> None:
+    with LedgerEmulator(LedgerDevice()) as emulator:
+        env = cli.env(COUNTERSIGN_LEDGER=emulator.url)
+        words = "does not allow m/44/61. (The device said 0x6A15.) Nothing was sent. Name a path of that chain, such as"
+        cli.refused("signers", "address", "--signer", "ledger", "--path", "m/44/61", env=env, code=3, says=words)
