@@ -202,8 +202,7 @@ class Devices:
     async def _first(
         self, device: DeviceSession, chain: Chain, path: Path, tell: Tell, *, compares: bool
     ) -> tuple[str, str]:
-        """The address and the device's name. It may take its PIN, a passphrase, an app that is opened: all of a person's
-        time."""
+        """The address and the device's name. A PIN, a passphrase or an app to open takes a person's time."""
         deadline_s = self._settings.deadline_s
         address = await device.address(chain, path, self._hand, deadline_s=deadline_s)
         if compares:

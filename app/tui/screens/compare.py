@@ -1,5 +1,5 @@
-"""The first time a hardware wallet is used: what its person is to do at it, and its address, here and on its own screen,
-compared by them."""
+"""The first time a hardware wallet is used: what its person is to do at it, and its address, here and on its own
+screen, compared by them."""
 
 from __future__ import annotations
 
