@@ -25,8 +25,10 @@ if TYPE_CHECKING:
 
 _PATIENCE_S: Final = 3_660.0
 """For the trader's answer: longer than any device may take."""
+_ASKED: Final = "the device is asked to sign the head of the journal: approve it there"
 _WEAK: Final = {
-    "demo": "The demo device's key is public: to others this seal proves nothing.",
+    "demo": "The demo device's key is public: to others this seal proves nothing. With a hardware wallet it does: "
+    "countersign config set signer.kind auto, then seal again.",
     "keyring": "HOT: a key on this computer signed it, by itself: whoever owns the computer could have.",
 }
 
@@ -34,8 +36,8 @@ _WEAK: Final = {
 def seal_journal(options: argparse.Namespace) -> int:
     """Seal the head of the chain; what to keep elsewhere is the answer."""
     db = context.database(options)
-    context.note("the device is asked to sign the head of the journal: approve it there")
     if trader_pid(db) is not None:
+        context.note(_ASKED)
         document = context.ask_trader(db, {"op": "seal"}, timeout_s=_PATIENCE_S)
     else:
         document = _alone(db, context.settings(options).settings)
@@ -81,6 +83,8 @@ async def _seal(database: TraderDatabase, db: Path, profile: str, settings: Sett
             body = canonical({"set": [list(made.change)]})
             await writer.submit(Commit(now_ms, made.kind, made.subject, body, statements=(made.statement,)))
         of = (profile, run, wall.now_ms())
+        if writer.head.seq:
+            context.note(_ASKED)
         found = await seal(writer.head, of, devices.of(kind), account, settings.signer.deadline_s)
         await writer.submit(Commit(now_ms, KIND, str(found.seal.seq), rows=(found.row(),)))
         return found

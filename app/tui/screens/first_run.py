@@ -35,6 +35,10 @@ def first_run(app: Terminal) -> QuestionDialog:
 class _FirstRun(QuestionDialog):
     start = staticmethod(lambda: None)
 
+    def hints(self) -> list[tuple[str, str]]:
+        """Escape is no way back: there is nothing behind."""
+        return [("Esc", "practise"), ("q", "quit"), ("?", "help")]
+
     def action_back(self) -> None:
         self.dismiss(None)
         self.start()
