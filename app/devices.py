@@ -38,6 +38,7 @@ LISTED: Final = (*HARDWARE, SignerKind.KEYRING, SignerKind.DEMO)
 R = TypeVar("R")
 Tell = Callable[[str], None]
 
+_REFUSED: Final = "Nothing was registered. Start again if that was a mistake."
 _PASSPHRASE: Final[dict[str, PassphraseWay]] = {"standard": "none", "hidden-device": "device", "hidden-typed": "ask"}
 
 
@@ -260,10 +261,11 @@ class Devices:
 def _unavailable(kind: SignerKind, path: Path, fault: SignerFault) -> SignerError:
     if kind is SignerKind.KEYRING:
         return SignerError(fault.code, fault.told, next_step=fault.next_step)
+    step = _REFUSED if fault.state is DeviceState.REJECTED else fault.next_step
     return SignerError(
         fault.code,
         f"The {kind}'s address for {path} is not registered yet: {fault.told}",
-        next_step=f"{fault.next_step} Or start with --signer demo.".lstrip(),
+        next_step=f"{step} Or start with --signer demo.".lstrip(),
     )
 
 

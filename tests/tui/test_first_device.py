@@ -125,6 +125,7 @@ async def test_what_it_refuses_ends_the_start(tmp_path: Path) -> None:
             device.press(approve=False)
             await seat.until(lambda: seat.host.stage is Stage.FAILED)
             assert "Refused on the device" in seat.host.words
+            assert "Nothing was registered. Start again" in seat.host.words
 
 
 async def test_a_pin_that_is_entered_on_the_device_is_asked_for_in_words(tmp_path: Path) -> None:
