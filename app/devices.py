@@ -207,7 +207,9 @@ class Devices:
         deadline_s = self._settings.deadline_s
         address = await device.address(chain, path, self._hand, deadline_s=deadline_s)
         if compares:
-            await _compare(device, chain, path, address, tell, deadline_s)
+            tell(to_compare(device.signer.kind, path, address))
+            shown = await device.address(chain, path, lambda _: None, show=True, deadline_s=deadline_s)
+            check_same(device.signer.kind, address, shown)
         return address, (await device.probe()).name
 
     def _hand(self, state: DeviceState) -> None:
@@ -277,15 +279,20 @@ def _another(kind: SignerKind, address: str, known: str) -> SignerError:
     return SignerError("signer.wrong_device", what, next_step=f"Nothing was sent. {step}")
 
 
-async def _compare(
-    device: DeviceSession, chain: Chain, path: Path, address: str, tell: Tell, deadline_s: float
-) -> None:
-    tell(f"Compare on the {device.signer.kind}: {address} ({path}). Approve it there if it is the same.")
-    told: list[DeviceState] = []
-    shown = await device.address(chain, path, told.append, show=True, deadline_s=deadline_s)
-    if shown != address:
+def to_compare(kind: SignerKind, path: Path, address: str) -> str:
+    """What the person is told before an address is shown on the device."""
+    return f"Compare on the {kind}: {address} ({path}). Approve it there if it is the same."
+
+
+def check_same(kind: SignerKind, said: str, shown: str) -> None:
+    """A device that was asked twice for an address, the second time to show it, must answer the same.
+
+    Raises:
+        SignerError: it does not.
+    """
+    if shown != said:
         raise SignerError(
             "signer.wrong_device",
-            f"The {device.signer.kind} said {address}, then {shown}.",
+            f"The {kind} said {said}, then {shown}.",
             next_step="Nothing was registered. Do not use this device before you know why.",
         )

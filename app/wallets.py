@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from app.accounts import REGISTER, REPLACE, Account
-from app.devices import HARDWARE, KINDS, Act, Devices
+from app.devices import HARDWARE, KINDS, Act, Devices, check_same
 from app.errors import SafetyError, SignerError, UsageError
 from signers.base import DeviceInfo, DeviceState, SignerKind
 from signers.faults import SignerFault
@@ -161,13 +161,9 @@ async def address_of(devices: Devices, one: Which, *, show: bool, tell: Callable
 
 
 async def _same(devices: Devices, one: Which, address: str, told: OnState) -> None:
-    shown = await devices.of(one.kind).address(one.chain, one.path, told, show=True, deadline_s=devices.deadline_s)
-    if shown != address:
-        raise SignerError(
-            "signer.wrong_device",
-            f"The {one.kind} said {address}, then {shown}.",
-            next_step="Nothing was registered. Do not use this device before you know why.",
-        )
+    device = devices.of(one.kind)
+    shown = await device.address(one.chain, one.path, told, show=True, deadline_s=devices.deadline_s)
+    check_same(one.kind, address, shown)
 
 
 async def register(

@@ -16,11 +16,11 @@ from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
+from signers.at_screen import AtTheScreen
 from signers.base import Clarity, DeviceInfo, DeviceState, Person, Question, Shown, Signer, SignRequest
 from signers.faults import DeviceFault, DeviceTimedOut, NotReady, RefusedOnDevice, SignerFault
 from signers.paths import Path
 from signers.payloads import Chain
-from signers.person import Alone
 
 R = TypeVar("R")
 OnState = Callable[[DeviceState], None]
@@ -153,7 +153,7 @@ class DeviceSession:
             DeviceTimedOut: no answer within `deadline_s`.
             SignerFault: as the driver says.
         """
-        person = _AtTheScreen(self, self._loop, on_state)
+        person = AtTheScreen(self, self._loop, on_state)
 
         def ask() -> str:
             self._open(chain, person)
@@ -182,7 +182,7 @@ class DeviceSession:
             DeviceTimedOut: no answer within `deadline_s`. What the device answers later is dropped.
             SignerFault: as the driver says, or the device would show less than `accepts`.
         """
-        person = _AtTheScreen(self, self._loop, on_state)
+        person = AtTheScreen(self, self._loop, on_state)
 
         def ask() -> Signed:
             info, shown = self._ready(request, registered, person)
@@ -222,7 +222,7 @@ class DeviceSession:
             await asyncio.gather(asked, left, return_exceptions=True)
 
     async def _until_ready(
-        self, ask: Callable[[], Signed], chain: Chain, person: _AtTheScreen, deadline_s: float
+        self, ask: Callable[[], Signed], chain: Chain, person: AtTheScreen, deadline_s: float
     ) -> Signed:
         end, found = self._loop.time() + deadline_s, None
         while True:
@@ -365,37 +365,3 @@ def _enough(shown: Shown, accepts: Clarity) -> None:
             f"The device would show less than was confirmed: {shown.clarity} now, {accepts} then. {shown.why}",
             "Nothing was sent. Propose the trade again to see what it shows now.",
         )
-
-
-class _AtTheScreen:
-    """The person, as the device's thread sees them."""
-
-    def __init__(self, session: DeviceSession, loop: asyncio.AbstractEventLoop, on_state: OnState) -> None:
-        self._session, self._loop, self.on_state = session, loop, on_state
-        self.asked = False
-        """The device has shown something to approve: what fails from here on is not tried again by itself."""
-
-    def told(self, state: DeviceState) -> None:
-        self.asked = self.asked or state is DeviceState.WAIT_BUTTON
-        if state is DeviceState.OPENING_APP:
-            self._session.switches += 1
-        try:
-            self._loop.call_soon_threadsafe(self.on_state, state)
-        except RuntimeError:
-            pass  # the loop is closed: the program is ending
-
-    def ask(self, question: Question) -> str:
-        ask = self._session.on_ask
-        if ask is None:
-            return Alone().ask(question)
-
-        async def answer() -> str:
-            return await ask(question)
-
-        self._session.question = asyncio.run_coroutine_threadsafe(answer(), self._loop)
-        try:
-            return self._session.question.result()
-        except concurrent.futures.CancelledError:
-            return Alone().ask(question)
-        finally:
-            self._session.question = None

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from app.cli import context, streams
 from app.cli.devices import ask, asks_trader, run_here
 from app.cli.watch import when
-from app.errors import SafetyError, UsageError
+from app.errors import UsageError
 from storage.database import reader
 
 if TYPE_CHECKING:
@@ -130,7 +130,7 @@ def _address(options: argparse.Namespace, settings: Settings, db: Path, one: Whi
         address = str(ask(settings, db, "signer_address", one)["address"])
         if shows:
             tell(address)
-            _same(address, str(ask(settings, db, "signer_address", one, show=True)["address"]), one)
+            _same(one, address, str(ask(settings, db, "signer_address", one, show=True)["address"]))
     else:
         address = run_here(settings, lambda devices: address_of(devices, one, show=shows, tell=tell))
     known = _known(db, one)
@@ -147,16 +147,15 @@ def _address(options: argparse.Namespace, settings: Settings, db: Path, one: Whi
 
 
 def _compare(one: Which, address: str) -> None:
-    streams.tell_line(f"Compare on the {one.kind}: {address} ({one.path}). Approve it there if it is the same.")
+    from app.devices import to_compare  # noqa: PLC0415 -- asyncio and the signers, when they are wanted
+
+    streams.tell_line(to_compare(one.kind, one.path, address))
 
 
-def _same(address: str, shown: str, one: Which) -> None:
-    if address != shown:
-        raise SafetyError(
-            "signer.wrong_device",
-            f"The {one.kind} said {address}, then {shown}.",
-            next_step="Do not use this device before you know why.",
-        )
+def _same(one: Which, address: str, shown: str) -> None:
+    from app.devices import check_same  # noqa: PLC0415 -- as above
+
+    check_same(one.kind, address, shown)
 
 
 def _register(options: argparse.Namespace, settings: Settings, db: Path, one: Which) -> int:
@@ -175,7 +174,7 @@ def _register(options: argparse.Namespace, settings: Settings, db: Path, one: Wh
         if one.kind in HARDWARE and (known is None or replaced):
             _compare(one, address)
         answer = ask(settings, db, "signer_register", one, replaces=replaced)
-        _same(address, str(answer["address"]), one)
+        _same(one, address, str(answer["address"]))
         changed = bool(answer["changed"])
     else:
         tell = partial(_compare, one)

@@ -10,11 +10,14 @@ from pydantic_core import PydanticCustomError
 
 from app.config.section import Amount, Section
 from app.risk.hot import HotLimits
-from signers.paths import Path, of_scheme
+from signers.paths import HARDENED, Path, of_scheme
 
 
 def _path(text: str) -> str:
-    return str(Path.parse(text))
+    path = Path.parse(text)
+    if len(path.levels) < 2 or any(level < HARDENED for level in path.levels[:2]):
+        raise ValueError("the first two levels are hardened (') in every wallet's scheme")
+    return str(path)
 
 
 PathText = Annotated[str, AfterValidator(_path), "a derivation path such as \"m/44'/60'/0'/0/0\""]

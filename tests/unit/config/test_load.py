@@ -148,6 +148,7 @@ BAD = [
     ('signer.trezor = "udp:a:99999"', "signer.trezor", '"udp:a:99999"', 'such as "udp:127.0.0.1:21324"'),
     ('signer.trezor = "udp:a"', "signer.trezor", '"udp:a"', 'such as "udp:127.0.0.1:21324"'),
     ("signer.evm_path = \"44'/60'\"", "signer.evm_path", "\"44'/60'\"", "such as \"m/44'/60'/0'/0/0\""),
+    ('signer.evm_path = "m/44/60"', "signer.evm_path", '"m/44/60"', "such as \"m/44'/60'/0'/0/0\""),
     ("signer.deadline_s = 9", "signer.deadline_s", "9", "from 10 to 600"),
     ('market.source = "live"', "market.source", '"live"', 'not available in this version; allowed: "practice"'),
     ("market.speed = 2", "market.speed", "2", '"max" or'),
