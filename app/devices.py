@@ -76,8 +76,8 @@ class Devices:
         self.on_ask: OnAsk | None = None
         """Asks the person at the screen for a PIN, a passphrase, a pairing code."""
         self.on_first: Tell | None = None
-        """Told, while a device's account is registered, what its person is to do for it; "" once nothing is. There is
-        somebody to do it: what they can mend is waited for. None: nobody reads it, and such a device is a fault."""
+        """Told, while a device's account is registered, what its person is to do for it. There is somebody to do it:
+        what they can mend is waited for. None: nobody reads it, and such a device is a fault."""
         self.fresh: Account | None = None
         """An account that its person approved just now and that is not on record yet. The demo signer's, whose key is
         public, is recorded without a word."""

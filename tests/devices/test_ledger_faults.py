@@ -185,6 +185,7 @@ def test_a_status_word_has_a_state_wherever_it_comes(
         assert found is not None
         assert found.state is state
         assert found.raw in {f"0x{word:04X}", ""}
+        assert ("m/44'/60'/0'/0/0" in found.next_step) == ("does not allow" in found.what)
     works_again(operation, emulator, ledger)
 
 

@@ -192,6 +192,7 @@ def test_a_path_of_another_coin(replayed: type[Replaying], model: str) -> None:
     assert caught.value.state is DeviceState.UNSUPPORTED
     assert "derivation path" in caught.value.what
     assert "orbidden key path" in caught.value.raw
+    assert "m/44'/60'/0'/0/0" in caught.value.next_step
 
 
 @pytest.mark.parametrize("model", MODELS)

@@ -16,9 +16,9 @@ from typing import Any
 
 from trezorlib import messages
 from trezorlib.mapping import DEFAULT_MAPPING
-from trezorlib.transport import Timeout, Transport
+from trezorlib.transport import Timeout
 
-from tests.devices.trezor_wire import chunks
+from tests.devices.trezor_wire import Passive, chunks
 from tests.shared import shared_data
 
 _HEADER = struct.Struct(">HL")
@@ -65,7 +65,7 @@ def load(name: str) -> Case:
     return Case(name, rows[0], tuple(messages_), tuple(screens), rows[-1])
 
 
-class Replay(Transport):
+class Replay(Passive):
     """`case` as a device.
 
     Args:
@@ -77,7 +77,7 @@ class Replay(Transport):
         left: what was recorded and not said yet.
     """
 
-    PATH_PREFIX, CHUNK_SIZE, ENABLED = "replay", None, True
+    PATH_PREFIX, CHUNK_SIZE = "replay", None
 
     def __init__(self, case: Case, *asides: Case, whole: bool = False) -> None:
         self._whole = whole
@@ -85,7 +85,6 @@ class Replay(Transport):
         self.left = deque(case.lines)
         self.differences: list[str] = []
         self.written: list[str] = []
-        self._is_open = False
         self._partial = b""
         self._answers: deque[bytes] = deque()
         self._asides = {
@@ -99,18 +98,6 @@ class Replay(Transport):
             for each in case.lines
             if each.type == "Features" and "session_id" in each.fields
         }
-
-    def get_path(self) -> str:
-        return "replay:1"
-
-    def is_open(self) -> bool:
-        return self._is_open
-
-    def _open(self) -> None:
-        self._is_open = True
-
-    def _close(self) -> None:
-        self._is_open = False
 
     def write_chunk(self, chunk: bytes, /) -> None:
         if self._whole:

@@ -118,20 +118,14 @@ class Wire:
                 self.send(chunk)
 
 
-class Direct(Transport):
-    """The same device without a socket or a thread: what is not answered at once never is."""
+class Passive(Transport):
+    """A transport of the tests: open or not, and nothing below."""
 
-    PATH_PREFIX, CHUNK_SIZE, ENABLED = "direct", 64, True
-
-    def __init__(self, wire: Wire) -> None:
-        self._wire = wire
-        self._chunks: deque[bytes] = deque()
-        self._is_open = False
-        self._nothing = threading.Event()
-        wire.send = self._chunks.append  # type: ignore[method-assign,assignment] # this is the wire
+    ENABLED = True
+    _is_open = False
 
     def get_path(self) -> str:
-        return "direct:1"
+        return f"{self.PATH_PREFIX}:1"
 
     def is_open(self) -> bool:
         return self._is_open
@@ -141,6 +135,18 @@ class Direct(Transport):
 
     def _close(self) -> None:
         self._is_open = False
+
+
+class Direct(Passive):
+    """The same device without a socket or a thread: what is not answered at once never is."""
+
+    PATH_PREFIX, CHUNK_SIZE = "direct", 64
+
+    def __init__(self, wire: Wire) -> None:
+        self._wire = wire
+        self._chunks: deque[bytes] = deque()
+        self._nothing = threading.Event()
+        wire.send = self._chunks.append  # type: ignore[method-assign,assignment] # this is the wire
 
     def write_chunk(self, chunk: bytes, /) -> None:
         self._wire.take(chunk)
@@ -152,4 +158,4 @@ class Direct(Transport):
         return self._chunks.popleft()
 
 
-__all__ = ["Answers", "Direct", "Mangle", "Message", "Wire", "chunks", "messages"]
+__all__ = ["Answers", "Direct", "Mangle", "Message", "Passive", "Wire", "chunks", "messages"]

@@ -9,13 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from app.tui.host import Stage
+from app.tui.app import Terminal
+from app.tui.host import Host, Stage
 from app.tui.screens.compare import CompareDialog
 from signers.session import DeviceSession
 from tests.devices.ledger_device import Human, LedgerDevice
 from tests.devices.ledger_emulator import Fault, LedgerEmulator
 from tests.devices.trezor_emulator import TrezorDevice
-from tests.tui.harness import SIZES, Seat, terminal
+from tests.tui.harness import SIZES, SMALL, Hand, Seat, request, terminal
 from tests.tui.keyboard import Keyboard, Size
 
 ADDRESS = "0xDad77910DbDFdE764fC21FCD4E74D71bBACA6D8D"
@@ -137,3 +138,20 @@ async def test_a_pin_that_is_entered_on_the_device_is_asked_for_in_words(tmp_pat
             device.press(approve=True)
             await seat.running()
             assert seat.dialog == ""
+
+
+async def test_another_screen_over_a_start_that_waits_shows_what_it_waits_for(tmp_path: Path) -> None:
+    """As after a screen that crashed: the engine goes on."""
+    with LedgerEmulator(LedgerDevice(locked=True)) as device:
+        settings = {"signer.kind": "ledger", "signer.ledger": device.url}
+        hand = Hand()
+        host = Host(request(tmp_path, settings), hand)
+        for number in range(2):
+            app = Terminal(host)
+            async with app.run_test(size=SMALL) as pilot:
+                seat = Seat(pilot, app, host, hand, [])
+                await seat.until(lambda: bool(host.first))
+                await seat.until(lambda: seat.dialog == "CompareDialog")  # noqa: B023 -- as above
+                await seat.look()
+                assert "The device is locked." in read(seat), number
+        await host.end("test ended")

@@ -4,10 +4,13 @@ on the device, and what is typed for it is kept nowhere."""
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 
+from app.execution.records import Trade
 from app.tui.host import Stage
 from app.tui.screens.at_device import AtTheDevice
 from app.tui.screens.hardware import HardwareDialog
@@ -19,7 +22,7 @@ from signers.faults import NotReady, SignerFault
 from tests.devices.ledger_device import Human, LedgerDevice
 from tests.devices.ledger_emulator import Fault, LedgerEmulator
 from tests.devices.trezor_emulator import TrezorDevice
-from tests.tui.harness import SIZES, Seat, terminal
+from tests.tui.harness import SIZES, SMALL, Seat, terminal
 from tests.tui.keyboard import MOVES, Keyboard, Size
 
 ADDRESS = "0xDad77910DbDFdE764fC21FCD4E74D71bBACA6D8D"
@@ -27,6 +30,18 @@ ADDRESS = "0xDad77910DbDFdE764fC21FCD4E74D71bBACA6D8D"
 
 def ledger(emulator: LedgerEmulator) -> dict[str, str]:
     return {"signer.kind": "ledger", "signer.ledger": emulator.url}
+
+
+@asynccontextmanager
+async def waiting(folder: Path, size: Size = SMALL) -> AsyncIterator[tuple[Seat, LedgerEmulator, Trade]]:
+    """A trade that was confirmed and waits for the person at a Ledger."""
+    with LedgerEmulator(LedgerDevice()) as device:
+        async with terminal(folder, size, settings=ledger(device)) as seat:
+            device.device.human = Human.NEVER
+            trade = await seat.propose()
+            await confirm(seat, trade.id)
+            await at_the_device(seat)
+            yield seat, device, trade
 
 
 async def at_the_device(seat: Seat, state: DeviceState = DeviceState.WAIT_BUTTON) -> None:
@@ -63,44 +78,34 @@ async def test_the_account_is_compared_once_then_a_trade_is_signed_on_the_device
 
 
 async def test_leaving_keeps_it_waiting_and_nine_comes_back(tmp_path: Path) -> None:
-    with LedgerEmulator(LedgerDevice()) as device:
-        async with terminal(tmp_path, settings=ledger(device)) as seat:
-            device.device.human = Human.NEVER
-            trade = await seat.propose()
-            await confirm(seat, trade.id)
-            await at_the_device(seat)
-            await seat.press("escape")
-            assert seat.dialog == ""
-            assert "waits for you" in seat.app.screen.query_one("#status").render_line(0).text
-            await seat.press("9")
-            assert seat.dialog == "HardwareDialog"
-            await pressed(seat, device, approve=False)
-            await seat.became(trade, "REFUSED")
-            assert seat.dialog == ""
+    async with waiting(tmp_path) as (seat, device, trade):
+        await seat.press("escape")
+        assert seat.dialog == ""
+        assert "waits for you" in seat.app.screen.query_one("#status").render_line(0).text
+        await seat.press("9")
+        assert seat.dialog == "HardwareDialog"
+        await pressed(seat, device, approve=False)
+        await seat.became(trade, "REFUSED")
+        assert seat.dialog == ""
 
 
 @pytest.mark.parametrize("size", SIZES)
 async def test_its_keys(tmp_path: Path, size: Size) -> None:
-    with LedgerEmulator(LedgerDevice()) as device:
-        async with terminal(tmp_path, size, settings=ledger(device)) as seat:
-            device.device.human = Human.NEVER
-            key = Keyboard(seat)
-            trade = await seat.propose()
-            await confirm(seat, trade.id)
-            await at_the_device(seat)
-            reader = seat.app.screen.query_one(Reader)
-            reader._document = lambda width: [Line()] * 100 + shown(width)
-            shown = seat.app.screen.lines  # type: ignore[attr-defined] # the dialog's
-            await seat.look()
-            for number, (name, place) in enumerate([*MOVES, ("space", 1), ("pageup", 0)]):
-                await key(HardwareDialog, name)
-                assert reader._top == place * (8 if number > 3 else 1), name
-            for name, top in (("end", True), ("home", False), ("G", True), ("g", False)):
-                await key(HardwareDialog, name)
-                assert bool(reader._top) is top, name
-            await key(AtTheDevice, "x")
-            await seat.became(trade, "REFUSED")
-            key.covers(HardwareDialog, AtTheDevice)
+    async with waiting(tmp_path, size) as (seat, _, trade):
+        key = Keyboard(seat)
+        reader = seat.app.screen.query_one(Reader)
+        reader._document = lambda width: [Line()] * 100 + shown(width)
+        shown = seat.app.screen.lines  # type: ignore[attr-defined] # the dialog's
+        await seat.look()
+        for number, (name, place) in enumerate([*MOVES, ("space", 1), ("pageup", 0)]):
+            await key(HardwareDialog, name)
+            assert reader._top == place * (8 if number > 3 else 1), name
+        for name, top in (("end", True), ("home", False), ("G", True), ("g", False)):
+            await key(HardwareDialog, name)
+            assert bool(reader._top) is top, name
+        await key(AtTheDevice, "x")
+        await seat.became(trade, "REFUSED")
+        key.covers(HardwareDialog, AtTheDevice)
 
 
 async def test_a_locked_device_says_so_and_goes_on_once_it_is_unlocked(tmp_path: Path) -> None:
@@ -113,27 +118,22 @@ async def test_a_locked_device_says_so_and_goes_on_once_it_is_unlocked(tmp_path:
             await confirm(seat, trade.id)
             await at_the_device(seat, DeviceState.LOCKED)
             assert "The device is locked" in seat.text()
-            assert "Unlock it" in seat.text()
+            assert "Unlock it with its PIN. It goes on by itself." in " ".join(seat.text().split())
             device.device.locked = False
             await seat.became(trade, "FILLED")
 
 
 async def test_what_is_given_up_is_not_sent_though_the_device_signs_it_later(tmp_path: Path) -> None:
-    with LedgerEmulator(LedgerDevice()) as device:
-        async with terminal(tmp_path, settings=ledger(device)) as seat:
-            device.device.human = Human.NEVER
-            trade = await seat.propose()
-            await confirm(seat, trade.id)
-            await at_the_device(seat)
-            await seat.press("x")
-            await seat.became(trade, "REFUSED")
-            assert "Given up" in trade.reason
-            await pressed(seat, device, approve=True)
-            device.device.human = Human.APPROVE
-            again = await seat.propose()
-            await confirm(seat, again.id)
-            await seat.became(again, "FILLED")
-            assert len(seat.rig.rows("SELECT * FROM authorisations")) == 1
+    async with waiting(tmp_path) as (seat, device, trade):
+        await seat.press("x")
+        await seat.became(trade, "REFUSED")
+        assert "Given up" in trade.reason
+        await pressed(seat, device, approve=True)
+        device.device.human = Human.APPROVE
+        again = await seat.propose()
+        await confirm(seat, again.id)
+        await seat.became(again, "FILLED")
+        assert len(seat.rig.rows("SELECT * FROM authorisations")) == 1
 
 
 async def test_a_model_one_s_pin_is_typed_by_position_and_kept_nowhere(tmp_path: Path) -> None:
