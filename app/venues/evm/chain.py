@@ -1,0 +1,122 @@
+"""What is known of a chain before anybody asks it: its tokens, exchanges, fees and bounds, as the settings say.
+
+Addresses are 20 bytes here and everywhere below; EIP-55 text belongs to settings, screens and the database.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from decimal import Decimal
+from enum import StrEnum
+from typing import Final
+
+ZERO_ADDRESS: Final = bytes(20)
+MAX_UINT256: Final = 2**256 - 1
+
+
+class FeeKind(StrEnum):
+    """How a transaction pays for gas."""
+
+    EIP1559 = "eip1559"
+    LEGACY = "legacy"
+
+
+class DataFee(StrEnum):
+    """What a rollup charges for its data on the chain below, beside gas.
+
+    OP_STACK: on top of gas, asked of the predeploy GasPriceOracle (Optimism, Base). ARBITRUM: within the gas that
+    `eth_estimateGas` answers.
+    """
+
+    NONE = "none"
+    OP_STACK = "op-stack"
+    ARBITRUM = "arbitrum"
+
+
+class DexKind(StrEnum):
+    """Which pools an exchange has."""
+
+    V2 = "v2"
+    """Constant product (Uniswap V2 and its forks)."""
+    V3 = "v3"
+    """Concentrated liquidity (Uniswap V3 and its forks)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """An ERC-20 token, or the chain's native coin.
+
+    Attributes:
+        symbol: ours, unique on its chain; what the contract calls itself is never a key.
+        address: of the native coin that of its wrapped form: pools know no other.
+        native: paid and received as the chain's own coin.
+    """
+
+    symbol: str
+    address: bytes
+    decimals: int
+    native: bool = False
+
+    @property
+    def unit(self) -> Decimal:
+        """The smallest amount: 0.000001 for six decimals."""
+        return Decimal(1).scaleb(-self.decimals)
+
+
+@dataclass(frozen=True, slots=True)
+class Dex:
+    """One exchange: where its pools are made, and what swaps in them.
+
+    Attributes:
+        router: V2: Router02. V3: SwapRouter02; a `Dex` of each kind that name the same SwapRouter02 can be one
+            transaction.
+        fee_bps: of every pool (V2), basis points.
+        fee_tiers: hundredths of a basis point (V3).
+        quoter: QuoterV2, to compare our own numbers with (V3); none is needed to quote.
+        positions: NonfungiblePositionManager, for liquidity (V3).
+    """
+
+    name: str
+    kind: DexKind
+    factory: bytes
+    router: bytes
+    init_code_hash: bytes
+    fee_bps: int = 30
+    fee_tiers: tuple[int, ...] = ()
+    quoter: bytes | None = None
+    positions: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """One chain.
+
+    Attributes:
+        confirmations: blocks, its own included, after which a transaction is taken for final.
+        block_ms: expected time between blocks.
+        gas_cap: wei per unit of gas; no transaction is made above it.
+        gas_cap_value: account currency; most that one transaction may cost in gas.
+        multicall: UniswapInterfaceMulticall or Multicall3; without one, reads are single calls.
+        permit2: Permit2, where the chain has it.
+    """
+
+    name: str
+    chain_id: int
+    native: Token
+    rpcs: tuple[str, ...]
+    confirmations: int
+    block_ms: int
+    gas_cap: int
+    gas_cap_value: Decimal
+    fee_kind: FeeKind = FeeKind.EIP1559
+    data_fee: DataFee = DataFee.NONE
+    tokens: tuple[Token, ...] = ()
+    dexes: tuple[Dex, ...] = ()
+    multicall: bytes | None = None
+    permit2: bytes | None = None
+    private_rpcs: tuple[str, ...] = field(default=())
+    """Endpoints that take a transaction without showing it to the public mempool."""
+
+    def token(self, symbol: str) -> Token | None:
+        """The token we call `symbol`, the native coin included."""
+        return next((each for each in (self.native, *self.tokens) if each.symbol == symbol), None)
