@@ -14,7 +14,6 @@ from app.ids import by_prefix
 from app.snapshots.signers import document, signers
 from app.trial_signature import trial
 from app.wallets import Which, address_of, look, record, register, which
-from signers.payloads import PersonalMessage
 
 if TYPE_CHECKING:
     from app.execution.records import Trade
@@ -31,8 +30,7 @@ def at_device(session: Session, given: str) -> Trade | None:
 
 def give_up(session: Session, trade: Trade) -> bool:
     """Wait no longer for the device; the trade ends, and nothing is sent."""
-    assert trade.payload is not None
-    return session.device.give_up(PersonalMessage(trade.payload.text).signed)
+    return any(session.device.give_up(payload.to_sign.signed) for payload in trade.payloads)
 
 
 def device_handlers(session: Session) -> Mapping[str, Handler]:

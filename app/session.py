@@ -20,6 +20,7 @@ from app.errors import ClockError, CountersignError, SafetyError, VenueError
 from app.execution.desk import Desk, Terms
 from app.execution.emergency import Emergency, StopReport
 from app.execution.pipeline import Pipeline
+from app.execution.prepare import TextPreparation
 from app.execution.records import Order, Role, Trade
 from app.execution.recovery import Recovery
 from app.execution.settlement import Settlement
@@ -128,6 +129,7 @@ class Session:
             resolve_unknown=self.recovery.resolve,
             on_progress=self._on_progress,
             on_worse=self._on_worse,
+            preparation=TextPreparation(self.desk),
         )
         self.desk.on_lost = self._on_lost
         self.emergency = Emergency(self.desk, self.pipeline)

@@ -97,8 +97,7 @@ class _Commands:
         """`text` must be the text that was shown: what is confirmed is what was read. `readback` is the quantity as
         typed, where one was asked for."""
         trade = self._find(request)
-        assert trade.payload is not None
-        if request["text"] != trade.payload.text:
+        if request["text"] != trade.text:
             raise SafetyError("confirm.text", "The trade's text is not the one you read.", next_step="Read it again.")
         confirm, readback = self._trader.session.pipeline.proposals.confirm, request.get("readback")
         self._answer(lambda trade_id: confirm(trade_id, readback if isinstance(readback, str) else None), trade)
@@ -188,7 +187,7 @@ def _proposal(trade: Trade, listed: Waiting) -> dict[str, Any]:
         "worst_price": to_text(intent.worst_price),
         "reason": intent.reason,
         "expires_ms": intent.expires_ms,
-        "text": payload.text,
+        "text": trade.text,
         "preview": payload.preview,
         "resumed": trade.resumed,
         "closes": listed.closes,

@@ -257,3 +257,20 @@ CREATE TABLE seals (
 def m007_seals(db: Database) -> None:
     """Heads of the hash chain that were signed on a device; each is a fact of the chain itself."""
     _run(db, _SEALS)
+
+
+_TRANSACTIONS: Final = """
+CREATE TABLE fill_notionals (
+    seq INTEGER NOT NULL REFERENCES journal, venue TEXT NOT NULL, fill_id TEXT NOT NULL, notional TEXT NOT NULL,
+    PRIMARY KEY (venue, fill_id)
+) STRICT;
+ALTER TABLE payloads ADD COLUMN body TEXT NOT NULL DEFAULT '';
+ALTER TABLE orders ADD COLUMN gas TEXT NOT NULL DEFAULT '0';
+"""
+
+
+@MIGRATIONS()
+def m008_transactions(db: Database) -> None:
+    """What a chain adds: unsigned transactions as payloads, exact quote amounts where a price would round them, and
+    what an order has cost in gas. Rows of other venues have none of it and hash as before."""
+    _run(db, _TRANSACTIONS)

@@ -31,6 +31,7 @@ HASHED: Final[dict[str, tuple[str, ...]]] = {
         "venue", "fill_id", "client_id", "trade_id", "module", "symbol", "side", "price", "quantity", "fee",
         "fee_asset", "ts_ms",
     ),
+    "fill_notionals": ("venue", "fill_id", "notional"),
     "postings": ("account", "asset", "amount"),
     "config_changes": ("version", "key", "old", "new", "source"),
     "seals": ("sealed_seq", "hash", "text", "signature", "address", "signer", "sealed_ms"),
@@ -45,6 +46,7 @@ KNOWN: Final = (
     "m005_baskets",
     "m006_accounts",
     "m007_seals",
+    "m008_transactions",
 )
 """Names of the migrations in `migrations`, oldest first, as recorded in ``_sqlite_migrations``."""
 

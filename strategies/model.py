@@ -200,6 +200,8 @@ class Intent:
         legs: a basket's resting buys, highest price first, no price twice. `quantity` is their sum, `worst_price` the
             price of the first, and the stop of `exits` is common to all and below them. Empty: one order at the market.
         rest_ms: how long the legs rest, from their submission; whole seconds. 0 without legs.
+        max_gas: most that its transactions may cost in gas, in the chain's own coin; 0 where a venue has none. The
+            bytes that are signed say so, and are where a restart reads it again.
     """
 
     id: str
@@ -221,6 +223,7 @@ class Intent:
     time_in_force_ms: int | None = field(default=None, compare=False)
     legs: tuple[Leg, ...] = ()
     rest_ms: int = 0
+    max_gas: Decimal = field(default=_ZERO, compare=False)
 
     def __post_init__(self) -> None:
         quantity, worst_price, max_fee = self.quantity, self.worst_price, self.max_fee

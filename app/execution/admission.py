@@ -9,7 +9,7 @@ from typing import Final
 from app.execution.authorisation import says_rests
 from app.execution.desk import Desk
 from app.execution.preview import fee_at
-from app.execution.purse import Shortfall
+from app.execution.purse import Shortfall, gas_hold
 from app.execution.records import Trade
 from app.money import ZERO, add, sub, to_text
 from app.risk.basket import notional
@@ -26,7 +26,13 @@ def admit(desk: Desk, trade: Trade) -> Deny | None:
     if isinstance(need, Deny):
         return need
     _, asset, amount, spoken_for = need
-    short = desk.state.purse.reserve(trade.id, asset, amount, spoken_for=spoken_for)
+    purse, gas = desk.state.purse, trade.intent.max_gas
+    short = purse.reserve(trade.id, asset, amount, spoken_for=spoken_for)
+    if short is None and gas:
+        coin = desk.venue_info.gas_asset
+        short = purse.reserve(gas_hold(trade.id), coin, gas, spoken_for=_covered_by_exits(desk, coin))
+        if short is not None:
+            purse.release(trade.id)
     return None if short is None else _too_little(short)
 
 
@@ -36,8 +42,16 @@ def judge(desk: Desk, intent: Intent) -> Allow | Deny:
     if isinstance(need, Deny):
         return need
     allow, asset, amount, spoken_for = need
-    available = sub(desk.state.purse.available(asset), spoken_for)
-    return allow if amount <= available else _too_little(Shortfall(asset, amount, available))
+    needs, coin = {asset: amount}, desk.venue_info.gas_asset
+    if intent.max_gas:
+        needs[coin] = add(needs.get(coin, ZERO), intent.max_gas)
+    for each, needed in needs.items():
+        available = sub(
+            desk.state.purse.available(each), spoken_for if each == asset else _covered_by_exits(desk, each)
+        )
+        if needed > available:
+            return _too_little(Shortfall(each, needed, available))
+    return allow
 
 
 def _needed(desk: Desk, intent: Intent) -> Deny | tuple[Allow, str, Decimal, Decimal]:

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from functools import partial
 
 from app.execution.desk import Desk
-from app.execution.records import Trade
+from app.execution.records import Payload, Trade
 from signers.base import Clarity, DeviceInfo, DeviceState, Shown, SignerKind, SignRequest
 from signers.faults import SignerFault
-from signers.payloads import PersonalMessage
 from signers.session import OnState
 
 
@@ -36,22 +35,31 @@ class DeviceView:
         return Clarity.CLEAR if self.shown is None else self.shown.clarity
 
 
-def asked(desk: Desk, trade: Trade) -> tuple[SignRequest, str, OnState, float]:
-    """What the device is asked for `trade`: exactly the confirmed text, by the registered address, told to whom, and
-    for how many seconds at most."""
-    assert trade.payload is not None
-    request = SignRequest(PersonalMessage(trade.payload.text), desk.terms.signer_path)
+def asked(desk: Desk, trade: Trade, payload: Payload) -> tuple[SignRequest, str, OnState, float]:
+    """What the device is asked for a payload of `trade`: exactly what was confirmed, by the registered address, told to
+    whom, and for how many seconds at most."""
+    request = SignRequest(payload.to_sign, desk.terms.signer_path)
     return request, desk.terms.signer_address, partial(desk.on_device, trade), desk.terms.device_deadline_s
 
 
 def device_view(desk: Desk, trade: Trade) -> DeviceView:
-    """For a prepared trade."""
+    """For a prepared trade; of several payloads the least that the device shows of one, and all their lines."""
     signer, last = desk.signer.signer, desk.signer.last
     if isinstance(last, DeviceInfo):
-        request, address, _, _ = asked(desk, trade)
-        shown = signer.shown(request, address, last)
+        every = []
+        for payload in trade.payloads:
+            request, address, _, _ = asked(desk, trade, payload)
+            every.append(signer.shown(request, address, last))
+        shown = _together(every)
         return DeviceView(signer.kind, last.title, shown, "", shown.refuses or DeviceState.READY)
     name = signer.kind.capitalize()
     if isinstance(last, SignerFault):
         return DeviceView(signer.kind, name, None, f"{last.what} {last.next_step}", last.state)
     return DeviceView(signer.kind, name, None, "It was not asked yet.", DeviceState.UNKNOWN)
+
+
+def _together(every: list[Shown]) -> Shown:
+    """Of one payload what it is."""
+    least = max(every, key=lambda shown: list(Clarity).index(shown.clarity))
+    refuses = next((shown.refuses for shown in every if shown.refuses is not None), None)
+    return Shown(least.clarity, tuple(line for shown in every for line in shown.lines), least.why, refuses)

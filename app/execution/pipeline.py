@@ -16,16 +16,16 @@ from app.execution.admission import admit, lapsed, worse_than_confirmed
 from app.execution.desk import Desk
 from app.execution.device_view import asked
 from app.execution.hot_caps import HotDenied
-from app.execution.prepare import permitted_orders, prepare, unlike_signed
+from app.execution.preparation import Preparation
 from app.execution.proposals import Answer, Decision, Proposals
 from app.execution.records import Order, Trade
-from app.execution.settlement import Settlement, end_unsent, release
+from app.execution.sent import Sent
+from app.execution.settlement import Settlement, end_unsent
+from app.execution.signing import accept
 from app.execution.states import PayloadState, TradeState
-from app.execution.transition import Transition
 from app.execution.work import Work
-from app.venues.base import OrderReport, OrderState, SignedText
+from app.venues.base import OrderState
 from signers.faults import RefusedOnDevice, SignerFault
-from signers.verify import verify_text
 from strategies.model import Intent, Side
 
 
@@ -36,6 +36,7 @@ class Pipeline:
         resolve_unknown: looks for a trade's orders at the venue until there is evidence, or (True) at least once.
         on_progress: told of each trade's state change, for screens and progress lines.
         on_worse: told when the re-check dropped a signed trade, so that a fresh proposal can say what changed.
+        preparation: in which form its venue's trades are signed.
     """
 
     def __init__(
@@ -46,12 +47,16 @@ class Pipeline:
         resolve_unknown: Callable[[Trade, bool], Coroutine[Any, Any, None]],
         on_progress: Callable[[Trade], None],
         on_worse: Callable[[Trade], None],
+        preparation: Preparation,
     ) -> None:
         self._desk = desk
         self._settlement = settlement
         self._resolve_unknown = resolve_unknown
         self._on_progress = on_progress
         self._on_worse = on_worse
+        self._preparation = preparation
+        settlement.on_step = lambda trade: _ignored(self.work.start(trade.id, self._step(trade)))
+        self._sent = Sent(desk, settlement, on_progress)
         self.work = Work(desk)
         self.proposals = Proposals(desk)
 
@@ -71,7 +76,8 @@ class Pipeline:
         denied = admit(desk, trade)  # no await between here and the queued commit
         if denied is None:
             transition.trade(trade, TradeState.RESERVED)
-            transition.hold(trade, desk.state.purse.holds[trade.id], "OPEN")
+            for hold_id, hold in desk.state.purse.of(trade.id):
+                transition.hold(hold_id, hold, "OPEN")
             desk.state.add(trade)
         else:
             desk.counters.denied += 1
@@ -89,28 +95,41 @@ class Pipeline:
 
     async def _live(self, trade: Trade, committed: asyncio.Future[int]) -> None:
         await committed
+        draft = await self._draft(trade)
         async with self._desk.turn:
-            if not _is(trade, TradeState.RESERVED) or not await self._prepare(trade):
+            if not _is(trade, TradeState.RESERVED) or not await self._prepare(trade, draft):
                 return
         decision = await self.proposals.ask(trade)
         async with self._desk.turn:
             if not _is(trade, TradeState.PREPARED) or not await self._take(trade, decision):
                 return
-        signature = await self._sign(trade)
+        signatures = await self._sign(trade)
         async with self._desk.turn:
-            if signature is None or not _is(trade, TradeState.CONFIRMED):
+            if not signatures or not _is(trade, TradeState.CONFIRMED):
                 return
-            if await self._record_signature(trade, signature):
+            if await self._record_signatures(trade, signatures):
                 await self.submit(trade)
 
-    async def _prepare(self, trade: Trade) -> bool:
-        """Walk the book, build the exact text."""
+    async def _draft(self, trade: Trade) -> object:
+        """What the venue must be asked first; outside of the turn, which cancels and sends of others need."""
+        try:
+            return await self._preparation.draft(trade)
+        except VenueError as error:
+            self._desk.record_error(error, trade.id)
+            async with self._desk.turn:
+                if _is(trade, TradeState.RESERVED):
+                    await self._end(trade, TradeState.FAILED, f"{error.what} Nothing was sent.")
+            return None
+
+    async def _prepare(self, trade: Trade, draft: object) -> bool:
+        """Build exactly what is shown and signed."""
         desk = self._desk
-        payload = prepare(desk, trade)
-        if isinstance(payload, str):
-            return await self._end(trade, TradeState.DENIED, payload)
+        payloads = self._preparation.payloads(trade, draft)
+        if isinstance(payloads, str):
+            return await self._end(trade, TradeState.DENIED, payloads)
         transition = desk.transition()
-        transition.new_payload(trade, payload)
+        for payload in payloads:
+            transition.new_payload(trade, payload)
         transition.trade(trade, TradeState.PREPARED)
         transition.took(trade, "prepare", desk.clock.monotonic_ns())
         desk.record_quote(trade.id, trade.intent.symbol, "prepare")
@@ -125,20 +144,24 @@ class Pipeline:
         if not self._desk.stop.raised() and await self._became_worse(trade):
             return False  # before anybody walks through the pages of a device
         transition = self._desk.transition()
-        transition.payload(trade, PayloadState.CONFIRMED)
+        for payload in trade.payloads:
+            transition.payload(trade, payload, PayloadState.CONFIRMED)
         transition.trade(trade, TradeState.CONFIRMED)
         transition.took(trade, "confirm", self._desk.clock.monotonic_ns())
         await self._desk.commit(transition, "trade.confirmed", trade.id)
         self._on_progress(trade)
         return True
 
-    async def _sign(self, trade: Trade) -> bytes | None:
-        desk = self._desk
+    async def _sign(self, trade: Trade) -> list[bytes]:
+        """One signature for each payload, or none at all."""
+        desk, signatures = self._desk, []
         try:
-            desk.stop.check()
             desk.hot.check(desk, trade)
-            with desk.goes_on():
-                return (await desk.signer.sign(*asked(desk, trade), accepts=trade.clarity)).signature
+            for payload in trade.payloads:
+                desk.stop.check()
+                with desk.goes_on():
+                    signed = await desk.signer.sign(*asked(desk, trade, payload), accepts=trade.clarity)
+                signatures.append(signed.signature)
         except RefusedOnDevice as fault:
             await self._end_in_turn(trade, TradeState.REFUSED, fault.what)
         except SignerFault as fault:
@@ -147,26 +170,25 @@ class Pipeline:
         except SafetyError as error:
             denied = isinstance(error, HotDenied)
             await self._end_in_turn(trade, TradeState.DENIED if denied else TradeState.CANCELLED, error.what)
-        return None
+        else:
+            return signatures
+        return []
 
-    async def _record_signature(self, trade: Trade, signature: bytes) -> bool:
-        """Verify, then make text, signature and client order ids durable before anything is sent."""
-        desk, payload = self._desk, trade.payload
-        assert payload is not None
+    async def _record_signatures(self, trade: Trade, signatures: list[bytes]) -> bool:
+        """Verify, then make what was signed, signatures and client order ids durable before anything is sent."""
+        desk = self._desk
         if lapsed(desk, trade):
             await self._end(trade, TradeState.DENIED, "The authorisation ended before it was signed.")
             self._on_worse(trade)
             return False
         try:
-            verify_text(payload.text, signature, desk.terms.signer_address)
-            orders = permitted_orders(payload.text, desk.clock.now_ms(), desk.terms.venue)
+            orders = accept(desk, self._preparation, trade, signatures)
         except (SignerFault, SafetyError) as error:
             return await self._not_ours(trade, error.what)
-        payload.signed = SignedText(payload.text, signature, desk.terms.signer_address)
-        payload.signed_ms = desk.clock.now_ms()
         transition = desk.transition()
-        transition.payload(trade, PayloadState.SIGNED)
-        transition.authorisation(trade, desk.terms.signer)
+        for payload in trade.payloads:
+            transition.payload(trade, payload, PayloadState.SIGNED)
+            transition.authorisation(trade, payload, desk.terms.signer)
         transition.record(USED, (desk.wall.now_ms(), *desk.terms.account))
         for order in orders:
             transition.new_order(trade, order)
@@ -180,8 +202,10 @@ class Pipeline:
     # -- 7 and 8: re-check, submit ------------------------------------------------------------------------------
 
     async def submit(self, trade: Trade) -> None:
-        """Re-check the situation, then send the signed orders. Also used for bytes that a restart proved unsent."""
-        desk = self._desk
+        """Re-check the situation, then send what is signed and goes next. Also used for bytes that a restart proved
+        unsent."""
+        desk, payload = self._desk, trade.unsent
+        assert payload is not None
         try:
             await desk.venue.ready()  # whatever it must hear first: between the last checks and the bytes nothing waits
         except VenueError as error:
@@ -193,90 +217,60 @@ class Pipeline:
             return
         if await self._became_worse(trade):
             return
-        if (why := unlike_signed(desk, trade)) is not None:  # right before the bytes: what changed since must not go
+        if (
+            why := self._preparation.unlike_signed(trade, payload)
+        ) is not None:  # right before the bytes: what changed since must not go
             await self._not_ours(trade, f"What would be sent is not what was signed: {why}")
             return
-        requests = tuple(order.request for order in trade.orders.values())
-        assert trade.payload is not None
+        requests = tuple(order.request for order in trade.orders_of(payload))
         desk.record_quote(trade.id, trade.intent.symbol, "submit")
         try:
             desk.stop.check()
-            reports = await desk.venue.submit(requests, trade.payload.signed)
+            reports = await desk.venue.submit(requests, payload.signed)
         except SafetyError as error:
             await self._end(trade, TradeState.CANCELLED, error.what)
         except VenueUnknown as error:
-            await self._unknown(trade, error)
+            await self._sent.unknown(trade, payload, error)
+            self.work.start(trade.id, self._resolve(trade))
         except VenueRefused as error:
-            await self._rejected(trade, error)
+            await self._sent.refused(trade, payload, error)
         except VenueError as error:
             desk.record_error(error, trade.id)
             await self._end(trade, TradeState.FAILED, f"{error.what} Nothing was sent.")
         else:
-            await self._sent(trade, reports)
+            await self._sent.answered(trade, payload, reports)
+            await self.withdraw(trade)
+
+    async def _step(self, trade: Trade) -> None:
+        """An earlier transaction of the trade has ended: now the next one goes, or, where that one failed, nothing."""
+        async with self._desk.turn:
+            payload = trade.unsent
+            if payload is None or trade.waits_for_itself or trade.state is not TradeState.SUBMITTED:
+                return
+            sent = trade.payloads[: trade.payloads.index(payload)]
+            done = all(o.state is OrderState.FILLED for each in sent for o in trade.orders_of(each))
+            if done:
+                await self.submit(trade)
+            else:
+                await self._end(trade, TradeState.CANCELLED, "The transaction before it failed.")
 
     async def _became_worse(self, trade: Trade) -> bool:
         """The re-check: what became worse than what was confirmed ends here, and may be proposed afresh."""
-        worse = worse_than_confirmed(self._desk, trade)
+        payload = trade.unsent or trade.payloads[0]
+        try:
+            worse = worse_than_confirmed(self._desk, trade) or await self._preparation.worse(trade, payload)
+        except VenueError as error:
+            self._desk.record_error(error, trade.id)
+            await self._end(trade, TradeState.FAILED, f"{error.what} Nothing was sent.")
+            return True
         if worse is not None:
             await self._end(trade, TradeState.DENIED, worse)
             self._on_worse(trade)
         return worse is not None
 
-    async def _sent(self, trade: Trade, reports: tuple[OrderReport, ...]) -> None:
-        desk = self._desk
-        new = [(desk.state.orders[report.client_id], report) for report in reports]
-        new = [(order, report) for order, report in new if report.revision > order.revision]
-        for order, report in new:
-            self._settlement.check(trade, order, report)
-        transition = self._submitted(trade)
-        transition.payload(trade, PayloadState.LANDED)
-        for order, report in new:
-            self._settlement.book(transition, trade, order, report)
-        self._settlement.follow(transition, trade)
-        desk.state.retire(trade)
-        await desk.commit(transition, "trade.submitted", trade.id)
-        self._on_progress(trade)
-        await self.withdraw(trade)
-
-    def _submitted(self, trade: Trade) -> Transition:
-        transition = self._desk.transition()
-        transition.payload(trade, PayloadState.SENT)
-        transition.trade(trade, TradeState.SUBMITTED)
-        transition.took(trade, "send", self._desk.clock.monotonic_ns())
-        self._desk.counters.submitted += 1
-        return transition
-
-    async def _unknown(self, trade: Trade, error: VenueUnknown) -> None:
-        """No answer: maybe sent. Nothing is concluded; the look-up by our own ids begins. An order that a report
-        already told of is known."""
-        desk = self._desk
-        desk.record_error(error, trade.id)
-        transition = self._submitted(trade)
-        transition.payload(trade, PayloadState.UNKNOWN)
-        for order in trade.orders.values():
-            if order.state is OrderState.PENDING:
-                transition.order(order, OrderState.UNKNOWN, error.what)
-        self._settlement.follow(transition, trade)
-        await desk.commit(transition, "trade.unknown", trade.id)
-        self._on_progress(trade)
-        self.work.start(trade.id, self._resolve(trade))
-
     async def _resolve(self, trade: Trade) -> None:
         await self._resolve_unknown(trade, False)
         await self.withdraw(trade)
-
-    async def _rejected(self, trade: Trade, error: VenueRefused) -> None:
-        desk = self._desk
-        desk.record_error(error, trade.id)
-        transition = self._submitted(trade)
-        transition.payload(trade, PayloadState.DEAD)
-        for order in trade.orders.values():
-            transition.order(order, OrderState.REJECTED, error.what)
-        transition.trade(trade, TradeState.REJECTED, error.what)
-        release(desk, transition, trade)
-        desk.state.retire(trade)
-        await desk.commit(transition, "trade.rejected", trade.id)
-        self._on_progress(trade)
 
     # -- the trader's side --------------------------------------------------------------------------------------
 
@@ -286,7 +280,9 @@ class Pipeline:
         self.work.start(trade.id, self._resume(trade))
 
     async def _resume(self, trade: Trade) -> None:
-        if (why := unlike_signed(self._desk, trade)) is not None:
+        payload = trade.unsent
+        assert payload is not None
+        if (why := self._preparation.unlike_signed(trade, payload)) is not None:
             await self._not_ours(trade, f"What is on disk is not what was signed: {why}")
             return
         decision = await self.proposals.ask(trade)
@@ -378,6 +374,8 @@ class Pipeline:
         """End a trade whose bytes never left; `answer`: who waited was told so. Always False: nothing goes on."""
         desk = self._desk
         transition = desk.transition()
+        if trade.state is TradeState.SUBMITTED:  # an approval went before it, and is all that was sent
+            state, reason = TradeState.CANCELLED, f"{reason.removesuffix(' Nothing was sent.')} It was approved only."
         end_unsent(desk, transition, trade, state, reason)
         if answer is not None:
             self.proposals.missed(transition, trade, answer)
@@ -390,6 +388,10 @@ class Pipeline:
         async with self._desk.turn:
             if trade.state is TradeState.CONFIRMED:
                 await self._end(trade, state, reason)
+
+
+def _ignored(_task: object) -> None:
+    """Work belongs to `Work`."""
 
 
 def _is(trade: Trade, state: TradeState) -> bool:

@@ -1,4 +1,4 @@
-"""The exact text of a trade, and the exact orders of a signed text."""
+"""Trades that are signed as a text: the exact text of a trade, and the exact orders of a signed text."""
 
 from __future__ import annotations
 
@@ -13,9 +13,42 @@ from app.execution.records import Order, Payload, Trade
 from app.execution.signed_terms import Authorisation
 from app.ids import payload_id
 from app.money import to_text
+from app.venues.base import SignedText
 from signers.faults import SignerFault
 from signers.verify import verify_text
 from storage.journal import canonical
+
+
+class TextPreparation:
+    """`Preparation` by an authorisation in words, for venues that take orders."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    async def draft(self, trade: Trade) -> None:  # noqa: ARG002 -- everything is known already
+        """The book is here."""
+        return
+
+    def payloads(self, trade: Trade, draft: object) -> tuple[Payload, ...] | str:  # noqa: ARG002 -- there is none
+        """The one text."""
+        payload = prepare(self._desk, trade)
+        return payload if isinstance(payload, str) else (payload,)
+
+    def orders(self, trade: Trade, payload: Payload) -> tuple[Order, ...]:  # noqa: ARG002 -- the text says whose it is
+        """Entry and exits, or a close.
+
+        Raises:
+            SafetyError: the text does not permit one of them.
+        """
+        return permitted_orders(payload.text, self._desk.clock.now_ms(), self._desk.terms.venue)
+
+    def unlike_signed(self, trade: Trade, payload: Payload) -> str | None:
+        """Why what is in memory is not what was confirmed and signed, or None."""
+        return unlike_signed(self._desk, trade, payload)
+
+    async def worse(self, trade: Trade, payload: Payload) -> None:  # noqa: ARG002 -- the quotes say all
+        """The desk knows by itself."""
+        return
 
 
 def prepare(desk: Desk, trade: Trade) -> Payload | str:
@@ -88,13 +121,12 @@ def permitted_orders(text: str, now_ms: int, venue: str) -> tuple[Order, ...]:
     return orders
 
 
-def unlike_signed(desk: Desk, trade: Trade) -> str | None:
+def unlike_signed(desk: Desk, trade: Trade, payload: Payload) -> str | None:
     """Why what a restart found on disk is not what was confirmed and signed, or None. The projections it was read from
     are not covered by the hash chain, and these bytes are about to be sent."""
-    payload = trade.payload
-    signed = payload.signed if payload is not None else None
-    if payload is None or signed is None:
-        return "there is no signature"
+    signed = payload.signed
+    if not isinstance(signed, SignedText):
+        return "there is no signature of a text"
     if signed.text != payload.text or signed.address not in desk.terms.addresses:
         return "the text or the signer is not the one that was confirmed"
     requests = [order.request for order in trade.orders.values()]

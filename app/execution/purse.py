@@ -8,8 +8,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Final
 
 from app.money import ZERO, add, sub
+
+_GAS: Final = ":gas"
+
+
+def gas_hold(trade_id: str) -> str:
+    """Under what a trade's second hold is kept: the gas of its transactions, in the chain's own coin."""
+    return f"{trade_id}{_GAS}"
+
+
+def trade_of(hold_id: str) -> str:
+    """The trade that a hold belongs to."""
+    return hold_id.removesuffix(_GAS)
 
 
 @dataclass(slots=True)
@@ -58,38 +71,44 @@ class Purse:
         """A posting to the venue account."""
         self._balances[asset] = add(self.balance(asset), amount)
 
-    def reserve(self, trade_id: str, asset: str, amount: Decimal, *, spoken_for: Decimal = ZERO) -> Shortfall | None:
+    def reserve(self, hold_id: str, asset: str, amount: Decimal, *, spoken_for: Decimal = ZERO) -> Shortfall | None:
         """Hold `amount` for a trade, or say what is missing. `spoken_for` is committed elsewhere (resting exits)."""
-        if trade_id in self.holds:
-            raise ValueError(f"trade {trade_id} holds a reservation already")
+        if hold_id in self.holds:
+            raise ValueError(f"trade {hold_id} holds a reservation already")
         available = sub(self.available(asset), spoken_for)
         if amount > available:
             return Shortfall(asset, amount, available)
-        self.holds[trade_id] = Hold(asset, amount, amount)
+        self.holds[hold_id] = Hold(asset, amount, amount)
         self._held[asset] = add(self.held(asset), amount)
         return None
 
-    def restore(self, trade_id: str, hold: Hold) -> None:
+    def of(self, trade_id: str) -> list[tuple[str, Hold]]:
+        """What a trade holds, each with its id: what it pays with, and its gas."""
+        ids = (trade_id, gas_hold(trade_id))
+        return [(hold_id, self.holds[hold_id]) for hold_id in ids if hold_id in self.holds]
+
+    def restore(self, hold_id: str, hold: Hold) -> None:
         """Put back a hold read from disk."""
-        self.holds[trade_id] = hold
+        self.holds[hold_id] = hold
         self._held[hold.asset] = add(self.held(hold.asset), hold.remaining)
 
-    def shrink(self, trade_id: str, remaining: Decimal) -> Hold:
+    def shrink(self, hold_id: str, remaining: Decimal) -> Hold:
         """Lower what a trade still holds.
 
         Raises:
             ValueError: `remaining` is larger than before; a hold never grows.
         """
-        hold = self.holds[trade_id]
+        hold = self.holds[hold_id]
         if remaining > hold.remaining or remaining < 0:
-            raise ValueError(f"the hold of {trade_id} can not go from {hold.remaining} to {remaining} {hold.asset}")
+            raise ValueError(f"the hold of {hold_id} can not go from {hold.remaining} to {remaining} {hold.asset}")
         self._held[hold.asset] = sub(self.held(hold.asset), sub(hold.remaining, remaining))
         hold.remaining = remaining
         return hold
 
-    def release(self, trade_id: str) -> Hold | None:
-        """End a trade's hold; None when it has none."""
-        if trade_id not in self.holds:
-            return None
-        self.shrink(trade_id, ZERO)
-        return self.holds.pop(trade_id)
+    def release(self, trade_id: str) -> list[tuple[str, Hold]]:
+        """End a trade's holds; empty when it has none."""
+        ended = self.of(trade_id)
+        for hold_id, _ in ended:
+            self.shrink(hold_id, ZERO)
+            del self.holds[hold_id]
+        return ended

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from app.execution.state import fill_of
-from app.execution.transition import position_row
+from app.execution.transition import kind_of, position_row
 from app.portfolio.positions import PositionBook
 from storage.database import Reader
 from storage.journal import Finding, canonical
@@ -68,8 +68,10 @@ def _apply(journal: Journal, ts_ms: Any, entity: Any, values: list[Any]) -> None
         journal.trades[subject,] = {"id": subject, "state": state, "reason": reason, "updated_ms": ts_ms}
     elif entity == "payload":
         subject, trade_id, state, *built = values
-        row = journal.payloads[subject,] if not built else {"id": subject, "kind": "authorisation"}
-        row.update(zip(("text", "valid_until_ms", "preview"), built, strict=False))
+        row = journal.payloads[subject,] if not built else {"id": subject, "kind": "authorisation", "body": ""}
+        row.update(zip(("text", "valid_until_ms", "preview", "body"), built, strict=False))
+        if len(built) > 4:
+            row["kind"] = kind_of(built[4])
         row.update(trade_id=trade_id, state=state, updated_ms=ts_ms)
         journal.payloads[subject,] = row
     elif entity == "reservation":
@@ -101,6 +103,7 @@ def _order_event(orders: Orders, event: Row, detail: dict[str, Any]) -> None:
             "role": detail["role"],
             "terms": canonical(detail["terms"]),
             "venue_order_id": "",
+            "gas": "0",
         }
         orders.terms[client_id] = detail["terms"]
         orders.rows[client_id,] = row
@@ -110,7 +113,7 @@ def _order_event(orders: Orders, event: Row, detail: dict[str, Any]) -> None:
             what = f"{client_id} leaves {event['from_state']}, and it was {row['state']}"
             orders.findings.append(Finding(event["seq"], "order_events", what))
     if "venue_order_id" in detail:
-        row["venue_order_id"] = detail["venue_order_id"]
+        row["venue_order_id"], row["gas"] = detail["venue_order_id"], detail.get("gas", "0")
     row.update(state=event["to_state"], filled=event["filled"], revision=event["revision"], updated_ms=event["ts_ms"])
 
 
@@ -118,8 +121,8 @@ def fold_positions(reader: Reader, checked: Callable[[], None]) -> Positions:
     """Walk every fill; each position bears the time of the transition that booked its last one."""
     positions, book = Positions(), PositionBook()
     sql = (
-        "SELECT f.*, j.ts_ms AS booked_ms FROM fills AS f LEFT JOIN journal AS j ON j.seq = f.seq "
-        "ORDER BY f.seq, f.rowid"
+        "SELECT f.*, n.notional, j.ts_ms AS booked_ms FROM fills AS f LEFT JOIN fill_notionals AS n "
+        "USING (venue, fill_id) LEFT JOIN journal AS j ON j.seq = f.seq ORDER BY f.seq, f.rowid"
     )
     for row in reader.rows(sql):
         checked()

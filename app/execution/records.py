@@ -9,8 +9,10 @@ from typing import Any
 
 from app.execution.states import PayloadState, TradeState
 from app.money import ZERO, from_text, to_text
-from app.venues.base import TERMINAL, OrderKind, OrderRequest, OrderState, SignedText
+from app.venues.base import TERMINAL, OrderKind, OrderRequest, OrderState, Signed, SignedTransaction
 from signers.base import Clarity
+from signers.evm import assemble, keccak
+from signers.payloads import EvmTransaction, PersonalMessage
 from strategies.model import Exits, Intent, Leg, Side
 
 
@@ -22,6 +24,8 @@ class Role(StrEnum):
     TARGET = "target"
     CLOSE = "close"
     FLATTEN = "flatten"
+    APPROVE = "approve"
+    """A transaction that lets a router take a token; the one that trades waits for it."""
 
 
 @dataclass(slots=True)
@@ -37,6 +41,8 @@ class Order:
     venue_order_id: str = ""
     fills: set[str] = field(default_factory=set)
     fees: Decimal = ZERO
+    gas: Decimal = ZERO
+    """What it has cost in gas, in its chain's coin."""
 
     @property
     def live(self) -> bool:
@@ -49,17 +55,39 @@ class Order:
         return self.role is Role.ENTRY or self.role is Role.CLOSE
 
 
+def signed_transaction(unsigned: bytes, signature: bytes, address: str) -> SignedTransaction:
+    """A transaction with its signature.
+
+    Raises:
+        ValueError: either has a wrong form.
+    """
+    raw = assemble(unsigned, signature)
+    return SignedTransaction(unsigned, signature, address, raw, f"0x{keccak(raw).hex()}")
+
+
 @dataclass(slots=True)
 class Payload:
-    """One thing to sign: `text` is exactly what the screen shows and the device signs."""
+    """One thing to sign: `text` is exactly what the screen shows.
+
+    Attributes:
+        body: an unsigned transaction, of which `text` is the decoding; empty: the text itself is signed.
+        role: of the order that a transaction is.
+    """
 
     id: str
     text: str
     preview: str
     valid_until_ms: int
     state: PayloadState = PayloadState.BUILT
-    signed: SignedText | None = None
+    signed: Signed | None = None
     signed_ms: int = 0
+    body: bytes = b""
+    role: Role | None = None
+
+    @property
+    def to_sign(self) -> PersonalMessage | EvmTransaction:
+        """What the device gets."""
+        return EvmTransaction(self.body) if self.body else PersonalMessage(self.text)
 
 
 @dataclass(slots=True)
@@ -69,7 +97,8 @@ class Trade:
     intent: Intent
     state: TradeState = TradeState.PROPOSED
     reason: str = ""
-    payload: Payload | None = None
+    payloads: list[Payload] = field(default_factory=list)
+    """In the order in which they are sent: one authorisation, or the transactions of a chain."""
     orders: dict[str, Order] = field(default_factory=dict)
     """By `slot`: its role, and from the second of that role on (legs of a basket, a flatten that is tried again) its
     role and number."""
@@ -86,6 +115,35 @@ class Trade:
     def id(self) -> str:
         """The intent's id."""
         return self.intent.id
+
+    @property
+    def payload(self) -> Payload | None:
+        """The one that trades: the last."""
+        return self.payloads[-1] if self.payloads else None
+
+    @property
+    def text(self) -> str:
+        """Everything that is shown and signed."""
+        return "\n\n".join(payload.text for payload in self.payloads)
+
+    @property
+    def unsent(self) -> Payload | None:
+        """What is signed and goes next."""
+        return next((payload for payload in self.payloads if payload.state is PayloadState.SIGNED), None)
+
+    @property
+    def waits_for_itself(self) -> bool:
+        """An earlier transaction of its own has not landed yet."""
+        ended = {PayloadState.LANDED, PayloadState.DEAD, PayloadState.DROPPED}
+        first = next((payload for payload in self.payloads if payload.state not in ended), None)
+        return first is not None and first.state is not PayloadState.SIGNED
+
+    def orders_of(self, payload: Payload) -> list[Order]:
+        """What a payload sends: of a transaction the one order it is, of an authorisation all."""
+        if isinstance(payload.signed, SignedTransaction):
+            name = payload.signed.hash
+            return [order for order in self.orders.values() if order.request.client_id == name]
+        return list(self.orders.values())
 
     def keep(self, order: Order) -> None:
         """Add an order."""

@@ -86,7 +86,8 @@ class Recovery:
         if not _signed(trade) or self._gone(trade):
             return  # somebody else concluded meanwhile
         if any(report is not None for report in found):
-            orders = zip(list(trade.orders.values()), found, strict=True)
+            orders = list(zip(list(trade.orders.values()), found, strict=True))
+            there = {o.request.client_id for o, report in orders if report is not None}
             news = [(o, report) for o, report in orders if report is not None and report.revision > o.revision]
             try:
                 for order, report in news:
@@ -95,8 +96,9 @@ class Recovery:
                 self._contradict(trade, error)
                 return
             transition = desk.transition()
-            transition.payload(trade, PayloadState.SENT)
-            transition.payload(trade, PayloadState.LANDED)
+            for each in trade.payloads:
+                if any(order.request.client_id in there for order in trade.orders_of(each)):
+                    transition.payload(trade, each, PayloadState.SENT)
             transition.trade(trade, TradeState.SUBMITTED)
             for order, report in news:
                 self._settlement.book(transition, trade, order, report)
@@ -146,11 +148,8 @@ class Recovery:
     async def _missing(self, trade: Trade, order: Order) -> None:
         """A clean look-up after the landing horizon does not find it."""
         desk = self._desk
-        if (
-            order.state is OrderState.UNKNOWN
-            and trade.payload is not None
-            and trade.payload.state is PayloadState.UNKNOWN
-        ):
+        sent = next((payload for payload in trade.payloads if order in trade.orders_of(payload)), None)
+        if order.state is OrderState.UNKNOWN and sent is not None and sent.state is PayloadState.UNKNOWN:
             await self._end(trade, TradeState.CANCELLED, "The venue proves that it never arrived.")
             return
         if order.state in TERMINAL:
@@ -234,5 +233,5 @@ def _signed(trade: Trade) -> bool:
 
 
 def _unresolved(trade: Trade) -> bool:
-    waits = trade.payload is not None and trade.payload.state is PayloadState.UNKNOWN
+    waits = any(payload.state is PayloadState.UNKNOWN for payload in trade.payloads)
     return waits or any(order.state is OrderState.UNKNOWN for order in trade.orders.values())

@@ -7,13 +7,14 @@ recognised by the venue's fill id and skipped.
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Final
 
 from app.errors import Severity, StorageError
 from app.execution.desk import Desk
-from app.execution.records import Order, Role, Trade
+from app.execution.purse import gas_hold
+from app.execution.records import Order, Payload, Role, Trade
 from app.execution.states import (
     IN_FLIGHT,
     TRADE_EDGES,
@@ -24,13 +25,14 @@ from app.execution.states import (
     trade_state_of_all,
 )
 from app.execution.transition import Transition
-from app.money import ZERO, add, mul, sub, to_text, total
-from app.portfolio.ledger import of_fill, venue_account
+from app.money import ZERO, add, mul, neg, sub, to_text, total
+from app.portfolio.ledger import of_fill, of_gas, venue_account
 from app.venues.base import TERMINAL, OrderReport, OrderState, VenueFill
 from strategies.model import Side
 
 _UNSENT: Final = frozenset({TradeState.SIGNED, TradeState.CONFIRMED})
 _UNTOLD: Final = frozenset({OrderState.PENDING, OrderState.UNKNOWN})
+_DROPPABLE: Final = frozenset({PayloadState.BUILT, PayloadState.CONFIRMED, PayloadState.SIGNED, PayloadState.UNKNOWN})
 
 
 class Settlement:
@@ -38,6 +40,8 @@ class Settlement:
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
+        self.on_step: Callable[[Trade], None] = lambda _: None
+        """Told when what a trade's next transaction waits for has ended."""
 
     def on_report(self, report: OrderReport) -> asyncio.Future[int] | None:
         """Book one report; None when it says nothing new. An order that is not ours raises an alert and a halt.
@@ -94,6 +98,7 @@ class Settlement:
         self._tell_fees(trade, order, before)
         if total([fill.quantity for fill in report.fills]) != report.filled:
             self._disagree(trade, order, report)
+        self._book_gas(transition, trade, order, report)
         transition.report(order, report)
         if late:
             text = f"{trade.intent.symbol}: a fill arrived after its order had ended as {order.state.value}."
@@ -115,21 +120,34 @@ class Settlement:
         entries = trade.entries
         if not entries or trade.state in _UNSENT:
             return
-        told = any(order.state not in _UNTOLD for order in trade.orders.values())
-        if told and trade.payload is not None and trade.payload.state is PayloadState.UNKNOWN:
-            transition.payload(trade, PayloadState.LANDED)  # a list is accepted whole: one order proves all
+        for payload in trade.payloads:
+            if payload.state is PayloadState.SENT or payload.state is PayloadState.UNKNOWN:
+                self._land(transition, trade, payload)
         state = trade_state_of_all((entry.state, entry.filled > 0) for entry in entries)
         if state is not trade.state:
             transition.trade(trade, state)
         self._shrink(transition, trade)
+        if trade.unsent is not None and not trade.waits_for_itself:
+            self.on_step(trade)
+
+    def _land(self, transition: Transition, trade: Trade, payload: Payload) -> None:
+        """What was sent has landed once a venue tells of one order of it, since a list is accepted whole. A transaction
+        has landed when it is in a block, and is dead when it is proven that it can not come into one."""
+        orders = trade.orders_of(payload)
+        if payload.body:
+            if any(order.state is OrderState.CANCELLED for order in orders):
+                transition.payload(trade, payload, PayloadState.DEAD)
+            elif any(order.state in TERMINAL for order in orders):
+                transition.payload(trade, payload, PayloadState.LANDED)
+        elif any(order.state not in _UNTOLD for order in orders):
+            transition.payload(trade, payload, PayloadState.LANDED)
 
     def _shrink(self, transition: Transition, trade: Trade) -> None:
         desk, hold = self._desk, self._desk.state.purse.holds.get(trade.id)
         if hold is None:
             return
         if trade.state not in IN_FLIGHT:
-            desk.state.purse.release(trade.id)
-            transition.hold(trade, replace(hold, remaining=ZERO), "RELEASED")
+            release(desk, transition, trade)
             return
         left, buys = ZERO, trade.intent.side is Side.BUY
         for entry in trade.entries:
@@ -141,7 +159,7 @@ class Settlement:
         if buys:
             left = add(left, trade.intent.max_fee)
         if left < hold.remaining:
-            transition.hold(trade, desk.state.purse.shrink(trade.id, left), "OPEN")
+            transition.hold(trade.id, desk.state.purse.shrink(trade.id, left), "OPEN")
 
     def _book_fill(self, transition: Transition, trade: Trade, order: Order, fill: VenueFill) -> None:
         desk, state = self._desk, self._desk.state
@@ -163,6 +181,20 @@ class Settlement:
         if trip is not None:
             transition.change("round_trip", trip.module, trip.symbol, to_text(trip.net), trip.closed_ms)
 
+    def _book_gas(self, transition: Transition, trade: Trade, order: Order, report: OrderReport) -> None:
+        """What the order has cost in gas since it was last told."""
+        more, state = sub(report.gas, order.gas), self._desk.state
+        if not more:
+            return
+        postings = of_gas(state.venue, trade.intent.module, report.gas_asset, more)
+        state.purse.move(report.gas_asset, neg(more))
+        state.gas[report.gas_asset] = add(state.gas.get(report.gas_asset, ZERO), more)
+        transition.post(postings)
+        hold = state.purse.holds.get(gas_hold(trade.id))
+        if hold is not None and more > 0:
+            left = max(ZERO, sub(hold.remaining, more))
+            transition.hold(gas_hold(trade.id), state.purse.shrink(gas_hold(trade.id), left), "OPEN")
+
     def _tell_fees(self, trade: Trade, order: Order, before: Decimal) -> None:
         """More was paid than "fee up to" says: a sale rested and was filled far above its price, or the venue became
         dearer. The text bounds entry and close; of stop and target it says no fee. Told when the sum of all fills
@@ -182,9 +214,9 @@ class Settlement:
         hold = self._desk.state.purse.holds.get(trade.id)
         if hold is None or not order.decides:
             return
-        paid = fill.quantity if fill.side is Side.SELL else add(mul(fill.price, fill.quantity), fill.fee)
+        paid = fill.quantity if fill.side is Side.SELL else add(fill.quote_amount, fill.fee)
         left = max(ZERO, sub(hold.remaining, paid))
-        transition.hold(trade, self._desk.state.purse.shrink(trade.id, left), "OPEN")
+        transition.hold(trade.id, self._desk.state.purse.shrink(trade.id, left), "OPEN")
 
     def _cap_closes(self, transition: Transition, module: str, symbol: str) -> None:
         """An exit sold first: a close in flight can hold no more than is left, and of nothing none waits."""
@@ -198,7 +230,7 @@ class Settlement:
                 and (other.intent.module, other.intent.symbol) == (module, symbol)
                 and hold.remaining > held
             ):
-                transition.hold(other, state.purse.shrink(other.id, held), "OPEN")
+                transition.hold(other.id, state.purse.shrink(other.id, held), "OPEN")
         if not held:
             self._desk.on_sold(module, symbol)
 
@@ -223,9 +255,11 @@ def _entry_fees(trade: Trade) -> Decimal:
 
 
 def end_unsent(desk: Desk, transition: Transition, trade: Trade, state: TradeState, reason: str) -> None:
-    """End a trade whose bytes never left: payload DROPPED, orders CANCELLED, reservation released."""
-    if trade.payload is not None and trade.payload.state not in {PayloadState.DROPPED, PayloadState.DEAD}:
-        transition.payload(trade, PayloadState.DROPPED)
+    """End a trade whose bytes never left: payload DROPPED, orders CANCELLED, reservation released. An approval that was
+    sent before stays what it is."""
+    for payload in trade.payloads:
+        if payload.state in _DROPPABLE:
+            transition.payload(trade, payload, PayloadState.DROPPED)
     for order in trade.orders.values():
         if order.role is not Role.FLATTEN and order.state in {OrderState.PENDING, OrderState.UNKNOWN}:
             transition.order(order, OrderState.CANCELLED, reason)
@@ -236,6 +270,5 @@ def end_unsent(desk: Desk, transition: Transition, trade: Trade, state: TradeSta
 
 def release(desk: Desk, transition: Transition, trade: Trade) -> None:
     """End a trade's reservation, if it has one."""
-    hold = desk.state.purse.release(trade.id)
-    if hold is not None:
-        transition.hold(trade, hold, "RELEASED")
+    for hold_id, hold in desk.state.purse.release(trade.id):
+        transition.hold(hold_id, hold, "RELEASED")

@@ -10,16 +10,17 @@ from typing import Any, Final
 
 from app.execution.counterfactual import Missed
 from app.execution.purse import Hold, Purse
-from app.execution.records import Order, Payload, Role, Trade, intent_of, request_of
+from app.execution.records import Order, Payload, Role, Trade, intent_of, request_of, signed_transaction
 from app.execution.states import IN_FLIGHT, PayloadState, TradeState
 from app.money import ZERO, add, from_text, mul, sub, total
-from app.portfolio.ledger import venue_account
+from app.portfolio.ledger import GAS, venue_account
 from app.portfolio.positions import PositionBook
 from app.risk.basket import entries
-from app.venues.base import TERMINAL, OrderState, SignedText, VenueFill
+from app.venues.base import TERMINAL, OrderState, Signed, SignedText, VenueFill
 from storage.database import Reader
 from strategies.model import Side
 
+FILLS: Final = "SELECT f.*, n.notional FROM fills AS f LEFT JOIN fill_notionals AS n USING (venue, fill_id)"
 _REMEMBERED: Final = 256
 """Ended trades kept in memory for late reports; older ones are read back from disk."""
 
@@ -34,6 +35,8 @@ class State:
         self.orders: dict[str, Order] = {}
         self.purse = Purse()
         self.positions = PositionBook()
+        self.gas: dict[str, Decimal] = {}
+        """What all transactions have cost in gas, by coin."""
         self.missed = Missed()
         self._ended: OrderedDict[str, Trade] = OrderedDict()
         self._entries: deque[int] = deque(maxlen=100_000)
@@ -158,10 +161,13 @@ def load(venue: str, reader: Reader) -> State:
     state = State(venue, reader)
     for row in reader.rows("SELECT asset, amount FROM balances WHERE account = ?", (venue_account(venue),)):
         state.purse.move(row["asset"], from_text(row["amount"]))
+    gas = f"SELECT asset, amount FROM balances WHERE account GLOB '{GAS}*'"  # noqa: S608 -- our own name
+    for row in reader.rows(gas):
+        state.gas[row["asset"]] = add(state.gas.get(row["asset"], ZERO), from_text(row["amount"]))
     for row in reader.rows("SELECT * FROM reservations WHERE state = 'OPEN' ORDER BY trade_id"):
         hold = Hold(row["asset"], from_text(row["amount"]), from_text(row["remaining"]))
         state.purse.restore(row["trade_id"], hold)
-    for row in reader.rows("SELECT * FROM fills ORDER BY seq, rowid"):
+    for row in reader.rows(f"{FILLS} ORDER BY f.seq, f.rowid"):
         state.positions.apply(row["module"], fill_of(row))
     signed = "SELECT a.signed_ms FROM authorisations a JOIN orders o ON o.trade_id = a.trade_id WHERE o.role = 'entry' "
     for row in reader.rows(signed + "ORDER BY a.seq"):
@@ -184,30 +190,40 @@ def load(venue: str, reader: Reader) -> State:
 
 
 def load_trade(reader: Reader, trade_id: str) -> Trade:
-    """One trade with its payload and orders."""
+    """One trade with its payloads and orders."""
     row = reader.one("SELECT * FROM trades WHERE id = ?", (trade_id,))
     intent = reader.one("SELECT * FROM intents WHERE id = ?", (trade_id,))
     legs = reader.rows("SELECT * FROM intent_legs WHERE intent_id = ? ORDER BY number", (trade_id,))
     assert row is not None
     assert intent is not None
     trade = Trade(intent_of(intent, legs), TradeState(row["state"]), row["reason"])
-    trade.payload = _payload(reader, trade_id)
+    for payload_row in reader.rows("SELECT * FROM payloads WHERE trade_id = ? ORDER BY rowid", (trade_id,)):
+        trade.payloads.append(_payload(reader, payload_row))
     for order_row in reader.rows("SELECT * FROM orders WHERE trade_id = ? ORDER BY rowid", (trade_id,)):
         order = _order(reader, order_row)
         trade.keep(order)
     return trade
 
 
-def _payload(reader: Reader, trade_id: str) -> Payload | None:
-    row = reader.one("SELECT * FROM payloads WHERE trade_id = ? ORDER BY rowid DESC LIMIT 1", (trade_id,))
-    if row is None:
-        return None
+def _payload(reader: Reader, row: dict[str, Any]) -> Payload:
     payload = Payload(row["id"], row["text"], row["preview"], row["valid_until_ms"], PayloadState(row["state"]))
+    if row["body"]:
+        payload.body, payload.role = bytes.fromhex(row["body"]), Role(row["kind"].partition(":")[2])
     signed = reader.one("SELECT * FROM authorisations WHERE payload_id = ?", (payload.id,))
     if signed is not None:
-        payload.signed = SignedText(signed["text"], bytes.fromhex(signed["signature"]), signed["address"])
+        payload.signed = _signed(payload, signed["text"], bytes.fromhex(signed["signature"]), signed["address"])
         payload.signed_ms = signed["signed_ms"]
     return payload
+
+
+def _signed(payload: Payload, text: str, signature: bytes, address: str) -> Signed:
+    """What differs from the payload's own bytes stays a text, and is refused as one before it is sent."""
+    if payload.body and text == f"0x{payload.body.hex()}":
+        try:
+            return signed_transaction(payload.body, signature, address)
+        except ValueError:
+            pass  # tampered with
+    return SignedText(text, signature, address)
 
 
 def _order(reader: Reader, row: dict[str, Any]) -> Order:
@@ -222,11 +238,12 @@ def _order(reader: Reader, row: dict[str, Any]) -> Order:
         venue_order_id=row["venue_order_id"],
         fills={fill["fill_id"] for fill in fills},
         fees=total([from_text(fill["fee"]) for fill in fills]),
+        gas=from_text(row["gas"]),
     )
 
 
 def fill_of(row: dict[str, Any]) -> VenueFill:
-    """A fill from its database row."""
+    """A fill from its row of `FILLS`."""
     return VenueFill(
         fill_id=row["fill_id"],
         client_id=row["client_id"],
@@ -237,4 +254,5 @@ def fill_of(row: dict[str, Any]) -> VenueFill:
         fee=from_text(row["fee"]),
         fee_asset=row["fee_asset"],
         ts_ms=row["ts_ms"],
+        notional=None if row["notional"] is None else from_text(row["notional"]),
     )

@@ -22,7 +22,7 @@ from app.execution.states import (
 from app.money import to_text
 from app.portfolio.ledger import Posting
 from app.portfolio.positions import Holding
-from app.venues.base import OrderReport, OrderState, VenueFill
+from app.venues.base import OrderReport, OrderState, Signed, SignedText, VenueFill
 from signers.base import SignerKind
 from storage.journal import canonical
 from storage.schema import HASHED
@@ -33,13 +33,13 @@ _TRADE: Final = (
     "SET state = excluded.state, reason = excluded.reason, updated_ms = excluded.updated_ms"
 )
 _PAYLOAD: Final = (
-    "INSERT INTO payloads VALUES (?, ?, 'authorisation', ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE "
+    "INSERT INTO payloads VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE "
     "SET state = excluded.state, updated_ms = excluded.updated_ms"
 )
 _ORDER: Final = (
-    "INSERT INTO orders VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (client_id) DO UPDATE "
+    "INSERT INTO orders VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (client_id) DO UPDATE "
     "SET state = excluded.state, filled = excluded.filled, revision = excluded.revision, "
-    "venue_order_id = excluded.venue_order_id, updated_ms = excluded.updated_ms"
+    "venue_order_id = excluded.venue_order_id, updated_ms = excluded.updated_ms, gas = excluded.gas"
 )
 _HOLD: Final = (
     "INSERT INTO reservations VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (trade_id) DO UPDATE "
@@ -82,27 +82,23 @@ class Transition:
 
     def new_payload(self, trade: Trade, payload: Payload) -> None:
         """What will be shown and signed is built."""
-        trade.payload = payload
+        trade.payloads.append(payload)
         self._save_payload(trade, payload)
 
-    def payload(self, trade: Trade, state: PayloadState) -> None:
-        """Move a trade's payload; a trade without one is left alone.
+    def payload(self, trade: Trade, payload: Payload, state: PayloadState) -> None:
+        """Move one payload of a trade.
 
         Raises:
             IllegalTransition: no such edge.
         """
-        payload = trade.payload
-        assert payload is not None
         check_edge(PAYLOAD_EDGES, payload.id, payload.state, state)
         payload.state = state
         self._save_payload(trade, payload)
 
-    def authorisation(self, trade: Trade, signer: str) -> None:
-        """The verified signature of the trade's payload."""
-        payload = trade.payload
-        assert payload is not None
-        assert payload.signed is not None
+    def authorisation(self, trade: Trade, payload: Payload, signer: str) -> None:
+        """The verified signature of a payload."""
         signed = payload.signed
+        assert signed is not None
         if signer == SignerKind.KEYRING:
             self.change("hot", trade.id, "" if trade.hot_value is None else to_text(trade.hot_value))
         self._rows.append(
@@ -110,7 +106,7 @@ class Transition:
                 "authorisations",
                 payload.id,
                 trade.id,
-                signed.text,
+                signed_text(signed),
                 signed.signature.hex(),
                 signed.address,
                 signer,
@@ -143,8 +139,9 @@ class Transition:
         """
         path = order_path(order.request.client_id, order.state, report.state) or (report.state,)
         order.filled, order.revision = report.filled, report.revision
-        order.venue_order_id = report.venue_order_id
-        detail = canonical({"reason": report.reason, "venue_order_id": report.venue_order_id})
+        order.venue_order_id, order.gas = report.venue_order_id, report.gas
+        gas = {"gas": to_text(report.gas)} if report.gas else {}
+        detail = canonical({"reason": report.reason, "venue_order_id": report.venue_order_id, **gas})
         for state in path:
             old, order.state = order.state, state
             self._event(order, old, detail)
@@ -169,6 +166,8 @@ class Transition:
                 fill.ts_ms,
             )
         )
+        if fill.notional is not None:
+            self._rows.append(("fill_notionals", venue, fill.fill_id, to_text(fill.notional)))
         self.post(postings)
         self._statements.append((_POSITION, position_row(holding, self.ts_ms)))
 
@@ -176,11 +175,11 @@ class Transition:
         """Postings; the writer keeps the balances projection."""
         self._rows.extend(("postings", p.account, p.asset, to_text(p.amount)) for p in postings)
 
-    def hold(self, trade: Trade, hold: Hold, state: str) -> None:
+    def hold(self, hold_id: str, hold: Hold, state: str) -> None:
         """A reservation made (OPEN), shrunk (OPEN) or ended (RELEASED)."""
         amounts = (hold.asset, to_text(hold.amount), to_text(hold.remaining), state)
-        self._set.append(["reservation", trade.id, *amounts])
-        self._statements.append((_HOLD, (trade.id, *amounts, self.ts_ms)))
+        self._set.append(["reservation", hold_id, *amounts])
+        self._statements.append((_HOLD, (hold_id, *amounts, self.ts_ms)))
 
     def config_change(self, version: int, key: str, old: str | None, new: str | None, source: str) -> None:
         """One setting that changed."""
@@ -230,7 +229,10 @@ class Transition:
 
     def _save_payload(self, trade: Trade, payload: Payload) -> None:
         # what is shown and signed is in the journal once, when it is built; later rows carry the state alone
-        built = [payload.text, payload.valid_until_ms, payload.preview] if payload.state is PayloadState.BUILT else []
+        built: list[Any] = []
+        if payload.state is PayloadState.BUILT:
+            body = [payload.body.hex(), payload.role] if payload.body else []
+            built = [payload.text, payload.valid_until_ms, payload.preview, *body]
         self._set.append(["payload", payload.id, trade.id, payload.state.value, *built])
         self._statements.append(
             (
@@ -238,11 +240,13 @@ class Transition:
                 (
                     payload.id,
                     trade.id,
+                    kind_of(payload.role),
                     payload.state.value,
                     payload.text,
                     payload.preview,
                     payload.valid_until_ms,
                     self.ts_ms,
+                    payload.body.hex(),
                 ),
             )
         )
@@ -275,9 +279,20 @@ class Transition:
                     order.revision,
                     order.venue_order_id,
                     self.ts_ms,
+                    to_text(order.gas),
                 ),
             )
         )
+
+
+def signed_text(signed: Signed) -> str:
+    """What was signed, as the table `authorisations` has it: the text, or 0x and the unsigned transaction."""
+    return signed.text if isinstance(signed, SignedText) else f"0x{signed.unsigned.hex()}"
+
+
+def kind_of(role: Role | str | None) -> str:
+    """A payload's kind as the table `payloads` has it: ``authorisation``, or ``transaction:`` and its role."""
+    return "authorisation" if role is None else f"transaction:{role}"
 
 
 def position_row(holding: Holding, ts_ms: int) -> tuple[Any, ...]:

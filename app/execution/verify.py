@@ -13,6 +13,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from app.execution.authorisation import parse, refusal
+from app.execution.purse import trade_of
 from app.execution.rebuild import (
     MALFORMED,
     Journal,
@@ -24,13 +25,15 @@ from app.execution.rebuild import (
     fold_positions,
     fold_settings,
 )
-from app.execution.records import Role, request_of, slot
+from app.execution.records import Role, request_of, signed_transaction, slot
 from app.execution.signed_terms import exit_group
 from app.execution.states import IN_FLIGHT, TradeState
 from app.execution.verify_seals import verify_seals
 from app.ids import client_order_id
 from app.money import ZERO, add, from_text, to_text
 from signers.faults import SignatureMismatch
+from signers.payloads import EvmTransaction
+from signers.verify import verify as verify_signature
 from signers.verify import verify_text
 from storage.database import Reader
 from storage.journal import Finding, Head, verify_chain
@@ -142,7 +145,7 @@ def _projections(reader: Reader, journal: Journal, orders: Orders, positions: Po
     yield from _compare(reader, "module_positions", ("module", "symbol"), positions.rows, "the fills give")
     live = {state.value for state in IN_FLIGHT}
     for row in journal.reservations.values():
-        trade = journal.trades.get((row["trade_id"],), {"state": TradeState.FAILED.value})
+        trade = journal.trades.get((trade_of(str(row["trade_id"])),), {"state": TradeState.FAILED.value})
         if row["state"] == "OPEN" and trade["state"] not in live:
             yield Finding(None, "reservations", f"the reservation of {row['trade_id']} outlives its trade")
 
@@ -185,15 +188,13 @@ def _fills(reader: Reader, orders: Orders) -> Iterator[Finding]:
 def _signatures(reader: Reader, journal: Journal, orders: Orders, checked: Checked) -> Iterator[Finding]:
     """Every authorisation is what was confirmed and what its address signed; every order follows from one."""
     texts: dict[Any, Any] = {}
+    transactions: set[tuple[Any, Any, Any]] = set()
     for row in reader.rows("SELECT * FROM authorisations ORDER BY seq, rowid"):
         checked("signatures")
-        texts[row["trade_id"]] = row["text"]
-        why = _unless(lambda row=row: verify_text(row["text"], bytes.fromhex(row["signature"]), row["address"]))  # type: ignore[misc]  # binds now
+        payload = journal.payloads.get((row["payload_id"],), {})
+        why = _unless(lambda row=row, payload=payload: _check_signed(row, payload, texts, transactions))  # type: ignore[misc]  # binds now
         if why is not None:
             yield Finding(row["seq"], "authorisations", f"{row['payload_id']}: {why}")
-        shown = journal.payloads.get((row["payload_id"],), {}).get("text")
-        if shown != row["text"]:
-            yield Finding(row["seq"], "authorisations", f"{row['payload_id']}: what was signed is not what was shown")
     yield from _legs(reader, texts)
     numbers: dict[tuple[str, str], int] = {}
     for row in reader.rows("SELECT client_id, trade_id FROM orders ORDER BY rowid"):
@@ -201,6 +202,8 @@ def _signatures(reader: Reader, journal: Journal, orders: Orders, checked: Check
         order = orders.rows.get((row["client_id"],))
         if order is None:
             continue  # already found as an order without events
+        if (row["trade_id"], order["role"], row["client_id"]) in transactions:
+            continue  # it is the hash of what was signed
         trade_id, role = str(row["trade_id"]), str(order["role"])
         numbers[trade_id, role] = number = numbers.get((trade_id, role), 0) + 1
         if client_order_id(trade_id, slot(role, number)) != row["client_id"]:
@@ -216,6 +219,26 @@ def _signatures(reader: Reader, journal: Journal, orders: Orders, checked: Check
             why = "nothing was signed for it" if text is None else _refused(text, orders.terms[row["client_id"]])
             if why is not None:
                 yield Finding(None, "orders", f"{row['client_id']} is not covered by a signed text: {why}")
+
+
+def _check_signed(row: Row, payload: Row, texts: dict[Any, Any], transactions: set[tuple[Any, Any, Any]]) -> None:
+    """One authorisation: a text, by which orders are permitted, or a transaction, which is its order.
+
+    Raises:
+        SignatureMismatch: it is not what was shown, or not by its address.
+        ValueError: it can not be read.
+    """
+    text, signature, address = row["text"], bytes.fromhex(row["signature"]), row["address"]
+    body = payload.get("body")
+    if text != (f"0x{body}" if body else payload.get("text")):
+        raise SignatureMismatch("what was signed is not what was shown", "")
+    if not body:
+        texts[row["trade_id"]] = text
+        verify_text(text, signature, address)
+        return
+    verify_signature(EvmTransaction(bytes.fromhex(body)), signature, address)
+    name = signed_transaction(bytes.fromhex(body), signature, address).hash
+    transactions.add((row["trade_id"], payload["kind"].partition(":")[2], name))
 
 
 def _legs(reader: Reader, texts: Mapping[Any, Any]) -> Iterator[Finding]:

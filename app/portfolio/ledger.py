@@ -7,6 +7,7 @@ Accounts, in beancount's manner:
 - ``equity:adjustment``    explicit adjustments the trader confirmed
 - ``trading:<module>``     the other side of every fill: its balances, valued at marks, are minus the module's profit
 - ``expenses:fees``        fees paid
+- ``expenses:gas:<module>`` gas paid for a module's transactions
 """
 
 from __future__ import annotations
@@ -15,12 +16,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 
-from app.money import ZERO, add, mul, neg
+from app.money import ZERO, add, neg
 from app.venues.base import VenueFill
 from strategies.model import Instrument, Side
 
 OPENING = "equity:opening"
 FEES = "expenses:fees"
+GAS = "expenses:gas:"
 
 
 def venue_account(venue: str) -> str:
@@ -49,7 +51,7 @@ def opening(venue: str, asset: str, amount: Decimal) -> tuple[Posting, ...]:
 
 def of_fill(venue: str, module: str, instrument: Instrument, fill: VenueFill) -> tuple[Posting, ...]:
     """One fill: base against quote through the module's trading account, and the fee."""
-    notional = mul(fill.price, fill.quantity)
+    notional = fill.quote_amount
     base, quote = (fill.quantity, neg(notional)) if fill.side is Side.BUY else (neg(fill.quantity), notional)
     assets, trading = venue_account(venue), module_account(module)
     postings = [
@@ -61,6 +63,16 @@ def of_fill(venue: str, module: str, instrument: Instrument, fill: VenueFill) ->
     if fill.fee:
         postings += [Posting(assets, fill.fee_asset, neg(fill.fee)), Posting(FEES, fill.fee_asset, fill.fee)]
     return _balanced(tuple(postings))
+
+
+def gas_account(module: str) -> str:
+    """What a module's transactions have cost in gas."""
+    return f"{GAS}{module}"
+
+
+def of_gas(venue: str, module: str, asset: str, amount: Decimal) -> tuple[Posting, ...]:
+    """Gas that was burnt for a transaction; a negative `amount` takes it back, where its block was undone."""
+    return _balanced((Posting(venue_account(venue), asset, neg(amount)), Posting(gas_account(module), asset, amount)))
 
 
 def imbalance(postings: Iterable[Posting]) -> dict[str, Decimal]:

@@ -10,11 +10,14 @@ from dataclasses import dataclass, field
 from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Final
 
-from app.money import ZERO, add, div, mul, neg, sub
+from app.money import DOWN, ZERO, add, div, mul, neg, sub
 from app.venues.base import VenueFill
 from strategies.model import Position, Side
 
 _TRIPS_KEPT: Final = 1_000
+_COST_PLACES: Final = 36
+"""Of the part of a lot's cost that goes with a partial sale, where cost is no multiple of a price. What is cut stays
+with the rest of the lot, so nothing is lost."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +48,8 @@ class Holding:
     realised: Decimal = ZERO
     fees: Decimal = ZERO
     opened_ms: int = 0
-    _lots: deque[tuple[Decimal, Decimal]] = field(default_factory=deque)
+    _lots: deque[tuple[Decimal, Decimal, Decimal]] = field(default_factory=deque)
+    """Quantity, price, cost."""
     _before: tuple[Decimal, Decimal] = (ZERO, ZERO)
     """`realised` and `fees` when the present position was opened."""
     _bought: tuple[Decimal, Decimal] = (ZERO, ZERO)
@@ -59,7 +63,7 @@ class Holding:
     @property
     def lots(self) -> tuple[tuple[Decimal, Decimal], ...]:
         """Quantity and price of each open lot, the one that is sold first in front."""
-        return tuple(self._lots)
+        return tuple((quantity, price) for quantity, price, _ in self._lots)
 
     @property
     def trip_realised(self) -> Decimal:
@@ -88,10 +92,10 @@ class Holding:
             ValueError: a sale of more than is held.
         """
         if fill.side is Side.BUY:
-            paid = mul(fill.quantity, fill.price)
+            paid = fill.quote_amount
             if not self.quantity:
                 self.opened_ms, self._before, self._bought = fill.ts_ms, (self.realised, self.fees), (ZERO, ZERO)
-            self._lots.append((fill.quantity, fill.price))
+            self._lots.append((fill.quantity, fill.price, paid))
             self.quantity = add(self.quantity, fill.quantity)
             self.cost = add(self.cost, paid)
             self._bought = add(self._bought[0], fill.quantity), add(self._bought[1], paid)
@@ -121,17 +125,27 @@ class Holding:
         if fill.quantity > self.quantity:
             raise ValueError(f"{self.module} sells {fill.quantity} {self.symbol} and holds {self.quantity}")
         left = fill.quantity
+        self.realised = add(self.realised, fill.quote_amount)
         while left:
-            quantity, price = self._lots[0]
+            quantity, price, cost = self._lots[0]
             taken = min(quantity, left)
-            self.cost = sub(self.cost, mul(taken, price))
-            self.realised = add(self.realised, mul(taken, sub(fill.price, price)))
+            part = _part(cost, price, taken, quantity)
+            self.cost = sub(self.cost, part)
+            self.realised = sub(self.realised, part)
             left = sub(left, taken)
             if taken == quantity:
                 self._lots.popleft()
             else:
-                self._lots[0] = (sub(quantity, taken), price)
+                self._lots[0] = (sub(quantity, taken), price, sub(cost, part))
         self.quantity = add(self.quantity, neg(fill.quantity))
+
+
+def _part(cost: Decimal, price: Decimal, taken: Decimal, quantity: Decimal) -> Decimal:
+    """What `taken` of a lot has cost."""
+    if taken == quantity:
+        return cost
+    exact = mul(price, quantity) == cost
+    return mul(price, taken) if exact else div(mul(cost, taken), quantity, _COST_PLACES, DOWN)
 
 
 @dataclass(slots=True)

@@ -12,6 +12,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Protocol
 
+from app.money import ZERO, mul
 from strategies.model import Instrument, Side
 
 
@@ -20,12 +21,14 @@ class OrderKind(StrEnum):
 
     LIMIT: at `limit_price` or better, rests until `expires_ms`. An entry is a marketable LIMIT at the worst price the
     trader confirmed, so no fill can break the bound. STOP: once the market trades at or beyond `stop_price`, sells (or
-    buys) at market. MARKET: at whatever the book gives; only for reduce-only closes.
+    buys) at market. MARKET: at whatever the book gives; only for reduce-only closes. TRANSACTION: what the bytes of a
+    chain's transaction say; its client id is the hash of the signed bytes.
     """
 
     LIMIT = "limit"
     STOP = "stop"
     MARKET = "market"
+    TRANSACTION = "transaction"
 
 
 class OrderState(StrEnum):
@@ -79,7 +82,12 @@ class OrderRequest:
 
 @dataclass(frozen=True, slots=True)
 class VenueFill:
-    """One execution. `fill_id` is the venue's, unique per venue; `fee` is in `fee_asset`."""
+    """One execution. `fill_id` is the venue's, unique per venue; `fee` is in `fee_asset`.
+
+    Attributes:
+        notional: exact quote amount, where the venue says it and price times quantity does not give it: on a chain both
+            amounts are whole base units, and `price` is their quotient rounded to 24 places.
+    """
 
     fill_id: str
     client_id: str
@@ -90,12 +98,22 @@ class VenueFill:
     fee: Decimal
     fee_asset: str
     ts_ms: int
+    notional: Decimal | None = None
+
+    @property
+    def quote_amount(self) -> Decimal:
+        """What was paid or received for it, without the fee, exactly."""
+        return mul(self.price, self.quantity) if self.notional is None else self.notional
 
 
 @dataclass(frozen=True, slots=True)
 class OrderReport:
     """Everything the venue knows about one order. Reports are cumulative: `fills` are all fills so far, so a lost or
-    repeated report does no harm. `revision` grows by one with every change of the order at the venue."""
+    repeated report does no harm. `revision` grows by one with every change of the order at the venue.
+
+    Attributes:
+        gas: what a transaction has cost so far beside its fills, in `gas_asset`; also where it traded nothing.
+    """
 
     client_id: str
     venue_order_id: str
@@ -106,6 +124,8 @@ class OrderReport:
     revision: int
     ts_ms: int
     reason: str = ""
+    gas: Decimal = ZERO
+    gas_asset: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +139,25 @@ class SignedText:
 
 
 @dataclass(frozen=True, slots=True)
+class SignedTransaction:
+    """A chain's transaction as it was confirmed and signed: unsigned bytes, ``r || s || y_parity``, address.
+
+    Attributes:
+        raw: what is sent.
+        hash: Keccak-256 of it, 0x text: the transaction's name on its chain.
+    """
+
+    unsigned: bytes
+    signature: bytes
+    address: str
+    raw: bytes
+    hash: str
+
+
+Signed = SignedText | SignedTransaction
+
+
+@dataclass(frozen=True, slots=True)
 class Capabilities:
     """What a venue can do; what it can not is greyed out, never emulated in silence."""
 
@@ -128,6 +167,8 @@ class Capabilities:
     """Several entries with their exits in one such list, tied by `OrderRequest.basket`."""
     exits_rest: bool = False
     """A stop rests at the venue and works while we are down."""
+    transactions: bool = False
+    """An order is a transaction of its own: the trader reads and signs its very bytes, and it costs gas."""
     landing_horizon_ms: int = 0
     """After this long an order unknown to a clean look-up can no longer appear."""
 
@@ -142,6 +183,8 @@ class VenueInfo:
     taker_fee_bps: Decimal
     maker_fee_bps: Decimal
     time_in_force_ms: int = field(default=60_000)
+    gas_asset: str = ""
+    """The coin that transactions are paid with; empty where there are none."""
 
     @property
     def highest_fee_bps(self) -> Decimal:
@@ -169,10 +212,9 @@ class Venue(Protocol):
         """
         ...
 
-    async def submit(
-        self, orders: tuple[OrderRequest, ...], authorisation: SignedText | None
-    ) -> tuple[OrderReport, ...]:
-        """Place a list, all or none. Idempotent by client id. Reports include fills that happened at once.
+    async def submit(self, orders: tuple[OrderRequest, ...], authorisation: Signed | None) -> tuple[OrderReport, ...]:
+        """Place a list, all or none; on a chain one transaction. Idempotent by client id. Reports include fills that
+        happened at once.
 
         Raises:
             VenueRefused: none was accepted (past valid-until, unknown instrument, balance, bad precision ...).

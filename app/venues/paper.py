@@ -21,7 +21,8 @@ from app.venues.base import (
     Capabilities,
     OrderReport,
     OrderRequest,
-    SignedText,
+    Signed,
+    SignedTransaction,
     VenueInfo,
 )
 from app.venues.paper_process import PaperProcess
@@ -147,10 +148,10 @@ class PaperVenue:
         while self._unsent:
             await self._flush()
 
-    async def submit(
-        self, orders: tuple[OrderRequest, ...], authorisation: SignedText | None
-    ) -> tuple[OrderReport, ...]:
+    async def submit(self, orders: tuple[OrderRequest, ...], authorisation: Signed | None) -> tuple[OrderReport, ...]:
         """Place a list, all or none; idempotent by client id."""
+        if isinstance(authorisation, SignedTransaction):
+            raise VenueRefused("paper.transaction", "The paper venue takes orders, no transactions.")
         await self.ready()
         signed = None
         if authorisation is not None:

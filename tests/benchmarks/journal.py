@@ -65,7 +65,7 @@ class Fills:
         request = OrderRequest(ident, "ETH-BTC", Side.BUY, OrderKind.MARKET, QUANTITY, number + 60_000, PRICE)
         order, hold = Order(request, ident, Role.ENTRY), Hold("BTC", Decimal("0.0002003"), Decimal("0.0002003"))
         transition.new_trade(trade)
-        transition.hold(trade, hold, "OPEN")
+        transition.hold(trade.id, hold, "OPEN")
         transition.new_order(trade, order)
         transition.report(order, OrderReport(ident, f"v{number}", OrderState.OPEN, QUANTITY, ZERO, (), 1, number))
         self._open[number] = trade, order, hold
@@ -84,7 +84,7 @@ class Fills:
         transition.fill("paper", trade, fill, postings, self._book.holding("momentum", "ETH-BTC"))
         transition.trade(trade, TradeState.FILLED)
         hold.remaining = ZERO
-        transition.hold(trade, hold, "RELEASED")
+        transition.hold(trade.id, hold, "RELEASED")
         return transition
 
     @staticmethod

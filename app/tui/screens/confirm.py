@@ -216,11 +216,9 @@ class ConfirmDialog(Dialog):
         self.query_one("#back").focus()
 
     async def _confirm(self) -> None:
-        payload = self.trade.payload
-        assert payload is not None
         try:
             await self.host.commands["confirm"](
-                {"id": self.trade.id, "text": payload.text, "readback": self.query_one(Input).value.strip()}
+                {"id": self.trade.id, "text": self.trade.text, "readback": self.query_one(Input).value.strip()}
             )
         except CountersignError as error:
             self._answered, self._words = "", str(error)

@@ -116,7 +116,7 @@ def limit_lines(use: LimitUse, width: int) -> list[Line]:
 def was_sent(trade: Trade) -> bool:
     """The venue has had it, whatever became of it there."""
     sent = {PayloadState.SENT, PayloadState.LANDED, PayloadState.UNKNOWN, PayloadState.DEAD}
-    return trade.payload is not None and trade.payload.state in sent
+    return any(payload.state in sent for payload in trade.payloads)
 
 
 def now(seen: ConfirmView, intent: Intent) -> Line:

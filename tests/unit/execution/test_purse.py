@@ -82,11 +82,11 @@ class PurseMachine(RuleBasedStateMachine):
 
     @rule(trade=consumes(trades))
     def release(self, trade: str) -> None:
-        hold = self.purse.release(trade)
-        assert hold is not None
+        ((name, hold),) = self.purse.release(trade)
+        assert name == trade
         assert hold.remaining == 0
         del self.holds[trade]
-        assert self.purse.release(trade) is None
+        assert self.purse.release(trade) == []
 
     @rule()
     def rebuild(self) -> None:

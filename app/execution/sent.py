@@ -1,0 +1,75 @@
+"""What became of a payload that was handed to the venue, as a durable transition: answered, refused, or unknown."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from app.errors import VenueRefused, VenueUnknown
+from app.execution.desk import Desk
+from app.execution.records import Payload, Trade
+from app.execution.settlement import Settlement, end_unsent
+from app.execution.states import PayloadState, TradeState
+from app.execution.transition import Transition
+from app.venues.base import OrderReport, OrderState
+
+
+class Sent:
+    """Keeps the record of sends for the pipeline; sends nothing."""
+
+    def __init__(self, desk: Desk, settlement: Settlement, on_progress: Callable[[Trade], None]) -> None:
+        self._desk = desk
+        self._settlement = settlement
+        self._on_progress = on_progress
+
+    async def answered(self, trade: Trade, payload: Payload, reports: tuple[OrderReport, ...]) -> None:
+        """The venue took it and says what it made of it.
+
+        Raises:
+            IllegalTransition, StorageError: what it says can not be; nothing was booked.
+        """
+        desk = self._desk
+        new = [(desk.state.orders[report.client_id], report) for report in reports]
+        new = [(order, report) for order, report in new if report.revision > order.revision]
+        for order, report in new:
+            self._settlement.check(trade, order, report)
+        transition = self._submitted(trade, payload)
+        for order, report in new:
+            self._settlement.book(transition, trade, order, report)
+        self._settlement.follow(transition, trade)
+        desk.state.retire(trade)
+        await desk.commit(transition, "trade.submitted", trade.id)
+        self._on_progress(trade)
+
+    async def unknown(self, trade: Trade, payload: Payload, error: VenueUnknown) -> None:
+        """No answer: maybe sent. Nothing is concluded. An order that a report already told of is known."""
+        desk = self._desk
+        desk.record_error(error, trade.id)
+        transition = self._submitted(trade, payload)
+        transition.payload(trade, payload, PayloadState.UNKNOWN)
+        for order in trade.orders_of(payload):
+            if order.state is OrderState.PENDING:
+                transition.order(order, OrderState.UNKNOWN, error.what)
+        self._settlement.follow(transition, trade)
+        await desk.commit(transition, "trade.unknown", trade.id)
+        self._on_progress(trade)
+
+    async def refused(self, trade: Trade, payload: Payload, error: VenueRefused) -> None:
+        """The venue said no: this payload is dead, and what was to follow it is dropped."""
+        desk = self._desk
+        desk.record_error(error, trade.id)
+        transition = self._submitted(trade, payload)
+        transition.payload(trade, payload, PayloadState.DEAD)
+        for order in trade.orders_of(payload):
+            transition.order(order, OrderState.REJECTED, error.what)
+        end_unsent(desk, transition, trade, TradeState.REJECTED, error.what)
+        await desk.commit(transition, "trade.rejected", trade.id)
+        self._on_progress(trade)
+
+    def _submitted(self, trade: Trade, payload: Payload) -> Transition:
+        transition = self._desk.transition()
+        transition.payload(trade, payload, PayloadState.SENT)
+        if trade.state is TradeState.SIGNED:  # the first of its payloads
+            transition.trade(trade, TradeState.SUBMITTED)
+            self._desk.counters.submitted += 1
+        transition.took(trade, "send", self._desk.clock.monotonic_ns())
+        return transition
