@@ -22,10 +22,10 @@ check: .setup-dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 
-test: .setup-dev .setup-system $(SPECULOS)
+test: .setup-dev .setup-system .setup-chain $(SPECULOS)
 	PATH="$(CURDIR)/$(SPECULOS_VENV)/bin:$$PATH" $(BIN)/python -m pytest -n auto --dist worksteal
 
-bench: .setup-dev .setup-system
+bench: .setup-dev .setup-system .setup-chain
 	$(BIN)/python -m tests.benchmarks
 
 # The pictures in the README, of the real terminal on the real engine.
@@ -73,6 +73,15 @@ $(VENV):
 	fi
 	@touch $@
 
+# The practice chain's parts: npm packages. Where they can not be had, the next make tries again and the tests skip by name.
+CHAIN := app/practice/chain
+CHAIN_FILES := $(CHAIN)/package.json $(CHAIN)/package-lock.json $(CHAIN)/.npmrc
+.setup-chain: $(CHAIN_FILES)
+	@if ! command -v npm >/dev/null; then echo "npm is not installed: no practice chain."; \
+	elif mkdir -p .chain && cp $(CHAIN_FILES) .chain/ && echo "Installing the practice chain into .chain, once: a few seconds." && \
+		(cd .chain && npm ci --silent --fetch-retries=1 --ignore-scripts --no-audit --no-fund); then touch $@; \
+	else echo "The practice chain's npm packages can not be had: no practice chain."; fi
+
 .setup-speculos:
 	$(PYTHON) -m venv $(SPECULOS_VENV)
 	$(SPECULOS_VENV)/bin/pip install --quiet --disable-pip-version-check speculos==0.27.1
@@ -81,4 +90,4 @@ $(VENV):
 	@touch $@
 
 clean:
-	rm -rf $(VENV) $(SPECULOS_VENV) .setup-run .setup-dev .setup-system .setup-speculos
+	rm -rf $(VENV) $(SPECULOS_VENV) .chain .setup-run .setup-dev .setup-system .setup-speculos .setup-chain

@@ -1,4 +1,6 @@
-"""``python -m app.practice --db FILE --socket FILE``: the paper venue; it ends when its standard input ends."""
+"""``python -m app.practice --db FILE --socket FILE``: the paper venue; ``python -m app.practice chain``: the practice
+chain. Each ends when its standard input ends.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +17,10 @@ from app.practice.venue import Venue
 
 def main() -> int:
     """Serve until the trader is gone."""
+    if sys.argv[1:2] == ["chain"]:
+        from app.practice.chain.command import main as chain  # noqa: PLC0415 -- the paper venue starts without it
+
+        return chain(sys.argv[2:])
     parser = argparse.ArgumentParser(prog="python -m app.practice")
     parser.add_argument("--db", required=True, type=Path)
     parser.add_argument("--socket", required=True, type=Path)

@@ -155,6 +155,7 @@ def test_nothing_else_opens_a_venue_s_socket() -> None:
         "app/venues/paper.py", "app/practice/server.py", "app/practice/__main__.py",
         "app/execution/control.py", "app/cli/context.py",
         "signers/ledger/tcp.py",  # an emulator's, with APDUs on it
+        "app/practice/chain/node.py",  # the practice chain's process, to the node it started
     }  # fmt: skip
     words = (
         "create_unix_connection", "open_unix_connection", "open_connection", "create_connection", "socket.socket",
