@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import ctypes
 import gzip
 import os
-import signal
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,24 +13,26 @@ from app.practice.chain.node import Node
 from app.practice.chain.parts import ChainFault, Parts
 
 _END_S: Final = 5
-_PR_SET_PDEATHSIG: Final = 1
 _RICH: Final = 1_000_000
 """Coins of each of the node's own accounts."""
+_GUARD: Final = """
+import ctypes, os, signal, sys
+ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG: stays through the exec
+if os.getppid() != int(sys.argv[1]):  # whoever started us ended before we asked
+    sys.exit(1)
+os.execv(sys.argv[2], sys.argv[2:])
+"""
 
 
-def _dies_with_us() -> Callable[[], None] | None:
-    """What the child calls before it becomes anvil: the kernel kills it when we end, however we end. Elsewhere than on
-    Linux only an orderly end takes it along."""
+def _guarded(command: list[str]) -> list[str]:
+    """A command that the kernel kills when the thread that starts it ends, however it ends.
+
+    Elsewhere than on Linux only an orderly end takes the node along. Asked for by a program of its own (20 ms): what
+    `subprocess` would run in the forked child must not be Python in a process with threads.
+    """
     if not sys.platform.startswith("linux"):
-        return None
-    prctl, ours = ctypes.CDLL(None).prctl, os.getpid()
-
-    def ask() -> None:
-        prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != ours:  # we ended in between
-            os._exit(1)
-
-    return ask
+        return command
+    return [sys.executable, "-I", "-S", "-c", _GUARD, str(os.getpid()), *command]
 
 
 class Anvil:
@@ -70,16 +69,15 @@ class Anvil:
         """
         load = ("--load-state", str(state)) if state is not None else ()
         self.process = subprocess.Popen(  # noqa: S603 -- the program we installed
-            [
+            _guarded([
                 parts.anvil(), "--host", "127.0.0.1", "--port", str(port), "--chain-id", str(chain_id),
                 "--balance", str(_RICH), "--cache-path", str(folder), "--no-cors", "--no-request-size-limit",
                 *load, *options,
-            ],
+            ]),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             start_new_session=True,  # Ctrl-C is for whoever started us
-            preexec_fn=_dies_with_us(),  # noqa: PLW1509 -- we have one thread, and it only calls the kernel
         )  # fmt: skip
         self.url = f"http://127.0.0.1:{self._listening()}"
         self.ws_url = self.url.replace("http", "ws", 1)
