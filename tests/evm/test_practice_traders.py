@@ -1,0 +1,54 @@
+"""The practice chain's background trading, on the chain itself, block by block."""
+
+from __future__ import annotations
+
+from app.practice.chain.traders import Traders
+from tests.evm.chain import LocalChain
+from tests.evm.conftest import StartChain
+
+SLOT0 = "slot0()(uint160,int24,uint16,uint16,uint16,uint8,bool)"
+RESERVES = "getReserves()(uint112,uint112,uint32)"
+
+
+def ether(chain: LocalChain, dex: str, fee: int = 3000) -> int:
+    """USDC base units for one ETH, by a pool's price."""
+    pool = chain.pool(dex, "WETH", "USDC", fee)
+    if dex == "uniswap-v3":
+        root: int = chain.call(pool, SLOT0)[0]
+        return root * root * 10**18 >> 192
+    weth, usdc, _ = chain.call(pool, RESERVES)
+    return int(usdc * 10**18 // weth)
+
+
+def live(chain: LocalChain, seed: int, blocks: int) -> list[int]:
+    """Let the traders trade for some blocks; every price of ETH after each."""
+    traders = Traders(chain.node, chain.described, seed)
+    chain.automine(on=False)
+    found = []
+    for _ in range(blocks):
+        traders.trade(chain.number() + 1)
+        chain.next_base_fee(traders.base_fee())
+        chain.mine()
+        found += [ether(chain, "uniswap-v2"), ether(chain, "v2b"), ether(chain, "uniswap-v3", 500)]
+        block = chain.rpc("eth_getBlockByNumber", "latest", True)
+        assert 1 <= len(block["transactions"]) <= 3
+        for each in block["transactions"]:
+            assert chain.rpc("eth_getTransactionReceipt", each["hash"])["status"] == "0x1"
+            assert traders.owns(bytes.fromhex(each["from"][2:]))
+    assert chain.rpc("txpool_status") == {"pending": "0x0", "queued": "0x0"}
+    return found
+
+
+def test_prices_move_and_the_exchanges_stay_near_one_another(anvil: LocalChain) -> None:
+    prices = live(anvil, 7, 150)
+    assert len(set(prices)) > 40
+    assert all(2_200 * 10**6 < each < 2_800 * 10**6 for each in prices)
+    late = [prices[at : at + 3] for at in range(150, len(prices), 3)]
+    apart = [(max(each) - min(each)) * 10_000 // min(each) for each in late]
+    assert sum(apart) // len(apart) < 150, "basis points"
+
+
+def test_the_same_seed_does_the_same(start_chain: StartChain) -> None:
+    first, second, third = (live(start_chain(), seed, 12) for seed in (1, 1, 2))
+    assert first == second
+    assert first != third
