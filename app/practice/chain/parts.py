@@ -140,18 +140,24 @@ class Parts:
         node, compiler = shutil.which("node"), self._modules.joinpath("solc", "solc.js")
         if node is None or not compiler.is_file():
             raise PartsMissing(f"{NO_COMPILER} ({'node' if node is None else compiler}). {_HOW}.")
-        try:
-            done = subprocess.run(  # noqa: S603 -- our own compiler on our own source
-                [node, str(compiler), "--standard-json"],
-                input=request, capture_output=True, text=True, check=False, timeout=_COMPILE_S,
-            )  # fmt: skip
-        except subprocess.TimeoutExpired as error:
-            raise ChainFault(f"the Solidity compiler did not finish {source.name} in {_COMPILE_S} s") from error
-        text = done.stdout[done.stdout.find("{") :]  # a line about the SMT checker may come first
+        # Its output goes to a file: into a pipe it writes 64 kB and leaves out the rest.
+        with tempfile.TemporaryFile() as output:
+            try:
+                done = subprocess.run(  # noqa: S603 -- our own compiler on our own source
+                    [node, str(compiler), "--standard-json"],
+                    input=request.encode(), stdout=output, stderr=subprocess.PIPE, check=False, timeout=_COMPILE_S,
+                )  # fmt: skip
+            except subprocess.TimeoutExpired as error:
+                raise ChainFault(f"the Solidity compiler did not finish {source.name} in {_COMPILE_S} s") from error
+            output.seek(0)
+            text = output.read().decode(errors="replace")
+        text = text[text.find("{") :]  # a line about the SMT checker may come first
         try:
             errors = [each for each in json.loads(text).get("errors", ()) if each["severity"] == "error"]
         except ValueError as error:
-            raise ChainFault(f"the Solidity compiler failed on {source.name}: {done.stderr.strip()[-500:]}") from error
+            raise ChainFault(
+                f"the Solidity compiler failed on {source.name}: {done.stderr.decode(errors='replace').strip()[-500:]}"
+            ) from error
         if errors:
             raise ChainFault(f"{source.name} does not compile: {errors[0]['formattedMessage'].strip()}")
         _keep(kept, text)
