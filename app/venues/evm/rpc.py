@@ -58,6 +58,7 @@ class Rpc(Protocol):
         Raises:
             RpcRefused: every node that answered refused it (nonce too low, underpriced, ...): the hash is looked up all
                 the same before anything is concluded.
+            RpcDown: it was given to no node (none can be used): `sent` is "no".
             VenueUnknown: no answer: maybe sent.
         """
         ...

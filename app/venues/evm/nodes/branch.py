@@ -19,7 +19,8 @@ class Reorganised:
     """Blocks we told of are no longer in the chain. `NewBlock`s of those in their place follow.
 
     Attributes:
-        ancestor: the last block that both have; None: it lies further back than we remember; all we know is dropped.
+        ancestor: the last block that both have; None: it lies further back than we remember, and whoever follows
+            the chain reads its state afresh.
         dropped: highest first, the order in which to undo them.
     """
 

@@ -210,7 +210,7 @@ class Heads:
             raise RpcDown("chain.gap", f"No node has block {asked}, the parent of block {child.number}.")
         block = read_block(found)
         if block.number != child.number - 1:
-            raise Unreadable(Fault.WRONG_SHAPE, "a parent that is not one block below")
+            raise Unreadable.shape("a parent that is not one block below")
         return block
 
     async def _logs(self, block: Block, member: Member | None) -> Sequence[Logs]:
@@ -219,7 +219,7 @@ class Heads:
             query = {**each, "blockHash": "0x" + block.hash.hex()}
             logs = await self._nodes.call_first(member, "eth_getLogs", (query,))
             if not isinstance(logs, list) or any(_block_of(log) != block.hash for log in logs):
-                raise Unreadable(Fault.WRONG_SHAPE, "logs of another block")
+                raise Unreadable.shape("logs of another block")
             found.append(Logs(name, block, tuple(logs)))
         return found
 

@@ -8,7 +8,6 @@ from typing import Any, Final
 
 from app.venues.evm.nodes import agreement
 from app.venues.evm.nodes.agreement import Judge
-from app.venues.evm.nodes.faults import Fault
 from app.venues.evm.nodes.health import Block
 from app.venues.evm.nodes.wire import Unreadable, octets, quantity
 
@@ -111,7 +110,7 @@ def check_shape(method: str, params: Sequence[Any], result: Any) -> None:
     try:
         check(result)
     except (KeyError, TypeError, AttributeError):
-        raise Unreadable(Fault.WRONG_SHAPE, "a field is missing") from None
+        raise Unreadable.shape("a field is missing") from None
 
 
 def read_block(found: Mapping[str, Any]) -> Block:
@@ -127,7 +126,7 @@ def read_block(found: Mapping[str, Any]) -> Block:
             quantity(found["timestamp"]), None if fee is None else quantity(fee),
         )  # fmt: skip
     except (KeyError, TypeError, AttributeError):
-        raise Unreadable(Fault.WRONG_SHAPE, "no block") from None
+        raise Unreadable.shape("no block") from None
 
 
 def _block_asked(found: Any, asked: bytes | int | None) -> None:
@@ -135,14 +134,14 @@ def _block_asked(found: Any, asked: bytes | int | None) -> None:
         return
     block = read_block(found)
     if asked is not None and asked not in {block.number, block.hash}:
-        raise Unreadable(Fault.WRONG_SHAPE, "another block than asked for")
+        raise Unreadable.shape("another block than asked for")
 
 
 def _transaction(found: Any, asked: str) -> None:
     if found is None:
         return
     if found["hash"].lower() != asked.lower():
-        raise Unreadable(Fault.WRONG_SHAPE, "another transaction than asked for")
+        raise Unreadable.shape("another transaction than asked for")
     if found.get("blockHash") is not None:
         octets(found["blockHash"], 32)
 
@@ -151,13 +150,13 @@ def _receipt(found: Any, asked: str) -> None:
     if found is None:
         return
     if found["transactionHash"].lower() != asked.lower():
-        raise Unreadable(Fault.WRONG_SHAPE, "another transaction's receipt")
+        raise Unreadable.shape("another transaction's receipt")
     octets(found["blockHash"], 32)
     quantity(found["blockNumber"])
     quantity(found["gasUsed"])
     if quantity(found["status"]) > 1:
-        raise Unreadable(Fault.WRONG_SHAPE, "a status that is neither 0 nor 1")
+        raise Unreadable.shape("a status that is neither 0 nor 1")
     for log in found["logs"]:
         octets(log["address"], 20)
         if not all(octets(topic, 32) for topic in log["topics"]) or not log["data"].startswith("0x"):
-            raise Unreadable(Fault.WRONG_SHAPE, "a log of a wrong form")
+            raise Unreadable.shape("a log of a wrong form")

@@ -23,6 +23,11 @@ class Unreadable(Exception):
         super().__init__(fault)
         self.fault, self.detail = fault, detail
 
+    @classmethod
+    def shape(cls, detail: str) -> Unreadable:
+        """JSON-RPC, but not the thing that was asked for."""
+        return cls(Fault.WRONG_SHAPE, detail)
+
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
@@ -115,7 +120,7 @@ def quantity(value: object) -> int:
         Unreadable: it is none, or has more than 256 bits.
     """
     if not isinstance(value, str) or not value.startswith("0x") or not 3 <= len(value) <= 66:
-        raise Unreadable(Fault.WRONG_SHAPE, "no quantity")
+        raise Unreadable.shape("no quantity")
     try:
         return int(value[2:].encode("ascii"), 16) if value[2:].isalnum() else _bad("no quantity")
     except ValueError:
@@ -129,7 +134,7 @@ def octets(value: object, size: int) -> bytes:
         Unreadable: they are not.
     """
     if not isinstance(value, str) or not value.startswith("0x") or len(value) != 2 + 2 * size:
-        raise Unreadable(Fault.WRONG_SHAPE, f"not {size} bytes")
+        raise Unreadable.shape(f"not {size} bytes")
     try:
         found = bytes.fromhex(value[2:])
     except ValueError:
@@ -138,4 +143,4 @@ def octets(value: object, size: int) -> bytes:
 
 
 def _bad(detail: str) -> NoReturn:
-    raise Unreadable(Fault.WRONG_SHAPE, detail)
+    raise Unreadable.shape(detail)
