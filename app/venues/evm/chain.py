@@ -74,6 +74,7 @@ class Dex:
         fee_tiers: hundredths of a basis point (V3).
         quoter: QuoterV2, to compare our own numbers with (V3); none is needed to quote.
         positions: NonfungiblePositionManager, for liquidity (V3).
+        deployer: makes the pools in the factory's stead, so that their addresses follow from it (PancakeSwap V3).
     """
 
     name: str
@@ -85,6 +86,7 @@ class Dex:
     fee_tiers: tuple[int, ...] = ()
     quoter: bytes | None = None
     positions: bytes | None = None
+    deployer: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
