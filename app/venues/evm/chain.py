@@ -10,6 +10,8 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Final
 
+from storage.decimals import CONTEXT, to_text
+
 ZERO_ADDRESS: Final = bytes(20)
 MAX_UINT256: Final = 2**256 - 1
 
@@ -61,6 +63,25 @@ class Token:
     def unit(self) -> Decimal:
         """The smallest amount: 0.000001 for six decimals."""
         return Decimal(1).scaleb(-self.decimals)
+
+    def amount(self, base_units: int) -> Decimal:
+        """Base units as a decimal of whole tokens, exactly."""
+        return CONTEXT.scaleb(Decimal(base_units), -self.decimals)
+
+    def base_units(self, amount: Decimal) -> int:
+        """The inverse.
+
+        Raises:
+            ValueError: `amount` has more decimals than the token.
+        """
+        scaled = CONTEXT.scaleb(amount, self.decimals)
+        if scaled != scaled.to_integral_value():
+            raise ValueError(f"{to_text(amount)} {self.symbol} has more than {self.decimals} decimals")
+        return int(scaled)
+
+    def text(self, base_units: int) -> str:
+        """Base units for reading."""
+        return to_text(self.amount(base_units))
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,8 @@ from app.venues.evm.chain import Chain, Dex, DexKind, Token
 SCHEMA: Final = "countersign.practice-chain/1"
 _GAS_CAP: Final = 100 * 10**9
 """Wei per unit of gas: the practice chain's own gas stays well below it."""
+_AT_ONCE_MS: Final = 1_000
+"""Taken for the time between blocks where each transaction gets one at once."""
 _GAS_CAP_VALUE: Final = Decimal(100)
 
 
@@ -30,7 +32,7 @@ def chain_of(text: str) -> Chain:
             native=_token(read["native"], native=True),
             rpcs=(read["url"],),
             confirmations=1,
-            block_ms=int(read["block_ms"]),
+            block_ms=int(read["block_ms"]) or _AT_ONCE_MS,
             gas_cap=_GAS_CAP,
             gas_cap_value=_GAS_CAP_VALUE,
             tokens=tuple(_token(each) for each in read["tokens"]),

@@ -166,7 +166,7 @@ _PANIC: Final = bytes.fromhex("4e487b71")
 
 
 def revert_words(data: bytes) -> str:
-    """Why a call was reverted: Solidity's ``Error(string)`` and ``Panic(uint256)``, else the bytes' beginning. The words
+    """Why a call was reverted: Error(string) and Panic(uint256) of Solidity, else the first bytes. The words
     are the contract's: untrusted, and cut."""
     if data[:4] == _ERROR:
         length = int.from_bytes(data[36:68])

@@ -153,9 +153,7 @@ def _pool(world: World, chance: random.Random, fee: int, i: int, j: int) -> None
         world.tokens[k], world.tokens[m], fee, root,
     )  # fmt: skip
     factory = world.dex("uni3").factory
-    pool = world.node.call(
-        factory, "getPool(address,address,uint24)(address)", world.tokens[k], world.tokens[m], fee
-    )
+    pool = world.node.call(factory, "getPool(address,address,uint24)(address)", world.tokens[k], world.tokens[m], fee)
     tick = world.node.call(pool, "slot0()(uint160,int24,uint16,uint16,uint16,uint8,bool)")[1]
     for _ in range(chance.randint(1, 5)):
         mint(world, chance, fee, (k, m), tick)
