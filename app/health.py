@@ -149,14 +149,12 @@ def _checks(trader: Trader, parts: tuple[Part, ...], feeds: tuple[Feed, ...], ma
 
 def _parts(trader: Trader) -> tuple[Part, ...]:
     session = trader.session
-    writer, process = session.writer, session.process
-    connected = session.venue.connected
+    writer, venue = session.writer, session.setup.running()
     wrong = writer.failed.what if writer.failed else "" if writer.alive else "the thread has ended"
-    venue = "not running" if process.pid is None else f"pid {process.pid}" + ("" if connected else ", no connection")
     listening = trader.control is not None and trader.control.listening
     return (
         Part("engine", True, f"pid {os.getpid()}, event {trader.position}"),
-        Part("paper venue", process.pid is not None and connected, venue),
+        Part(venue.name, venue.well, venue.words),
         Part("database writer", not wrong, wrong or f"{writer.queued} queued"),
         Part("device", session.device.alive, f"{session.desk.terms.signer} {session.desk.terms.signer_address[:10]}"),
         Part("control socket", listening, "other commands reach this trader" if listening else "nobody is answered"),

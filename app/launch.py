@@ -42,6 +42,7 @@ class Request:
     speed: str | None = None
     auto_confirm: bool = False
     attended: bool = False
+    chain: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +72,9 @@ def prepare(request: Request) -> Launch:
     from app.session_plan import SessionPlan  # noqa: PLC0415 -- as above
 
     loaded = request.settings()
-    if request.auto_confirm and loaded.settings.profile != "paper":
-        raise SafetyError("run.auto_confirm", "Only the paper profile may confirm by itself.")
     _check_hot(loaded)
+    if loaded.settings.profile != "paper" or request.chain is not None:
+        return _on_chain(request, loaded)
     speed = _speed(request, loaded)
     source, db = _market(request, loaded)
     first = next(iter(source.events()), None)
@@ -90,6 +91,39 @@ def prepare(request: Request) -> Launch:
         attended=request.attended,
     )
     return Launch(loaded, source, plan, speed)
+
+
+def _on_chain(request: Request, loaded: Loaded) -> Launch:
+    """A session on a chain; its pools are its market."""
+    from app.chain_plan import instruments_of, source_of  # noqa: PLC0415 -- see the module's docstring
+    from app.session_plan import ChainPlan, SessionPlan  # noqa: PLC0415 -- as above
+
+    settings, name = loaded.settings, request.chain
+    if settings.profile == "paper":
+        raise UsageError("run.chain", "--chain trades on a chain.", next_step="Add --profile testnet.")
+    if name is None:
+        raise UsageError("run.chain", "The testnet profile trades on a chain.", next_step="Add --chain anvil.")
+    for flag, given in (("replay", request.replay), ("speed", request.speed)):
+        if given is not None:
+            raise UsageError(f"run.{flag}", f"--{flag} is for the paper profile: a chain has its own market and time.")
+    if request.auto_confirm and settings.signer.kind != "demo":
+        raise SafetyError(
+            "run.auto_confirm", "On a testnet only the demo device may confirm by itself, on this machine."
+        )
+    source = source_of(name, instruments_of(settings), settings.market.timeframe)
+    plan = SessionPlan(
+        db=request.db or Path(os.path.realpath(paths.database(settings.profile))),
+        loaded=loaded,
+        source_id=source.source_id,
+        instruments=source.instruments,
+        start_ms=WallClock().now_ms(),
+        auto_confirm=request.auto_confirm,
+        lockstep=False,
+        reload=request.settings,
+        attended=request.attended,
+        chain=ChainPlan(name, source, settings.market.seed),
+    )
+    return Launch(loaded, source, plan, Decimal(1))
 
 
 def _check_hot(loaded: Loaded) -> None:

@@ -6,8 +6,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sqlite3
-from collections.abc import Callable, Mapping
-from decimal import Decimal
+from collections.abc import Callable
 from typing import Any
 
 from app import __version__, logs, paths
@@ -20,7 +19,6 @@ from app.errors import ClockError, CountersignError, SafetyError, VenueError
 from app.execution.desk import Desk, Terms
 from app.execution.emergency import Emergency, StopReport
 from app.execution.pipeline import Pipeline
-from app.execution.prepare import TextPreparation
 from app.execution.records import Order, Role, Trade
 from app.execution.recovery import Recovery
 from app.execution.settlement import Settlement
@@ -34,9 +32,8 @@ from app.portfolio.equity import EquityCurve
 from app.portfolio.ledger import OPENING, opening
 from app.portfolio.valuation import Valuation
 from app.session_plan import SessionPlan, instruments_to_text
-from app.venues.base import OrderReport
-from app.venues.paper import PaperSettings, PaperVenue
-from app.venues.paper_process import PaperProcess
+from app.venue_setup import PaperSetup, VenueSetup
+from app.venues.base import OrderReport, OrderRequest, Venue
 from app.wallets import record, registration
 from signers.payloads import Chain
 from storage.database import Reader, TraderDatabase, connect, open_for_trading
@@ -45,7 +42,6 @@ from storage.writer import Writer
 
 _log = logs.get(__name__)
 
-VENUE = "paper"
 _REBUILD_PAUSES_S = (0.0, 0.1, 0.3, 0.6, 1.0)
 """Before each attempt to read memory again from disk; together below the three seconds a shutdown may take."""
 
@@ -77,6 +73,7 @@ class Session:
         self._lost = 0
         """Commits that failed, and are not made good by a rebuild that began later."""
         self._missed: list[OrderReport] = []
+        self._account: Account | None = None
 
     async def open(self) -> None:
         """Lock, load, connect, conclude what a former run left. Trading may start when this returns.
@@ -108,16 +105,10 @@ class Session:
         self.writer = Writer(self.database.connection, self.plan.db)
         self.writer.start(loop)
         self._closers.append(self.writer.stop)
-        paths.open_socket_dir(paths.venue_socket_path(self.plan.db))
-        self.process = PaperProcess(paths.venue_db(self.plan.db), paths.venue_socket_path(self.plan.db))
-        self._closers.append(self.process.stop)
-        self.venue = PaperVenue(self.process, self._paper_settings())
-        self._closers.append(self.venue.close)
-        info = await self.venue.connect()
-        self._closers.append(self.devices.close)
-        kind, data = await self.devices.chosen(), (self.reader, self.database.connection)
-        self.device = self.devices.of(kind)
-        account = await self.devices.account(kind, Chain.EVM, data, self.wall.now_ms(), self._on_words)
+        self.setup = self._setup()
+        self._closers += [self.setup.close, self.devices.close]
+        info = await self.setup.connect(self._owner, self._known)
+        account = await self._owner()
         self.desk = self._desk(info, account)
         if self.plan.emergency and not self.desk.stop.raised():
             self.desk.stop.create("emergency")  # in force here even where no file can be made
@@ -129,7 +120,7 @@ class Session:
             resolve_unknown=self.recovery.resolve,
             on_progress=self._on_progress,
             on_worse=self._on_worse,
-            preparation=TextPreparation(self.desk),
+            preparation=self.setup.preparation(self.desk),
         )
         self.desk.on_lost = self._on_lost
         self.emergency = Emergency(self.desk, self.pipeline)
@@ -235,22 +226,34 @@ class Session:
                 "UPDATE runs SET wall_end_ms = ?, outcome = ? WHERE id = ?", (self.wall.now_ms(), outcome, self.run)
             )
 
-    def _cash(self) -> Mapping[str, Decimal]:
-        paper = self.settings.paper
-        quotes = sorted({instrument.quote for instrument in self.plan.instruments})
-        return {asset: paper.cash.get(asset, paper.cash_per_quote) for asset in quotes}
+    @property
+    def venue(self) -> Venue:
+        """What trades go to."""
+        return self.setup.venue
 
-    def _paper_settings(self) -> PaperSettings:
-        paper = self.settings.paper
-        return PaperSettings(
-            instruments=self.plan.instruments,
-            cash=dict(self._cash()),
-            taker_fee_bps=paper.taker_fee_bps,
-            maker_fee_bps=paper.maker_fee_bps,
-            spread_bps=self.settings.market.spread_bps,
-            depth_share=self.settings.market.depth_share,
-            levels=self.settings.market.levels,
-        )
+    def _setup(self) -> VenueSetup:
+        if self.plan.chain is None:
+            return PaperSetup(self.plan, self.settings)
+        from app.chain_setup import ChainSetup  # noqa: PLC0415 -- aiohttp and eth-abi, 0.7 s
+
+        return ChainSetup(self.plan, self.plan.chain, self.settings.risk.rates)
+
+    async def _owner(self) -> Account:
+        """The account whose device signs; it is asked for once."""
+        if self._account is None:
+            kind, data = await self.devices.chosen(), (self.reader, self.database.connection)
+            self.device = self.devices.of(kind)
+            self._account = await self.devices.account(kind, Chain.EVM, data, self.wall.now_ms(), self._on_words)
+        return self._account
+
+    def _known(self, client_id: str) -> tuple[OrderRequest, bytes] | None:
+        """Our own order of a client id, and the transaction that it is."""
+        found = self.desk.state.find_order(client_id)
+        if found is None:
+            return None
+        trade, order = found
+        payload = next((each for each in trade.payloads if order in trade.orders_of(each)), None)
+        return None if payload is None else (order.request, payload.body)
 
     def _desk(self, info: Any, account: Account) -> Desk:
         settings, plan = self.settings, self.plan
@@ -259,7 +262,7 @@ class Session:
         enabled = [module.allocation for module in settings.modules.values() if module.enabled]
         capital = total([settings.manual.allocation, *enabled])
         terms = Terms(
-            venue=VENUE,
+            venue=self.setup.name,
             slippage_bps=settings.slippage_bps,
             time_in_force_ms=settings.trade.time_in_force_ms,
             proposal_expiry_ms=settings.trade.proposal_expiry_ms,
@@ -280,8 +283,8 @@ class Session:
         return Desk(
             clock=self.clock,
             writer=self.writer,
-            state=load(VENUE, self.reader),
-            venue=self.venue,
+            state=load(self.setup.name, self.reader),
+            venue=self.setup.venue,
             venue_info=info,
             signer=self.device,
             market=market,
@@ -310,9 +313,9 @@ class Session:
             await record(self.desk, registration(self.devices.fresh, None))
         posted = {row["asset"] for row in self.reader.rows("SELECT asset FROM postings WHERE account = ?", (OPENING,))}
         transition, new = self.desk.transition(), []
-        for asset, amount in self._cash().items():
+        for asset, amount in (await self.setup.opening()).items():
             if asset not in posted and amount:
-                transition.post(opening(VENUE, asset, amount))
+                transition.post(opening(self.setup.name, asset, amount))
                 self.desk.state.purse.move(asset, amount)
                 new.append(asset)
         if new:
@@ -388,7 +391,7 @@ class Session:
         await self.pipeline.work.abandon()
         await self.writer.reset()
         # No await until memory is disk's again: between the writer's reset and here, the desk refuses every commit.
-        self.desk.state = load(VENUE, self.reader)
+        self.desk.state = load(self.setup.name, self.reader)
         self.desk.stale = False
         missed, self._missed = self._missed, []
         for report in missed:

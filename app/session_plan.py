@@ -8,10 +8,25 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app.config.load import Loaded
+from app.market.live import LiveSource
 from app.money import from_text, to_text
 from storage.database import reader
 from storage.identity import is_there
 from strategies.model import Instrument, InstrumentKind
+
+
+@dataclass(frozen=True, slots=True)
+class ChainPlan:
+    """The chain a session trades on.
+
+    Attributes:
+        source: is fed with its market.
+        traders: seed of other accounts that trade on a practice chain; None: nobody does.
+    """
+
+    name: str
+    source: LiveSource
+    traders: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +54,8 @@ class SessionPlan:
     """Reads the settings again, flags included; None: they stay as they are."""
     attended: bool = False
     """A person sees the demo device's screen and approves there; otherwise it approves what was confirmed."""
+    chain: ChainPlan | None = None
+    """None: the paper venue."""
 
 
 def remembered(db: Path, key: str) -> str | None:

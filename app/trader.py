@@ -22,6 +22,7 @@ from app.execution.control import ControlServer
 from app.execution.records import Trade
 from app.loop_guard import LoopGuard
 from app.market.events import MarketEvent, MarketSource, event_time
+from app.market.live import follow
 from app.market.pace import Pacer, pace
 from app.money import ZERO, add, mul, to_text
 from app.progress import Progress
@@ -50,7 +51,7 @@ class Trader:
     Args:
         progress: receives readable lines and their market time, ms; None keeps quiet.
         on_open: called once the session is open: the database is ours and sound.
-        pacer: releases the source's events; the tests' own releases them one by one.
+        pacer: releases the source's events; None is the source's own, and the tests' releases them one by one.
     """
 
     def __init__(
@@ -60,7 +61,7 @@ class Trader:
         limits: RunLimits,
         progress: Callable[[int, str], None] | None,
         on_open: Callable[[], None] = lambda: None,
-        pacer: Pacer = pace,
+        pacer: Pacer | None = None,
     ) -> None:
         self.source = source
         self.tell = Progress(progress, self._now_ms)
@@ -70,7 +71,7 @@ class Trader:
         self.position = 0
         self._limits = limits
         self._on_open = on_open
-        self._pacer = pacer
+        self._pacer = pacer or (pace if plan.chain is None else follow)
         self.slower: Callable[[Decimal], Decimal] = lambda speed: speed
         """The market's speed at this moment, from the speed that was asked for: it may wait for a person."""
         self.begin_paused = False
@@ -231,7 +232,7 @@ class Trader:
                     await session.venue.connect()
                     with suppress(TransitionLost):  # memory is being read again, which asks the venue too
                         await session.resume()
-                await session.venue.market(event, position)
+                await session.setup.market(event, position)
             except VenueError as error:
                 session.desk.record_error(error)
                 if attempt == _RECONNECTS - 1:

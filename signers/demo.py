@@ -15,11 +15,12 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from signers import softkey
-from signers.base import DeviceInfo, DeviceState, Person, Shown, SignerKind, SignRequest
+from signers.base import Clarity, DeviceInfo, DeviceLine, DeviceState, Person, Shown, SignerKind, SignRequest
+from signers.evm import checksum
 from signers.faults import DeviceFault, RefusedOnDevice
 from signers.pages import Page, pages
 from signers.paths import Path
-from signers.payloads import Chain
+from signers.payloads import Chain, EvmTransaction
 
 _PHRASE: Final = b"countersign demo signer: this key is public, never send it anything"
 
@@ -73,8 +74,12 @@ class DemoSigner:
         return softkey.address(chain, self._key(path))
 
     def shown(self, request: SignRequest, address: str, info: DeviceInfo) -> Shown:  # noqa: ARG002 -- as above
-        """A message in full; of anything else, what is hashed."""
-        return softkey.shown(request.payload, "The demo device shows messages only.")
+        """A message in full; of a transaction where it goes, with how much, and which call; of anything else, what is
+        hashed."""
+        if isinstance(request.payload, EvmTransaction):
+            why = "The demo device does not show what a call does, only where it goes and what it can cost."
+            return Shown(Clarity.PARTLY, _transaction(request.payload), why)
+        return softkey.shown(request.payload, "The demo device shows messages and EVM transactions only.")
 
     def sign(self, request: SignRequest, person: Person) -> bytes:
         """Sign as a device would; attended, once a person approved on its screen.
@@ -153,3 +158,23 @@ class DemoSigner:
 
     def _key(self, path: Path) -> bytes:
         return hashlib.sha256(_PHRASE + b"\n" + str(path).encode()).digest()
+
+
+def _transaction(payload: EvmTransaction) -> tuple[DeviceLine, ...]:
+    fields = payload.fields
+    call = f"call 0x{fields.data[:4].hex()}, {len(fields.data)} bytes" if fields.data else "no call"
+    texts = (
+        f"transaction {fields.nonce} on chain {fields.chain_id}",
+        f"send {_coins(fields.value)} coins",
+        f"to {checksum(fields.to)}",
+        call,
+        f"fees up to {_coins(fields.highest_fee)} coins",
+        f"hash 0x{payload.hash.hex()}",
+    )
+    return tuple(DeviceLine("", text) for text in texts)
+
+
+def _coins(wei: int) -> str:
+    """Wei as whole coins: every EVM chain's coin has 18 decimals."""
+    whole, rest = divmod(wei, 10**18)
+    return f"{whole}.{rest:018d}".rstrip("0").rstrip(".")

@@ -14,7 +14,7 @@ from app.errors import ConfigError, UsageError
 if TYPE_CHECKING:
     from app.config.load import Loaded
 
-PROFILES: Final = ("paper",)
+PROFILES: Final = ("paper", "testnet")
 """What `app.config.schema.Settings.profile` allows; here so that a command that reads no settings knows it too."""
 
 
@@ -97,6 +97,7 @@ def request(options: argparse.Namespace, *, auto_confirm: bool = False, attended
         speed=options.speed,
         auto_confirm=auto_confirm,
         attended=attended,
+        chain=options.chain,
     )
 
 

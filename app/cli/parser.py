@@ -106,7 +106,7 @@ def _globals(parser: argparse.ArgumentParser, default: object) -> None:
     group = parser.add_argument_group("global options")
     group.add_argument("--db", metavar="FILE", default=default, help="database (COUNTERSIGN_DB)")
     group.add_argument("--config", metavar="FILE", default=default, help="settings file (COUNTERSIGN_CONFIG)")
-    group.add_argument("--profile", metavar="NAME", default=default, help="paper (COUNTERSIGN_PROFILE)")
+    group.add_argument("--profile", metavar="NAME", default=default, help="paper or testnet (COUNTERSIGN_PROFILE)")
     flag = False if default is None else default
     group.add_argument("--json", action="store_true", default=flag, help="one JSON document on standard output")
 
@@ -121,8 +121,11 @@ def _run(run: argparse.ArgumentParser) -> None:
     run.add_argument("--speed", metavar="N|max", help="market seconds per second; a replay runs at max unless told")
     run.add_argument("--instrument", metavar="BASE-QUOTE", help="instrument of files whose name does not say it")
     run.add_argument("--timeframe", metavar="1m", help="bar length of files whose name does not say it")
+    run.add_argument("--chain", choices=["anvil"], help="trade on this chain; anvil: one that runs on this machine")
     run.add_argument("--seed", metavar="N", help="seed of the practice market")
-    run.add_argument("--auto-confirm", action="store_true", help="confirm by itself: paper only")
+    run.add_argument(
+        "--auto-confirm", action="store_true", help="confirm by itself: paper, or anvil with the demo device"
+    )
     run.add_argument(
         "--set", dest="overrides", metavar="KEY=VALUE", action="append", default=[], help="a setting, for this run"
     )

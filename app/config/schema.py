@@ -342,7 +342,7 @@ def _modules() -> dict[str, ModuleSettings]:
 class Settings(Section):
     """Everything a trader can set."""
 
-    profile: Literal["paper"] = Field(default="paper", description="where orders go")
+    profile: Literal["paper", "testnet"] = Field(default="paper", description="where orders go")
     market: Market = Field(default_factory=Market)
     paper: Paper = Field(default_factory=Paper)
     trade: Trade = Field(default_factory=Trade)

@@ -177,4 +177,5 @@ class IntentMaker:
             reduce_only=side is Side.SELL,
             strength=signal.strength,
             confidence=signal.confidence,
+            max_gas=desk.max_gas() or ZERO,
         )

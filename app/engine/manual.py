@@ -326,6 +326,7 @@ class Tickets:
             reduce_only=side is Side.SELL,
             rests=limit,
             time_in_force_ms=ticket.time_in_force_ms or usual_ms,
+            max_gas=desk.max_gas() or ZERO,
         )
 
     def _maker(self, module: str) -> IntentMaker:

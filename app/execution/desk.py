@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from decimal import Decimal
+from typing import Final
 
 from app import logs
 from app.engine.activity import Activity
@@ -22,7 +23,7 @@ from app.execution.stop_flag import StopFlag
 from app.execution.transition import Transition
 from app.market.events import MarketEvent
 from app.market.state import MarketState
-from app.money import ZERO, add, mul, to_text, total
+from app.money import DOWN, ZERO, add, div, mul, to_text, total
 from app.portfolio.equity import DAY_MS, EquityCurve
 from app.portfolio.valuation import Valuation
 from app.risk.adaptive import Level, step, tightened
@@ -38,6 +39,7 @@ from storage.writer import Commit, Writer
 from strategies.model import Bar, Instrument
 
 _log = logs.get(__name__)
+_COIN_PLACES: Final = 18
 
 
 @dataclass(frozen=True, slots=True)
@@ -338,6 +340,13 @@ class Desk:
     def rate(self, asset: str) -> Decimal | None:
         """What a unit of `asset` is worth, to trade on; None when nothing fresh says so."""
         return self.valuation.rate(asset, self._fresh)
+
+    def max_gas(self) -> Decimal | None:
+        """What an intent may spend on gas, in the chain's coin; None while nothing fresh values it."""
+        if not self.venue_info.gas_asset:
+            return ZERO
+        rate = self.rate(self.venue_info.gas_asset)
+        return None if rate is None else div(self.venue_info.gas_cap, rate, _COIN_PLACES, DOWN)
 
     def sample_equity(self) -> None:
         """Bring the equity curve up to now; it keeps its last value while a mark or rate is missing."""

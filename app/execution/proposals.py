@@ -111,6 +111,7 @@ class Proposals:
         if not intent.reduce_only and (why_not := desk.refuses(intent.module)):
             return Decision(Answer.WITHDRAWN, why_not)
         if desk.terms.auto_confirm:
+            trade.clarity = device_view(desk, trade).clarity  # nobody reads it, so nobody is told less than they read
             return Decision(Answer.CONFIRMED)
         answer: asyncio.Future[Decision] = asyncio.get_running_loop().create_future()
         self._waiting[trade.id] = _Asked(answer, self._edge(trade, self._first_quote(trade), trade.intent.created_ms))

@@ -80,10 +80,11 @@ PAYLOAD_EDGES: Final[Mapping[PayloadState, frozenset[PayloadState]]] = {
 }
 
 _LIVE: Final = frozenset({Q.PARTIALLY_FILLED, Q.FILLED, Q.CANCELLED, Q.UNKNOWN})
+# A chain refuses a transaction only when it takes it into a block: it waits in between, so OPEN -> REJECTED.
 
 ORDER_EDGES: Final[Mapping[OrderState, frozenset[OrderState]]] = {
     Q.PENDING: _LIVE | {Q.OPEN, Q.REJECTED},
-    Q.OPEN: _LIVE | {Q.EXPIRED},
+    Q.OPEN: _LIVE | {Q.EXPIRED, Q.REJECTED},
     Q.PARTIALLY_FILLED: frozenset({Q.FILLED, Q.CANCELLED, Q.EXPIRED, Q.UNKNOWN}),
     Q.UNKNOWN: _LIVE - {Q.UNKNOWN} | {Q.OPEN, Q.EXPIRED, Q.REJECTED},
     Q.CANCELLED: frozenset({Q.FILLED, Q.PARTIALLY_FILLED}),

@@ -80,7 +80,7 @@ def confirmation(desk: Desk, trade: Trade) -> ConfirmView:
         at_target=_outcome(desk, intent, _targets(intent)),
         risk=_risk(desk, trade),
         device=device,
-        device_pages=pages(trade.text) if device.kind is SignerKind.DEMO else (),
+        device_pages=_pages(device),
         left_ms=max(0, intent.expires_ms - desk.clock.now_ms()),
         resumed=trade.resumed,
         now=None if quote is None else (quote.bid, quote.ask),
@@ -90,6 +90,13 @@ def confirmation(desk: Desk, trade: Trade) -> ConfirmView:
         rate=desk.rate(instrument.quote),
         open_ms=intent.rest_ms or intent.time_in_force_ms or desk.terms.time_in_force_ms,
     )
+
+
+def _pages(device: DeviceView) -> tuple[Page, ...]:
+    """Of the demo device, which has a screen of its own here."""
+    if device.kind is not SignerKind.DEMO or device.shown is None:
+        return ()
+    return pages("\n".join(each.value for each in device.shown.lines))
 
 
 def _walked(desk: Desk, intent: Intent) -> Preview | None:

@@ -185,6 +185,8 @@ class VenueInfo:
     time_in_force_ms: int = field(default=60_000)
     gas_asset: str = ""
     """The coin that transactions are paid with; empty where there are none."""
+    gas_cap: Decimal = ZERO
+    """Account currency: the most that one transaction may cost in gas."""
 
     @property
     def highest_fee_bps(self) -> Decimal:

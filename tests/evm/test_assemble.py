@@ -13,8 +13,7 @@ from app.venues.evm.assemble import Assembled, Assembler
 from app.venues.evm.nodes.pool import Nodes
 from app.venues.evm.nodes.settings import NodeSettings, NodesSettings
 from app.venues.evm.planner import Planner, Wanted
-from app.venues.evm.swap import Approval, Exact, RouterKind, Swap
-from app.venues.evm.words import transaction_words
+from app.venues.evm.swap import Exact
 from signers.evm import assemble as signed_of
 from signers.evm import keccak
 from tests.evm.chain import LocalChain

@@ -27,9 +27,12 @@ from app.execution.verify import verify
 from app.ids import intent_id
 from app.market.events import MarketEvent, event_time
 from app.market.pace import step_to
-from app.session import VENUE, Session
+from app.session import Session
 from app.session_plan import SessionPlan
+from app.venue_setup import PaperSetup
 from app.venues.base import OrderReport, OrderRequest, SignedText
+from app.venues.paper import PaperVenue
+from app.venues.paper_process import PaperProcess
 from storage.faults import StorageFault
 from storage.journal import read_mirror
 from storage.writer import Commit
@@ -92,6 +95,19 @@ class Rig:
     def pipeline(self) -> Any:
         return self.session.pipeline
 
+    @property
+    def setup(self) -> PaperSetup:
+        assert isinstance(self.session.setup, PaperSetup)
+        return self.session.setup
+
+    @property
+    def venue(self) -> PaperVenue:
+        return self.setup.venue
+
+    @property
+    def process(self) -> PaperProcess:
+        return self.setup.process
+
     # -- the market -------------------------------------------------------------------------------------------------
 
     async def feed(self, event: MarketEvent) -> None:
@@ -104,11 +120,11 @@ class Rig:
         session.desk.market.apply(event, session.synthetic)
         session.desk.follow_missed(event)
         try:
-            await session.venue.market(event, self.position)
+            await self.venue.market(event, self.position)
         except VenueError:
-            await session.venue.connect()
+            await self.venue.connect()
             await session.recovery.resume(session.pipeline)
-            await session.venue.market(event, self.position)
+            await self.venue.market(event, self.position)
         await self.settle()
         if type(event) is Bar:
             session.desk.observe(event)
@@ -235,13 +251,13 @@ class Rig:
     # -- faults -----------------------------------------------------------------------------------------------------
 
     def kill_venue(self) -> None:
-        pid = self.session.process.pid
+        pid = self.process.pid
         assert pid is not None
         os.kill(pid, signal.SIGKILL)
 
     def stop_listening(self) -> None:
         """What the venue answers from now on does not arrive."""
-        link = self.session.venue._link
+        link = self.venue._link
         assert link is not None
         transport: Any = link.transport
         transport.pause_reading()
@@ -323,7 +339,7 @@ def venue_rows(db: Path, sql: str, *parameters: Any) -> list[tuple[Any, ...]]:
 
 def assert_memory_is_disk(session: Session) -> None:
     """The purse, the positions and the trades in memory are those a restart would load."""
-    memory, disk = session.desk.state, load(VENUE, session.reader)
+    memory, disk = session.desk.state, load(session.setup.name, session.reader)
     assert memory.purse.balances() == disk.purse.balances()
     assert memory.purse.holds == disk.purse.holds
     for asset in memory.purse.balances():
@@ -386,7 +402,7 @@ async def rig(
         read_first(session, person)
     made = Rig(session, told, worse)
     made.person = person
-    made.position = session.venue.position
+    made.position = made.venue.position
     try:
         if market:
             await made.book("99.90", "100.00", after_ms=1)

@@ -186,11 +186,11 @@ async def _lift(r: Rig) -> None:
 
 async def _die(r: Rig) -> None:
     """And everybody has noticed: what comes next does not depend on how fast the system is."""
-    process = r.session.process._process
-    if process is not None and r.session.process.pid is not None:
+    process = r.process._process
+    if process is not None and r.process.pid is not None:
         r.kill_venue()
         await process.wait()
-    while r.session.venue.connected:  # noqa: ASYNC110 -- the end of a socket
+    while r.venue.connected:  # noqa: ASYNC110 -- the end of a socket
         await asyncio.sleep(0)
 
 
@@ -247,7 +247,7 @@ async def _take_all_back(r: Rig, meanwhile: tuple[int, int] | None) -> None:
             bid, size = meanwhile
             event = book_now(r, str(bid * CENTS), str((bid + 10) * CENTS), str(Decimal(size) / 100))
             with suppress(VenueError):
-                await r.session.venue.market(event, r.position + 1)
+                await r.venue.market(event, r.position + 1)
                 r.position += 1
         return await cancel(client_id)
 

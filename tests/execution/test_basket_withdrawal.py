@@ -111,7 +111,7 @@ async def test_a_leg_that_fills_meanwhile_is_said_and_the_others_go(tmp_path: Pa
 
         async def falls() -> None:
             r.position += 1
-            await r.session.venue.market(book_now(r, "98.80", "98.90", "9"), r.position)
+            await r.venue.market(book_now(r, "98.80", "98.90", "9"), r.position)
 
         Spoiled(r, falls)
         taken = await take_back(r, trade.id)
@@ -127,7 +127,7 @@ async def test_the_stop_of_the_basket_ends_the_others_in_the_middle_of_it(tmp_pa
 
         async def through_the_stop() -> None:
             r.position += 1
-            await r.session.venue.market(book_now(r, "89.00", "99.50", "9"), r.position)
+            await r.venue.market(book_now(r, "89.00", "99.50", "9"), r.position)
 
         Spoiled(r, None, through_the_stop)
         await take_back(r, trade.id)

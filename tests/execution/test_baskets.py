@@ -271,7 +271,7 @@ async def test_a_venue_that_refuses_one_leg_has_none_of_them(tmp_path: Path) -> 
 
         async def spoil() -> None:
             # one of the ids is taken already: another program of the trader's used it there
-            await r.session.venue._flush()
+            await r.venue._flush()
             third = [order for order in between.calls[-1] if order.parent is None][2]
             await between._submit((replace(third, basket=None, limit_price=Decimal(50)),), None)
 

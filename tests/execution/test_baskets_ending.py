@@ -91,7 +91,7 @@ async def test_a_lost_answer_is_looked_up_leg_by_leg(tmp_path: Path) -> None:
         async def lost(*_: object) -> None:
             between.after.clear()
             r.stop_listening()
-            r.session.venue._drop()
+            r.venue._drop()
             from app.errors import VenueUnknown  # noqa: PLC0415 -- what a dropped connection is
 
             raise VenueUnknown("paper.lost", "lost")

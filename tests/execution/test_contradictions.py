@@ -242,7 +242,7 @@ async def test_a_report_that_came_between_two_look_ups_is_no_contradiction(tmp_p
                 asked.append(client_id)
                 r.position += 1
                 levels = ((Decimal("99.90"), Decimal(1)),), ((Decimal("100.00"), Decimal("0.4")),)
-                await r.session.venue.market(Book("ETH-USDT", r.now, *levels), r.position)
+                await r.venue.market(Book("ETH-USDT", r.now, *levels), r.position)
             return report
 
         r.desk.venue.order = slow
@@ -259,18 +259,18 @@ async def test_the_market_does_not_wait_for_ever_for_a_venue_that_never_answers(
     monkeypatch.setattr("app.execution.recovery._WAITS_S", (0.0, 0.0, 0.0, 0.0, 0.2))
     async with rig(tmp_path) as r:
         between = Between(r)
-        r.session.venue._deadline_s = 0.1
+        r.venue._deadline_s = 0.1
 
         async def cut() -> None:
-            await r.session.venue._flush()
+            await r.venue._flush()
             r.stop_listening()
 
         async def gone() -> None:
             raise VenueError("paper.start", "The paper venue did not start.")
 
         between.before.append(cut)
-        start = r.session.process.start
-        r.session.process.start = gone  # type: ignore[method-assign]  # as when its disk is full
+        start = r.process.start
+        r.process.start = gone  # type: ignore[method-assign]  # as when its disk is full
         trade = r.pipeline.propose(r.intent())
         assert trade is not None
         while not r.rows("SELECT 1 FROM alerts WHERE kind = 'order.unknown'"):  # noqa: ASYNC110 -- until it was said
@@ -278,7 +278,7 @@ async def test_the_market_does_not_wait_for_ever_for_a_venue_that_never_answers(
         async with asyncio.timeout(5):
             await r.desk.activity.settle()
         assert r.order_states(trade)["entry"] == "UNKNOWN"
-        r.session.process.start = start  # type: ignore[method-assign]  # it is back
+        r.process.start = start  # type: ignore[method-assign]  # it is back
         await r.finished(trade)
         assert r.order_states(trade)["entry"] == "FILLED"
         r.assert_sound()

@@ -102,14 +102,14 @@ async def test_a_flattening_whose_answer_is_lost_is_looked_up(tmp_path: Path, ar
     async with rig(tmp_path) as r:
         trade = await r.trade()
         between = Between(r)
-        r.session.venue._deadline_s = 0.2
+        r.venue._deadline_s = 0.2
 
         async def cut() -> None:
-            await r.session.venue._flush()
+            await r.venue._flush()
             if arrives:
                 r.stop_listening()
             else:
-                pid = r.session.process.pid
+                pid = r.process.pid
                 assert pid is not None
                 os.kill(pid, signal.SIGSTOP)
                 asyncio.get_running_loop().call_later(0.05, os.kill, pid, signal.SIGKILL)

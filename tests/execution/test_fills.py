@@ -26,7 +26,7 @@ async def test_a_refusal_is_definite_and_frees_the_money(tmp_path: Path) -> None
 
         async def spoil() -> None:
             # the venue's own money is gone: another program of the trader's spent it there
-            await r.session.venue._flush()
+            await r.venue._flush()
             await between._submit((replace(between.calls[-1][0], client_id=used, quantity=Decimal(99)),), None)
 
         between.before.append(spoil)
@@ -39,7 +39,7 @@ async def test_a_refusal_is_definite_and_frees_the_money(tmp_path: Path) -> None
 
 async def test_a_venue_that_can_not_be_reached_has_been_sent_nothing(tmp_path: Path) -> None:
     async with rig(tmp_path) as r:
-        r.session.venue._drop()
+        r.venue._drop()
         trade = await r.trade()
         assert r.states(trade)[-1] == "FAILED"
         assert r.stored(trade)["reason"].endswith("Nothing was sent.")

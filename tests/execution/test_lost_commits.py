@@ -237,7 +237,7 @@ async def test_a_report_while_memory_is_read_again_is_not_lost(tmp_path: Path) -
         await r.book("99.90", "100.00", "0")
         trade = await r.trade(quantity="3")
         kept: list[OrderReport] = []
-        r.session.venue.subscribe(kept.append)
+        r.venue.subscribe(kept.append)
         await r.book("99.90", "100.00", "1")
         await r.book("99.90", "100.00", "1")
         first, second = kept

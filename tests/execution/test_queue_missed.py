@@ -15,7 +15,6 @@ from app.execution.proposals import Refusal
 from app.execution.records import Trade
 from app.execution.state import load
 from app.reports_proposals import answers, missed
-from app.session import VENUE
 from strategies.model import Bar, Side
 from tests.execution.harness import Rig, rig
 from tests.execution.test_lost_commits import signed_and_cut_off
@@ -129,7 +128,7 @@ async def test_what_could_not_have_been_filled_or_is_one_too_many_is_said(
         assert states == ["NOT_FILLED", "OPEN", "NOT_FOLLOWED"]
         report = missed(r.session.reader)["declined"]
         assert (report["followed"], report["open"], report["not_filled"], report["not_followed"]) == (1, 1, 1, 1)
-        assert load(VENUE, r.session.reader).missed.open == {"ETH-USDT": r.desk.state.missed.open["ETH-USDT"]}
+        assert load("paper", r.session.reader).missed.open == {"ETH-USDT": r.desk.state.missed.open["ETH-USDT"]}
 
 
 async def test_a_declined_close_is_not_followed_and_signed_bytes_that_are_declined_are(tmp_path: Path) -> None:
@@ -165,7 +164,7 @@ async def test_a_lost_commit_takes_back_what_was_to_be_followed(tmp_path: Path) 
         await r.settle()
         await r.rebuilt()
         assert failed
-        on_disk = load(VENUE, r.session.reader).missed.open
+        on_disk = load("paper", r.session.reader).missed.open
         assert r.desk.state.missed.open == on_disk
         r.assert_sound()
 

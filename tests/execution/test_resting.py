@@ -207,12 +207,12 @@ async def test_a_cancel_races_a_fill(tmp_path: Path) -> None:
     """The fill is on its way to us when the cancel leaves: it was filled first, and that is what is said."""
     async with hand(tmp_path) as (r, me):
         trade = await me.propose(LIMIT)
-        venue = r.session.venue
+        venue = r.venue
         ask = venue.cancel
 
         async def late(client_id: str) -> Any:
-            r.session.venue._handler = lambda _report: None  # the report of the fill is lost on the way
-            await r.session.venue.market(book_now(r, "94.90", "95.00", "9"), r.position + 1)
+            r.venue._handler = lambda _report: None  # the report of the fill is lost on the way
+            await r.venue.market(book_now(r, "94.90", "95.00", "9"), r.position + 1)
             return await ask(client_id)
 
         r.desk.venue.cancel = late
@@ -255,11 +255,11 @@ async def test_what_is_no_order(tmp_path: Path) -> None:
 
 async def test_an_unknown_order_says_what_is_known(tmp_path: Path) -> None:
     async with hand(tmp_path) as (r, me):
-        r.session.venue._deadline_s = 0.1
+        r.venue._deadline_s = 0.1
         between = Between(r)
 
         async def deaf(*_: Any) -> None:
-            await r.session.venue._flush()
+            await r.venue._flush()
             r.stop_listening()
 
         between.before.append(deaf)
@@ -273,7 +273,7 @@ async def test_an_unknown_order_says_what_is_known(tmp_path: Path) -> None:
         with pytest.raises(VenueError, match="no answer of the venue to it yet, 0 of 1 filled"):
             await cancel(r, trade)
         assert r.order_states(trade)["entry"] == "UNKNOWN", "nothing is concluded without evidence"
-        await r.session.venue.connect()
+        await r.venue.connect()
         taken = await cancel(r, trade)
         assert taken.state is OrderState.CANCELLED, "the venue knows it after all"
         sound(r)
@@ -282,7 +282,7 @@ async def test_an_unknown_order_says_what_is_known(tmp_path: Path) -> None:
 async def test_a_cancel_that_is_not_answered_says_what_is_known(tmp_path: Path) -> None:
     async with hand(tmp_path) as (r, me):
         trade = await me.propose(LIMIT)
-        r.session.venue._deadline_s = 0.1
+        r.venue._deadline_s = 0.1
         r.stop_listening()
         with pytest.raises(VenueError, match=r"did not answer the cancel\. What is known: open, 0 of 1 filled") as told:
             await cancel(r, trade)

@@ -72,7 +72,7 @@ async def test_an_entry_without_an_answer_is_listed_and_cancelled_when_it_comes(
 async def test_a_flag_that_appears_while_the_venue_hears_the_market_lets_nothing_out(tmp_path: Path) -> None:
     async with rig(tmp_path) as r:
         await r.book("99.90", "100.00", "0")
-        venue = r.session.venue
+        venue = r.venue
         flush = venue._flush
 
         async def slow() -> None:
@@ -90,10 +90,10 @@ async def test_an_entry_whose_answer_was_lost_is_cancelled_once_it_is_found(tmp_
     async with rig(tmp_path) as r:
         await r.book("99.90", "100.00", "0")
         between = Between(r)
-        r.session.venue._deadline_s = 0.3
+        r.venue._deadline_s = 0.3
 
         async def cut() -> None:
-            await r.session.venue._flush()
+            await r.venue._flush()
             r.stop_listening()
             r.desk.stop.create("test")
 

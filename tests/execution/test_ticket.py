@@ -301,7 +301,7 @@ async def test_close_and_stop_at_once_never_oversell(tmp_path: Path, when: str) 
         between = Between(r)
 
         async def fall(*_: Any) -> None:
-            await r.session.venue.market(book_now(r, "89.00", "89.10", "2"), r.position + 1)
+            await r.venue.market(book_now(r, "89.00", "89.10", "2"), r.position + 1)
             r.position += 1
 
         getattr(between, when).append(fall)

@@ -33,8 +33,8 @@ async def test_a_list_that_never_arrived_is_proven_so(tmp_path: Path) -> None:
         between = Between(r)
 
         async def freeze_then_kill() -> None:
-            await r.session.venue._flush()
-            pid = r.session.process.pid
+            await r.venue._flush()
+            pid = r.process.pid
             assert pid is not None
             os.kill(pid, signal.SIGSTOP)  # it will never read what is written now
             asyncio.get_running_loop().call_later(0.05, os.kill, pid, signal.SIGKILL)
@@ -59,10 +59,10 @@ async def test_a_list_that_never_arrived_is_proven_so(tmp_path: Path) -> None:
 async def test_a_list_that_arrived_is_found_by_our_own_ids(tmp_path: Path, killed: bool) -> None:
     async with rig(tmp_path) as r:
         between = Between(r)
-        r.session.venue._deadline_s = 0.3
+        r.venue._deadline_s = 0.3
 
         async def stop_listening() -> None:
-            await r.session.venue._flush()
+            await r.venue._flush()
             r.stop_listening()
             if killed:
                 watcher.append(asyncio.create_task(kill_once_recorded()))
@@ -101,7 +101,7 @@ async def test_while_an_order_is_unknown_no_new_trade_is_taken(tmp_path: Path) -
                 denied.append(dict(r.desk.counters.by_rule))
 
         async def kill() -> None:
-            await r.session.venue._flush()
+            await r.venue._flush()
             r.kill_venue()
 
         r.pipeline._on_progress = try_another
@@ -154,7 +154,7 @@ async def test_repeated_and_reordered_reports_change_nothing(tmp_path: Path) -> 
         await r.book("99.90", "100.00", "0")
         trade = await r.trade(quantity="3")
         kept: list[OrderReport] = []
-        r.session.venue.subscribe(kept.append)
+        r.venue.subscribe(kept.append)
         for size in ("0.5", "1", "0.25"):
             await r.book("99.90", "100.00", size)
         assert len(kept) == 3
@@ -254,7 +254,7 @@ async def test_fills_that_do_not_sum_up_stop_new_trades(tmp_path: Path) -> None:
 async def test_an_order_that_is_not_ours_halts(tmp_path: Path) -> None:
     async with rig(tmp_path) as r:
         await r.book("99.90", "100.00", "0")
-        await r.session.venue.submit((foreign_order(r),), None)
+        await r.venue.submit((foreign_order(r),), None)
         await r.book("99.90", "100.00", "5")
         assert r.alerts() == ["order.foreign", "halted"]
         assert r.pipeline.propose(r.intent()) is None
@@ -278,7 +278,7 @@ async def test_an_order_that_is_not_ours_is_found_at_the_start(tmp_path: Path) -
     async with rig(tmp_path) as r:
         await r.book("99.90", "100.00", "0")
         foreign = foreign_order(r)
-        await r.session.venue.submit((foreign,), None)
+        await r.venue.submit((foreign,), None)
     async with rig(tmp_path) as r:
         assert f"order {foreign.client_id} rests at the venue and is not in this database" in r.desk.halted
         assert r.alerts()[0] == "reconcile"

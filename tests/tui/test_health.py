@@ -44,7 +44,7 @@ async def test_a_healthy_trader_is_ready_and_says_why(tmp_path: Path, size: tupl
         for check in ("database writes", "orders all known", "modules run", "market is fresh"):
             assert seat.line(check).strip("│ ").startswith("ok"), check
         await _to(seat, "parts")
-        assert f"pid {seat.host.trader.session.process.pid}" in seat.text()  # type: ignore[union-attr]  # it runs
+        assert f"pid {seat.host.trader.session.setup.process.pid}" in seat.text()  # type: ignore[union-attr]  # it runs
         await _to(seat, "feeds")
         assert "fresh" in seat.line("BTC-USDT")
         await _to(seat, "numbers")
@@ -204,7 +204,7 @@ async def test_the_health_watch_alerts_when_a_part_goes_down_and_not_twice(tmp_p
         assert trader is not None
         assert trader.guard is not None
         trader.guard.check()
-        await trader.session.process.stop()
+        await trader.session.setup.process.stop()  # type: ignore[attr-defined]  # it is the paper venue
         trader.guard.check()
         trader.guard.check()
         await seat.rig.settle()

@@ -38,7 +38,7 @@ async def test_an_exit_of_an_old_position_is_told_as_what_it_is(tmp_path: Path) 
         book = seat.desk.market.book("BTC-USDT")
         fallen = Decimal(30_000)
         crash = replace(book, bids=((fallen, Decimal(10)),), asks=((fallen + 1, Decimal(10)),), ts_ms=seat.rig.now)
-        await seat.rig.session.venue.market(crash, seat.rig.session.plan.first_event + 1_000_000)
+        await seat.rig.venue.market(crash, seat.rig.session.plan.first_event + 1_000_000)
         await seat.until(lambda: not seat.desk.state.positions.open_holdings())
         await seat.look()
         told = [each.message for each in seat.app._notifications]

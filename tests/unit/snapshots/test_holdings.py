@@ -40,8 +40,8 @@ async def test_a_position_with_its_exits_their_distance_and_its_own_profit_and_f
 async def test_what_no_stop_covers_is_counted(tmp_path: Path) -> None:
     async with rig(tmp_path) as r:
         trade = await r.trade(quantity="2")
-        await r.session.venue.cancel(trade.orders["stop"].request.client_id)
-        await r.session.venue.cancel(trade.orders["target"].request.client_id)
+        await r.venue.cancel(trade.orders["stop"].request.client_id)
+        await r.venue.cancel(trade.orders["target"].request.client_id)
         await r.session.recovery.resume(r.pipeline)
         await r.settle()
         (held,) = holdings.held(r.desk)

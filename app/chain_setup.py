@@ -1,0 +1,122 @@
+"""A session's way to an EVM chain: its nodes, the account's balances as the ledger's beginning, and its pools as the
+market."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Final
+
+from app import logs
+from app.engine.clock import Clock, WallClock
+from app.errors import VenueError
+from app.execution.desk import Desk
+from app.execution.preparation import Preparation
+from app.execution.transactions import ChainPreparation
+from app.market.events import MarketEvent
+from app.money import DOWN, div
+from app.session_plan import ChainPlan, SessionPlan
+from app.venue_setup import Known, Owner, Running
+from app.venues.base import VenueInfo
+from app.venues.evm.chain import Chain
+from app.venues.evm.ladder import ladder
+from app.venues.evm.nodes.pool import Nodes
+from app.venues.evm.nodes.settings import NodeSettings, NodesSettings
+from app.venues.evm.planner import Planner
+from app.venues.evm.practice_process import PracticeChain
+from app.venues.evm.venue import EvmVenue
+
+_log = logs.get(__name__)
+_FIRST_LEVEL: Final = Decimal(10)
+"""Account currency, at the reference rates: what the first level of a book is about worth."""
+
+
+class ChainSetup:
+    """One account on one chain."""
+
+    def __init__(self, plan: SessionPlan, chain: ChainPlan, rates: Mapping[str, Decimal]) -> None:
+        self.name = chain.name
+        self._plan, self._rates, self._source = plan, rates, chain.source
+        self._clock: Clock = WallClock()
+        self.process = PracticeChain(plan.db.with_name(f"{plan.db.name}.chain"), traders=chain.traders)
+        self._venue: EvmVenue | None = None
+        self._quoting: asyncio.Task[None] | None = None
+        self._head = asyncio.Event()
+
+    @property
+    def venue(self) -> EvmVenue:
+        """The chain as a venue."""
+        assert self._venue is not None
+        return self._venue
+
+    async def connect(self, owner: Owner, known: Known) -> VenueInfo:
+        """Start the practice chain with the account funded; ask its node; follow its blocks.
+
+        Raises:
+            VenueError: it did not start, or does not answer.
+        """
+        account = await owner()
+        chain = await self.process.start(account.address)
+        nodes = Nodes(_nodes(chain), self._clock)
+        address = bytes.fromhex(account.address[2:])
+        self._venue = EvmVenue(chain, nodes, self._plan.instruments, address, self._clock, known)
+        self._venue.on_head = lambda _: self._head.set()
+        info = await self._venue.connect()
+        self._planner = Planner(chain, nodes)
+        self._head.set()
+        self._quoting = asyncio.create_task(self._quote())
+        return info
+
+    async def opening(self) -> Mapping[str, Decimal]:
+        """What the account has on the chain."""
+        return await self.venue.balances()
+
+    def preparation(self, desk: Desk) -> Preparation:
+        """Transactions."""
+        return ChainPreparation(desk, self.venue.chain, self.venue.nodes, self.venue.account)
+
+    async def market(self, event: MarketEvent, position: int) -> None:
+        """The chain is the market."""
+
+    def running(self) -> Running:
+        """Nodes and the newest block."""
+        if self._venue is None:
+            return Running(self.name, False, "not connected")
+        mode, why = self.venue.nodes.mode()
+        return Running(f"chain {self.name}", mode == "NORMAL", why or "its nodes agree")
+
+    async def close(self) -> None:
+        """Stop following; the practice chain keeps its state on disk."""
+        if self._quoting is not None:
+            self._quoting.cancel()
+            await asyncio.gather(self._quoting, return_exceptions=True)
+        if self._venue is not None:
+            await self._venue.close()
+        await self.process.stop()
+
+    async def _quote(self) -> None:
+        """After each block, every instrument's book."""
+        while True:
+            await self._head.wait()
+            self._head.clear()
+            try:
+                pools = await self._planner.pools()
+            except VenueError as error:
+                _log.warning("chain.quotes", fault=error.what)
+                continue  # the last quotes grow old, and nothing is traded on old ones
+            now, venue = self._clock.now_ms(), self.venue
+            for instrument in self._plan.instruments:
+                base, quote = venue.token(instrument.base), venue.token(instrument.quote)
+                book = ladder(pools, instrument, base, quote, self._first(instrument.base), now)
+                self._source.tell(book)
+                await asyncio.sleep(0)
+
+    def _first(self, base: str) -> Decimal:
+        rate = self._rates.get(base)
+        return Decimal(1) if rate is None else div(_FIRST_LEVEL, rate, 18, DOWN)
+
+
+def _nodes(chain: Chain) -> NodesSettings:
+    nodes = tuple(NodeSettings(url) for url in chain.rpcs)
+    return NodesSettings(chain.chain_id, nodes, chain.block_ms, chain.confirmations)

@@ -1,0 +1,303 @@
+"""One chain as a venue. An order is a transaction: its client id is the hash of the signed bytes, known before they are
+sent, so that whatever an answer says or does not say, the chain itself can be asked what became of it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+from decimal import Decimal
+from typing import Final
+
+from app import logs
+from app.engine.clock import Clock
+from app.errors import VenueError, VenueRefused, VenueUnknown
+from app.money import DOWN, div
+from app.venues.base import (
+    Capabilities,
+    OrderReport,
+    OrderRequest,
+    OrderState,
+    Signed,
+    SignedTransaction,
+    VenueFill,
+    VenueInfo,
+)
+from app.venues.evm import abi
+from app.venues.evm.chain import Chain, Token
+from app.venues.evm.nodes.branch import Reorganised
+from app.venues.evm.nodes.heads import HeadEvent, Heads
+from app.venues.evm.nodes.pool import Nodes
+from app.venues.evm.pools.batch import Batch, Call
+from app.venues.evm.pools.state import At
+from app.venues.evm.receipts import Mined, read_receipt, swapped
+from app.venues.evm.rpc import RpcRefused
+from app.venues.evm.swap import Swap
+from app.venues.evm.words import act_of
+from strategies.model import Instrument, Side
+
+_PRICE_PLACES: Final = 24
+_log = logs.get(__name__)
+
+Known = Callable[[str], tuple[OrderRequest, bytes] | None]
+"""From a transaction's hash to the order it is and its unsigned bytes; None where it is not ours."""
+
+
+class EvmVenue:
+    """`Venue` of one account on one chain.
+
+    Args:
+        known: our own record of what was signed.
+    """
+
+    def __init__(
+        self,
+        chain: Chain,
+        nodes: Nodes,
+        instruments: tuple[Instrument, ...],
+        account: bytes,
+        clock: Clock,
+        known: Known,
+    ) -> None:
+        self.chain, self.nodes, self.account = chain, nodes, account
+        self._instruments, self._clock, self._known = instruments, clock, known
+        self._by_symbol = {instrument.symbol: instrument for instrument in instruments}
+        self._batch = Batch(nodes, chain.multicall)
+        self._heads = Heads(nodes, clock, self._on_head)
+        self._handlers: list[Callable[[OrderReport], None]] = []
+        self.on_head: Callable[[HeadEvent], None] = lambda _: None
+        """Told of each new block, after its transactions of ours were looked up."""
+        self._watched: dict[str, OrderState] = {}
+        """Transactions that have not come to their end, and what was last told of each."""
+        self._tasks: list[asyncio.Task[None]] = []
+        self._look = asyncio.Event()
+
+    # -- session ------------------------------------------------------------------------------------------------------
+
+    async def connect(self) -> VenueInfo:
+        """Ask every node; follow the chain from now on.
+
+        Raises:
+            VenueError: no node answers, or they are of another chain.
+        """
+        await self.nodes.start()
+        said = int(await self.nodes.agreed("eth_chainId"), 16)
+        if said != self.chain.chain_id:
+            what = f"The nodes of {self.chain.name} are of chain {said}, not {self.chain.chain_id}."
+            raise VenueError("chain.id", what, next_step="Check the chain's rpc settings.")
+        if not self._tasks:
+            running = (self._heads.run(), self.nodes.watch(), self._follow())
+            self._tasks = [asyncio.create_task(each) for each in running]
+        return VenueInfo(
+            name=self.chain.name,
+            capabilities=Capabilities(transactions=True),
+            instruments=self._instruments,
+            taker_fee_bps=Decimal(0),  # a pool's fee is in its price
+            maker_fee_bps=Decimal(0),
+            gas_asset=self.chain.native.symbol,
+            gas_cap=self.chain.gas_cap_value,
+        )
+
+    async def ready(self) -> None:
+        """Nothing must go first."""
+
+    async def close(self) -> None:
+        """Stop following. What was sent stays sent."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._tasks.clear()
+        await self.nodes.close()
+
+    def subscribe(self, handler: Callable[[OrderReport], None]) -> None:
+        """Called on the loop thread for each change of a transaction."""
+        self._handlers.append(handler)
+
+    # -- orders -------------------------------------------------------------------------------------------------------
+
+    async def submit(self, orders: tuple[OrderRequest, ...], authorisation: Signed | None) -> tuple[OrderReport, ...]:
+        """Send one transaction. A refusal is believed only after the chain was asked for its hash.
+
+        Raises:
+            VenueRefused: it is in no block and no pool, and the nodes say no.
+            VenueUnknown: no answer.
+            VenueError: it was given to no node.
+        """
+        if len(orders) != 1 or not isinstance(authorisation, SignedTransaction):
+            raise VenueRefused("chain.order", "A chain takes one signed transaction at a time.")
+        (order,) = orders
+        if order.client_id != authorisation.hash:
+            raise VenueRefused("chain.order", "The order is not the transaction that was signed.")
+        try:
+            await self.nodes.send_raw(authorisation.raw)
+        except RpcRefused as error:
+            if (report := await self._after_refusal(order, error)) is None:
+                raise
+            return (report,)
+        self._watch(order.client_id, OrderState.OPEN)
+        return (self._open(order),)
+
+    async def _after_refusal(self, order: OrderRequest, error: RpcRefused) -> OrderReport | None:
+        """A node that says "nonce too low" may mean this very transaction, mined meanwhile.
+
+        Raises:
+            VenueUnknown: the look-up was not answered.
+        """
+        try:
+            return await self.order(order.client_id)
+        except VenueError as fault:
+            raise VenueUnknown("chain.unknown", f"{error.what} Whether it was sent before is not known.") from fault
+
+    async def cancel(self, client_id: str) -> OrderReport:
+        """Not possible without a signature.
+
+        Raises:
+            VenueRefused: always, unless it has come to its end.
+        """
+        report = await self.order(client_id)
+        if report is not None and report.state is not OrderState.OPEN:
+            return report
+        raise VenueRefused(
+            "chain.cancel",
+            "A transaction that was sent can only be replaced by another one of the same nonce, which must be signed.",
+            next_step="It ends by itself at its deadline at the latest.",
+        )
+
+    async def order(self, client_id: str) -> OrderReport | None:
+        """What the chain says of a transaction: mined, waiting, or proven dead because another one has its nonce. None:
+        in no block and no pool, and still able to land.
+
+        Raises:
+            VenueError: no node answered, or they disagree.
+        """
+        known = self._known(client_id)
+        if known is None:
+            return None
+        request, unsigned = known
+        receipt = await self.nodes.agreed("eth_getTransactionReceipt", [client_id])
+        if receipt is not None:
+            return self._report(request, unsigned, read_receipt(receipt))
+        if await self.nodes.call("eth_getTransactionByHash", [client_id]) is not None:
+            self._watch(client_id, OrderState.OPEN)
+            return self._open(request)
+        return await self._if_dead(request, unsigned)
+
+    async def open_orders(self) -> tuple[OrderReport, ...]:
+        """A chain lists nobody's orders; what of ours waits is looked up by its hash."""
+        return ()
+
+    async def balances(self) -> dict[str, Decimal]:
+        """Of the coin and every token of the settings, at the newest block; what is not there is left out."""
+        block = await self.nodes.agreed("eth_getBlockByNumber", ["latest", False])
+        at = At(int(block["number"], 16), bytes.fromhex(block["hash"][2:]))
+        coin = int(await self.nodes.call("eth_getBalance", [abi.hexed(self.account), abi.quantity(at.number)]), 16)
+        calls = [Call(token.address, abi.BALANCE_OF.encode(self.account)) for token in self.chain.tokens]
+        found = {self.chain.native.symbol: self.chain.native.amount(coin)}
+        for token, answer in zip(self.chain.tokens, await self._batch.read(calls, at), strict=True):
+            if answer is None or len(answer) < 32:
+                raise VenueError("chain.balance", f"{token.symbol} does not say what the account has of it.")
+            found[token.symbol] = token.amount(int.from_bytes(answer[:32]))
+        return {symbol: amount for symbol, amount in found.items() if amount}
+
+    # -- what becomes of them -----------------------------------------------------------------------------------------
+
+    def _watch(self, client_id: str, state: OrderState) -> None:
+        self._watched[client_id] = state
+
+    async def _if_dead(self, request: OrderRequest, unsigned: bytes) -> OrderReport | None:
+        """Dead once another transaction of its nonce is as deep as the chain's confirmations."""
+        nonce = act_of(unsigned)[0].nonce
+        head = int(await self.nodes.agreed("eth_blockNumber"), 16)
+        deep = abi.quantity(max(head - self.chain.confirmations + 1, 0))
+        mined = int(await self.nodes.call("eth_getTransactionCount", [abi.hexed(self.account), deep]), 16)
+        if mined <= nonce:
+            return None
+        self._watched.pop(request.client_id, None)
+        reason = f"Another transaction of nonce {nonce} was taken into a block: this one can never land."
+        return self._made(request, OrderState.CANCELLED, head, reason=reason)
+
+    def _report(self, request: OrderRequest, unsigned: bytes, mined: Mined) -> OrderReport:
+        _, act = act_of(unsigned)
+        gas = self.chain.native.amount(mined.gas)
+        if not mined.ok:
+            reason = "The chain took it into a block and reverted it: nothing was traded, its gas was paid."
+            return self._made(request, OrderState.REJECTED, mined.block, gas=gas, reason=reason)
+        fills = (self._fill(request, act, mined),) if isinstance(act, Swap) else ()
+        return self._made(request, OrderState.FILLED, mined.block, fills=fills, gas=gas)
+
+    def _fill(self, request: OrderRequest, act: Swap, mined: Mined) -> VenueFill:
+        paid, received = swapped(mined, act, self.account)
+        instrument = self._by_symbol[request.symbol]
+        base, quote = self.token(instrument.base), self.token(instrument.quote)
+        buys = request.side is Side.BUY
+        quantity = base.amount(received if buys else paid)
+        notional = quote.amount(paid if buys else received)
+        return VenueFill(
+            fill_id=f"{mined.hash}@{mined.block_hash[2:18]}",
+            client_id=request.client_id,
+            symbol=request.symbol,
+            side=request.side,
+            price=div(notional, quantity, _PRICE_PLACES, DOWN),
+            quantity=quantity,
+            fee=Decimal(0),
+            fee_asset=instrument.quote,
+            ts_ms=self._clock.now_ms(),
+            notional=notional,
+        )
+
+    def token(self, symbol: str) -> Token:
+        """A token of an instrument."""
+        found = self.chain.token(symbol)
+        assert found is not None, symbol
+        return found
+
+    def _open(self, request: OrderRequest) -> OrderReport:
+        return self._made(request, OrderState.OPEN, 0)
+
+    def _made(
+        self,
+        request: OrderRequest,
+        state: OrderState,
+        block: int,
+        *,
+        fills: tuple[VenueFill, ...] = (),
+        gas: Decimal = Decimal(0),
+        reason: str = "",
+    ) -> OrderReport:
+        return OrderReport(
+            client_id=request.client_id,
+            venue_order_id=request.client_id,
+            state=state,
+            quantity=request.quantity,
+            filled=fills[0].quantity if fills else Decimal(0),
+            fills=fills,
+            revision=1 if state is OrderState.OPEN else block + 2,
+            ts_ms=self._clock.now_ms(),
+            reason=reason,
+            gas=gas,
+            gas_asset=self.chain.native.symbol,
+        )
+
+    def _on_head(self, event: HeadEvent) -> None:
+        if isinstance(event, Reorganised):
+            _log.warning("chain.reorganised", chain=self.chain.name)
+        self._look.set()
+        self.on_head(event)
+
+    async def _follow(self) -> None:
+        """After each block, ask for what has not come to its end."""
+        while True:
+            await self._look.wait()
+            self._look.clear()
+            for client_id in list(self._watched):
+                with suppress(VenueError):  # asked again after the next block; the nodes' health says what is wrong
+                    await self._ask(client_id)
+
+    async def _ask(self, client_id: str) -> None:
+        report = await self.order(client_id)
+        if report is None or report.state is self._watched.get(client_id):
+            return
+        self._watched.pop(client_id, None)
+        for handler in self._handlers:
+            handler(report)
