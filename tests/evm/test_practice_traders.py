@@ -52,3 +52,21 @@ def test_the_same_seed_does_the_same(start_chain: StartChain) -> None:
     first, second, third = (live(start_chain(), seed, 12) for seed in (1, 1, 2))
     assert first == second
     assert first != third
+
+
+def test_a_price_that_is_pushed_away_comes_back(anvil: LocalChain) -> None:
+    router, weth, usdc = anvil.contract("V2bRouter02"), anvil.contract("WETH9"), anvil.token("USDC").address
+    anvil.transact(weth, "deposit()", value=100 * 10**18)
+    for sell, amount in ((weth, 60 * 10**18), (usdc, 150_000 * 10**6)):
+        snapshot = anvil.snapshot()
+        take = usdc if sell == weth else weth
+        anvil.transact(
+            router,
+            "swapExactTokensForTokens(uint256,uint256,address[],address,uint256)(uint256[])",
+            amount, 0, (sell, take), anvil.accounts[0], 2**63,
+        )  # fmt: skip
+        assert abs(ether(anvil, "v2b") - 2_500 * 10**6) > 350 * 10**6
+        live(anvil, 5, 120)
+        assert abs(ether(anvil, "v2b") - ether(anvil, "uniswap-v2")) < 50 * 10**6
+        anvil.revert(snapshot)
+        anvil.automine(on=True)
