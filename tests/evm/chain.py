@@ -46,7 +46,7 @@ def built(parts: Parts, shared: Path) -> Path:
     with (folder / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not (folder / "chain.json").exists():
-            anvil = Anvil(parts, folder / "past", chain_id=CHAIN_ID)
+            anvil = Anvil(parts, chain_id=CHAIN_ID)
             try:
                 described = description(CHAIN_ID, 0)
                 Deployment(anvil.node, parts).run(described)
@@ -69,10 +69,10 @@ class LocalChain:
         node: the connection, for what is not here.
     """
 
-    def __init__(self, parts: Parts, folder: Path, state: Path | None, chain_id: int = CHAIN_ID, *options: str) -> None:
+    def __init__(self, parts: Parts, state: Path | None, chain_id: int = CHAIN_ID, *options: str) -> None:
         self.parts = parts
         self.anvil = Anvil(
-            parts, folder, chain_id=chain_id, state=state / "state.json" if state is not None else None, options=options
+            parts, chain_id=chain_id, state=state / "state.json" if state is not None else None, options=options
         )
         self.node = self.anvil.node
         self.accounts = self.node.accounts()

@@ -26,13 +26,12 @@ def chain_state(chain_parts: Parts, tmp_path_factory: pytest.TempPathFactory) ->
 
 
 @pytest.fixture
-def start_chain(chain_parts: Parts, chain_state: Path, tmp_path: Path) -> Iterator[StartChain]:
+def start_chain(chain_parts: Parts, chain_state: Path) -> Iterator[StartChain]:
     """Starts further chains: ``start_chain(chain_id=1, deployed=False, options=("--block-time", "1"))``."""
     running: list[LocalChain] = []
 
     def start(*, chain_id: int = CHAIN_ID, deployed: bool = True, options: tuple[str, ...] = ()) -> LocalChain:
-        past, state = tmp_path / f"past-{len(running)}", chain_state if deployed else None
-        running.append(LocalChain(chain_parts, past, state, chain_id, *options))
+        running.append(LocalChain(chain_parts, chain_state if deployed else None, chain_id, *options))
         return running[-1]
 
     yield start

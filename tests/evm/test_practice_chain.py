@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from app.practice.chain.node import Node
-from app.practice.chain.parts import NO_ANVIL, NO_COMPILER, NO_CONTRACTS, Parts
+from app.practice.chain.parts import HERE, NO_ANVIL, NO_COMPILER, NO_CONTRACTS, Parts
 from app.practice.chain.service import address_of
 from app.venues.evm.described import chain_of
 
@@ -218,7 +218,7 @@ def test_a_port_that_is_taken_is_told(own: StartOwner) -> None:
 def test_a_damaged_folder_is_told(
     own: StartOwner, chain_state: Path, tmp_path: Path, file: str, content: bytes | None, told: str
 ) -> None:
-    shutil.copytree(chain_state, tmp_path / "chain", ignore=shutil.ignore_patterns("past"))
+    shutil.copytree(chain_state, tmp_path / "chain")
     path = tmp_path / "chain" / file
     if content is None:
         path.unlink()
@@ -287,3 +287,44 @@ def test_wrong_options_are_wrong_use(tmp_path: Path, options: tuple[str, ...]) -
 def test_an_address_may_be_written_in_one_case_or_as_it_should() -> None:
     for text in (TRADER, TRADER.lower(), "0x" + TRADER[2:].upper()):
         assert address_of(text) == WHO
+
+
+def test_the_lock_file_names_no_registry_and_every_package_by_its_hash() -> None:
+    lock = json.loads((HERE / "package-lock.json").read_text(encoding="utf-8"))
+    wanted = json.loads((HERE / "package.json").read_text(encoding="utf-8"))
+    packages = {name: each for name, each in lock["packages"].items() if name}
+    assert len(packages) > 20
+    for name, each in packages.items():
+        assert "resolved" not in each, name
+        assert each["integrity"].startswith("sha512-"), name
+    for part in ("dependencies", "optionalDependencies"):
+        assert lock["packages"][""][part] == wanted[part]
+        for name, version in wanted[part].items():
+            assert packages[f"node_modules/{name}"]["version"] == version, "an exact version"
+
+
+def make(program: Path) -> subprocess.CompletedProcess[str]:
+    """``make .setup-chain`` of a copy of the program, with its own tools alone."""
+    return subprocess.run(
+        ["make", "-C", str(program), ".setup-chain"],
+        env={"PATH": str(program / "tools"), "HOME": str(program)}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+
+def test_make_goes_on_where_the_parts_can_not_be_had(tmp_path: Path) -> None:
+    shutil.copytree(HERE, tmp_path / "app" / "practice" / "chain")
+    shutil.copy(HERE.parents[2] / "Makefile", tmp_path)
+    (tmp_path / "tools").mkdir()
+    for tool in ("make", "mkdir", "cp", "touch"):
+        (tmp_path / "tools" / tool).symlink_to(shutil.which(tool) or "")
+    done = make(tmp_path)
+    assert (done.returncode, "npm is not installed: no practice chain." in done.stdout) == (0, True), done.stderr
+    npm = tmp_path / "tools" / "npm"
+    npm.write_text("#!/bin/sh\nexit 1\n", encoding="utf-8")
+    npm.chmod(0o755)
+    done = make(tmp_path)
+    assert (done.returncode, "can not be had: no practice chain." in done.stdout) == (0, True), done.stderr
+    assert not (tmp_path / ".setup-chain").exists(), "the next make tries again"
+    npm.write_text("#!/bin/sh\n[ -f .npmrc ] && [ -f package-lock.json ]\n", encoding="utf-8")
+    assert make(tmp_path).returncode == 0
+    assert (tmp_path / ".setup-chain").exists()

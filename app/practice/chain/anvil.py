@@ -15,6 +15,10 @@ from app.practice.chain.parts import ChainFault, Parts
 _END_S: Final = 5
 _RICH: Final = 1_000_000
 """Coins of each of the node's own accounts."""
+_PAST: Final = ("--prune-history", "128", "--transaction-block-keeper", "1000")
+"""Blocks whose state can be asked for, and blocks with transactions that are remembered: of an endless chain the node
+would keep 1 MB on disk per block, and 26 kB in every dump.
+"""
 _GUARD: Final = """
 import ctypes, os, signal, sys
 ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG: stays through the exec
@@ -46,7 +50,6 @@ class Anvil:
     def __init__(
         self,
         parts: Parts,
-        folder: Path,
         *,
         chain_id: int,
         port: int = 0,
@@ -57,7 +60,6 @@ class Anvil:
 
         Args:
             parts: where it is installed.
-            folder: for the states of past blocks, which it keeps in files.
             chain_id: of the chain.
             port: 0 takes a free one.
             state: what `dump` returned, in a file.
@@ -71,8 +73,8 @@ class Anvil:
         self.process = subprocess.Popen(  # noqa: S603 -- the program we installed
             _guarded([
                 parts.anvil(), "--host", "127.0.0.1", "--port", str(port), "--chain-id", str(chain_id),
-                "--balance", str(_RICH), "--cache-path", str(folder), "--no-cors", "--no-request-size-limit",
-                *load, *options,
+                "--balance", str(_RICH), "--no-cors", "--no-request-size-limit",
+                *_PAST, *load, *options,
             ]),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

@@ -27,7 +27,7 @@ def _parser() -> argparse.ArgumentParser:
         "--fund", action="append", default=[], metavar="ADDRESS", help="give it coins and tokens, once; repeatable"
     )
     parser.add_argument("--traders", type=_whole(0, 2**63), metavar="SEED", help="other accounts trade as well")
-    parser.add_argument("--every", type=_whole(1, 10_000), default=1, metavar="BLOCKS", help="between their turns")
+    parser.add_argument("--every", type=_whole(1, 10_000), default=3, metavar="BLOCKS", help="between their turns")
     parser.add_argument("--parts", type=Path, default=DEFAULT, metavar="DIR", help="where its npm packages are")
     return parser
 

@@ -14,8 +14,8 @@ from app.practice.chain import market
 from app.practice.chain.market import POOLS, TIERS, TOKENS, V2, V2B, V3, WRAPPED, PlannedPair, PlannedPool
 from app.practice.chain.node import Node, constructor, hex_of
 from app.practice.chain.parts import HERE, Parts
+from app.venues.evm.described import SCHEMA
 
-SCHEMA: Final = "countersign.practice-chain/1"
 NO_DEADLINE: Final = 2**63
 MOST: Final = 2**256 - 1
 TRADING: Final = 5

@@ -8,7 +8,6 @@ import fcntl
 import json
 import os
 import select
-import shutil
 import signal
 import socket
 from collections.abc import Callable
@@ -17,19 +16,22 @@ from pathlib import Path
 from typing import Any, Final
 
 from app.practice.chain.anvil import Anvil
-from app.practice.chain.deploy import SCHEMA, Deployment, description, fund
+from app.practice.chain.deploy import Deployment, description, fund
 from app.practice.chain.node import Node, hex_of
 from app.practice.chain.parts import ChainFault, Parts
 from app.practice.chain.traders import Traders
+from app.venues.evm.described import SCHEMA
 
 DEFAULT_CHAIN_ID: Final = 31337
 BASE_FEE: Final = 5 * 10**9
 """Wei per unit of gas while nobody trades: an idle chain's own would fall to nothing within minutes."""
 _IDLE_MS: Final = 2_000
 """Between two looks at a chain that makes its blocks itself."""
-_KEEP_BLOCKS: Final = 5
-"""Blocks that a killed process may lose when nothing but the practice traders was in them."""
-_STATE, _DESCRIPTION, _LOCK, _PAST = "state.json", "chain.json", "lock", "past"
+_KEEP_BLOCKS: Final = 30
+"""Blocks that a killed process may lose when nothing but the practice traders was in them: a dump takes up to half a
+second.
+"""
+_STATE, _DESCRIPTION, _LOCK = "state.json", "chain.json", "lock"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +54,7 @@ class Wanted:
     block_s: int = 2
     fund: tuple[bytes, ...] = ()
     traders: int | None = None
-    every: int = 1
+    every: int = 3
 
 
 class Service:
@@ -85,14 +87,12 @@ class Service:
         wake, waker = socket.socketpair()
         waker.setblocking(False)
         signal.set_wakeup_fd(waker.fileno())  # else a signal between the check and the wait is seen one block late
-        past = self._path(_PAST)
-        shutil.rmtree(past, ignore_errors=True)  # a killed node left its files
         kept = self._kept()
         chain_id = self._wanted.chain_id or (kept["chain_id"] if kept else DEFAULT_CHAIN_ID)
         if kept and kept["chain_id"] != chain_id:
             raise ChainFault(f"the chain kept in {self._wanted.folder} has id {kept['chain_id']}, not {chain_id}")
         state = self._path(_STATE) if kept else None
-        anvil = Anvil(self._parts, past, chain_id=chain_id, port=self._wanted.port, state=state)
+        anvil = Anvil(self._parts, chain_id=chain_id, port=self._wanted.port, state=state)
         try:
             described = kept or self._built(anvil.node, chain_id)
             described |= {"url": anvil.url, "ws_url": anvil.ws_url, "block_ms": self._wanted.block_s * 1000}
@@ -102,7 +102,6 @@ class Service:
             self._keep(anvil)
         finally:
             anvil.stop()
-            shutil.rmtree(past, ignore_errors=True)
 
     def _path(self, name: str) -> Path:
         return self._wanted.folder.joinpath(name)
