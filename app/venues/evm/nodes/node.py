@@ -234,10 +234,12 @@ def _session(*, fresh: bool) -> aiohttp.ClientSession:
     import aiohttp  # noqa: PLC0415 -- as above
 
     async def reused(_session: object, context: Any, _params: object) -> None:
-        context.trace_request_ctx.reused = True
+        if context.trace_request_ctx is not None:  # a websocket's has none
+            context.trace_request_ctx.reused = True
 
     async def sent(_session: object, context: Any, _params: object) -> None:
-        context.trace_request_ctx.sent = True
+        if context.trace_request_ctx is not None:
+            context.trace_request_ctx.sent = True
 
     trace = aiohttp.TraceConfig()
     trace.on_connection_reuseconn.append(reused)
