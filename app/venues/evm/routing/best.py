@@ -3,7 +3,8 @@
 Method: labels by number of pools. More paid into a pool never pays less out, so of all ways to a token with as many
 pools only those can be part of the best route that no other betters in both amount and gas. A route of at most three
 pools can come through a token twice only at its ends, which are left out, so that no such label stands in another's way
-and the result is exact; with more pools it would be a heuristic.
+and the result is exact, but for amounts that a later pool can not take whole, where a way that pays less into it could
+pass: such a trade is far too large for its pools. With more than three pools it would be a heuristic.
 """
 
 from __future__ import annotations
@@ -140,3 +141,21 @@ def _keep(labels: list[_Label], new: _Label, *, weigh: bool) -> None:
             return
     labels[:] = [one for one in labels if one[0] > new[0] or (weigh and one[1] < new[1])]
     labels.append(new)
+
+
+def all_routes(
+    graph: Graph, token_in: bytes, token_out: bytes, most: int, *, hops: int = MOST_HOPS
+) -> list[tuple[Step, ...]] | None:
+    """Every route that comes through no token twice; None where there are more than `most`."""
+    found: list[tuple[Step, ...]] = []
+    waiting: list[tuple[bytes, tuple[Step, ...], frozenset[bytes]]] = [(token_in, (), frozenset({token_in}))]
+    while waiting:
+        token, path, seen = waiting.pop()
+        for other, steps in graph.ways.get(token, {}).items():
+            if other == token_out:
+                found += [(*path, step) for step in steps]
+            elif other not in seen and len(path) + 1 < hops:
+                waiting += [(other, (*path, step), seen | {other}) for step in steps]
+        if len(found) > most or len(waiting) > most:
+            return None
+    return found

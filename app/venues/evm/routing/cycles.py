@@ -1,8 +1,8 @@
 """Cross-exchange arbitrage: cycles of two or three pools that end with more than they began with.
 
-Which cycles there are depends on which pools there are, so they are listed once. After a block only those through a pool
-that changed are looked at again: first whether the product of their prices after fees exceeds 1, an integer product, and
-only then how much to send.
+Which cycles there are depends on which pools there are, so they are listed once. After a block only those through a
+pool that changed are looked at again: first whether the product of their prices after fees exceeds 1, an integer
+product, and only then how much to send.
 """
 
 from __future__ import annotations
@@ -58,6 +58,8 @@ class CycleFinder:
             raise ValueError("a cycle has 2 or 3 pools")
         self.price = price
         self._token, self._longest = token, longest
+        self._pools: Mapping[bytes, Pool] = {}
+        self._through: Mapping[bytes, list[int]] = {}
         self._list(pools)
 
     def update(

@@ -1,9 +1,9 @@
 """How much to send around a cycle.
 
 Each pool is a constant product until its next tick (V2: always), and constant products in a row are again one fraction,
-``out(x) = a x / (b + c x)`` (Angeris et al., "An Analysis of Uniswap Markets"; for cycles: Wang et al., "Cyclic Arbitrage
-in Decentralized Exchanges", 2021). Its profit is greatest at ``x = (sqrt(a b) - b) / c``. Where that passes a tick, the
-integers are searched: profit is concave, so a step either way tells where it lies.
+``out(x) = a x / (b + c x)`` (Angeris et al., "An Analysis of Uniswap Markets", 2019; for cycles: Wang et al., "Cyclic
+Arbitrage in Decentralized Exchanges", 2021). Its profit is greatest at ``x = (sqrt(a b) - b) / c``. Where that passes a
+tick, the integers are searched: profit is concave, so a step either way tells where it lies.
 """
 
 from __future__ import annotations
@@ -68,22 +68,20 @@ def _closed_form(cycle: Cycle) -> tuple[int, int] | None:
 
 
 def _search(cycle: Cycle, start: int) -> tuple[int, int] | None:
-    """From an input on: twice or half as much as long as that is better, then ever smaller steps."""
-    amount, best = start, gain(cycle, start)
-    while best is None:
+    """From an input on: twice as much as long as that is better, then ever smaller steps either way."""
+    amount = start
+    while (best := gain(cycle, amount)) is None:
         amount //= 2
         if amount == 0:
             return None
-        best = gain(cycle, amount)
-    step = amount
-    while step * _NEAR >= amount and step > 0:
-        moved = False
+    while (more := gain(cycle, 2 * amount)) is not None and more > best:
+        amount, best = 2 * amount, more
+    step = amount // 2
+    while step and step * _NEAR >= amount:
         for other in (amount + step, amount - step):
             if other > 0 and (found := gain(cycle, other)) is not None and found > best:
-                amount, best, moved = other, found, True
+                amount, best = other, found
                 break
-        if moved and amount > start:
-            step = amount if step * 2 >= amount else step
         else:
             step //= 2
     return (amount, best) if best > 0 else None

@@ -18,14 +18,18 @@ from dataclasses import dataclass
 from typing import Final
 
 from app.venues.evm.pools.faults import NoQuote
-from app.venues.evm.routing.best import MOST_HOPS, routes_in
+from app.venues.evm.routing.best import MOST_HOPS, all_routes, best_in, routes_in
 from app.venues.evm.routing.gas import FREE, GasPrice
 from app.venues.evm.routing.graph import Graph, Route, Step, try_route
 
 MOST_ROUTES: Final = 4
-_CANDIDATES: Final = 10
+_PARTS: Final = (8, 100)
 _FINEST: Final = 1 << 12
 """The last step of the search, as a share of the amount: what is left to gain is of its square."""
+_COARSE: Final = 1 << 6
+"""The same while sets of routes are compared."""
+_STARTS: Final = 4
+_FEW: Final = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,85 +59,114 @@ def best_split(
 ) -> Split | None:
     """The shares that leave most after gas; one route where splitting does not pay; None where there is none."""
     ends = (token_in, token_out)
-    found = routes_in(graph, *ends, amount, price, hops=hops)
-    # A pool too small for the whole may be the best for a part.
-    parts = routes_in(graph, *ends, max(amount // 8, 1), price, hops=hops)
-    if not found and not parts:
-        return None
-    candidates = _candidates(graph, ends, amount, price, hops, found, parts)
-    best = _together([found[0]]) if found else None
-    for start in candidates[:3] if found else candidates:
-        grown = _grow(graph, [start], candidates, amount, price, routes)
-        if grown is not None and (best is None or grown.net > best.net):
-            best = grown
-    return best
+    best = best_in(graph, *ends, amount, price, hops=hops)
+    chosen = _Search(graph, amount, price, _candidates(graph, ends, amount, price, hops), routes).run()
+    alone = _together([best]) if best else None
+    split = allocate(graph, chosen, amount, price) if chosen else None
+    return max((each for each in (alone, split) if each is not None), key=lambda each: each.net, default=None)
 
 
 def _candidates(
-    graph: Graph,
-    ends: tuple[bytes, bytes],
-    amount: int,
-    price: GasPrice,
-    hops: int,
-    found: Sequence[Route],
-    parts: Sequence[Route],
+    graph: Graph, ends: tuple[bytes, bytes], amount: int, price: GasPrice, hops: int
 ) -> list[tuple[Step, ...]]:
-    """Steps of routes worth trying, best first: those of the whole, of a part, and of a part beside the best ones."""
+    """Steps of routes worth trying, about the best first: all there are where those are few; else those that are best
+    for the whole, for parts (a pool too small for the whole may be the best for a part), and for a part beside those.
+    """
+    every = all_routes(graph, *ends, _FEW, hops=hops)
+    if every is not None:
+        paid = {steps: try_route(graph, steps, -(-amount // _PARTS[0]), FREE) for steps in every}
+        return sorted(every, key=lambda steps: (-(each.net if (each := paid[steps]) else 0), steps))
+    found = routes_in(graph, *ends, amount, price, hops=hops)[:5]
+    found += [each for part in _PARTS for each in routes_in(graph, *ends, -(-amount // part), FREE, hops=hops)[:6]]
     used: frozenset[bytes] = frozenset()
-    beside: list[Route] = []
     for _ in range(2):
-        first = next((each for each in (*found, *parts) if not each.pools & used), None)
+        first = next((each for each in found if not each.pools & used), None)
         if first is None:
             break
         used |= first.pools
-        beside += routes_in(graph, *ends, max(amount // 8, 1), price, hops=hops, without=used)[:4]
-    third = _CANDIDATES // 2
-    return list(dict.fromkeys(each.steps for each in (*found[:third], *parts[:third], *beside)))[: 2 * _CANDIDATES]
+        found += routes_in(graph, *ends, -(-amount // _PARTS[0]), FREE, hops=hops, without=used)[:4]
+    return list(dict.fromkeys(each.steps for each in found))
 
 
-def _grow(
-    graph: Graph,
-    chosen: list[tuple[Step, ...]],
-    candidates: Sequence[tuple[Step, ...]],
-    amount: int,
-    price: GasPrice,
-    most: int,
+class _Search:
+    """Looks for the set of routes, with shares only as fine as that needs."""
+
+    def __init__(
+        self, graph: Graph, amount: int, price: GasPrice, candidates: Sequence[tuple[Step, ...]], most: int
+    ) -> None:
+        self._graph, self._amount, self._price = graph, amount, price
+        self._candidates, self._most = candidates, most
+        self._used = {steps: frozenset(address for address, _ in steps) for steps in candidates}
+        # What a route pays alone for parts of the amount: a bound of what it can add.
+        self._alone = {
+            steps: [
+                found.amount_out if (found := try_route(graph, steps, -(-amount // part), FREE)) else 0
+                for part in (4, *_PARTS)
+            ]
+            for steps in candidates
+        }
+
+    def run(self) -> list[tuple[Step, ...]]:
+        """The best set found; empty where none can take the amount."""
+        best: list[tuple[Step, ...]] = []
+        for start in self._candidates[:_STARTS]:
+            best = self._better(best, self._grown([start]))
+        for _ in range(self._most):
+            before = best
+            for steps in self._candidates:
+                if steps not in best:
+                    free = self._used[steps]
+                    changed = [steps, *(each for each in best if self._used[each].isdisjoint(free))]
+                    best = self._better(best, changed[: self._most])
+            best = self._better(best, self._grown(best))
+            if best == before:
+                break
+        return best
+
+    def _net(self, chosen: Sequence[tuple[Step, ...]]) -> int | None:
+        found = allocate(self._graph, chosen, self._amount, self._price, finest=_COARSE) if chosen else None
+        return None if found is None else found.net
+
+    def _better(self, one: list[tuple[Step, ...]], other: list[tuple[Step, ...]]) -> list[tuple[Step, ...]]:
+        if one == other:
+            return one
+        nets = self._net(one), self._net(other)
+        return other if nets[1] is not None and (nets[0] is None or nets[1] > nets[0]) else one
+
+    def _grown(self, chosen: list[tuple[Step, ...]]) -> list[tuple[Step, ...]]:
+        """With routes added as long as that leaves more."""
+        net = self._net(chosen)
+        while len(chosen) < self._most:
+            tried = [
+                (found, steps)
+                for steps in self._promising(chosen)
+                if (found := self._net([*chosen, steps])) is not None
+            ]
+            if not tried or (net is not None and max(tried)[0] <= net):
+                break
+            net, steps = max(tried)
+            chosen = [*chosen, steps]
+        return chosen
+
+    def _promising(self, chosen: Sequence[tuple[Step, ...]]) -> list[tuple[Step, ...]]:
+        """Of routes that could be added, those that pay most for a quarter and for smaller parts."""
+        used = frozenset[bytes]().union(*(self._used[steps] for steps in chosen))
+        free = [steps for steps in self._candidates if self._used[steps].isdisjoint(used)]
+        kept: dict[tuple[Step, ...], None] = {}
+        for part in range(1 + len(_PARTS)):
+            kept.update(dict.fromkeys(sorted(free, key=lambda each: -self._alone[each][part])[:2]))
+        return list(kept)
+
+
+def allocate(
+    graph: Graph, routes: Sequence[tuple[Step, ...]], amount: int, price: GasPrice, *, finest: int = _FINEST
 ) -> Split | None:
-    """Add routes as long as that leaves more."""
-    best = allocate(graph, chosen, amount, price)
-    while len(chosen) < most:
-        used = {address for steps in chosen for address, _ in steps}
-        free = [steps for steps in candidates if used.isdisjoint(address for address, _ in steps)]
-        tried = [
-            (split, steps)
-            for steps in _promising(graph, free, amount)
-            if (split := allocate(graph, [*chosen, steps], amount, price)) is not None
-        ]
-        if not tried:
-            return best
-        split, steps = max(tried, key=lambda each: (each[0].net, each[1]))
-        if best is not None and split.net <= best.net:
-            return best
-        best, chosen = split, [*chosen, steps]
-    return best
-
-
-def _promising(graph: Graph, free: Sequence[tuple[Step, ...]], amount: int) -> list[tuple[Step, ...]]:
-    """Of routes that could be added, the three that pay most for a quarter and for a small part."""
-    kept: dict[tuple[Step, ...], None] = {}
-    for part in (max(amount // 4, 1), max(amount // 32, 1)):
-        paid = [(found.amount_out, steps) for steps in free if (found := try_route(graph, steps, part, FREE))]
-        kept.update(dict.fromkeys(steps for _, steps in sorted(paid, reverse=True)[:2]))
-    return list(kept)
-
-
-def allocate(graph: Graph, routes: Sequence[tuple[Step, ...]], amount: int, price: GasPrice) -> Split | None:
     """The best shares of an amount for given routes, which share no pool; None where they can not take it all."""
     if len(routes) == 1:
         alone = try_route(graph, routes[0], amount, price)
         return None if alone is None else _together([alone])
     shares = _Shares(graph, routes, amount)
-    if not shares.settle():
+    if not shares.settle(finest):
         return None
     found = [
         each
@@ -164,10 +197,10 @@ class _Shares:
         self._paid = [0] * len(routes)
         self._next: list[int | None] = [None] * len(routes)
 
-    def settle(self) -> bool:
+    def settle(self, finest_share: int) -> bool:
         """Whether the routes can take all of it."""
         count = len(self.given)
-        step, finest = max(self._amount // (2 * count), 1), max(self._amount // _FINEST, 1)
+        step, finest = max(self._amount // (2 * count), 1), max(self._amount // finest_share, 1)
         last = [0] * count
         while True:
             last = self._give(step)
