@@ -144,21 +144,24 @@ class V3Pool:
         end = (MIN_SQRT_RATIO + 1 if zero_for_one else MAX_SQRT_RATIO - 1) if limit is None else limit
         if not (MIN_SQRT_RATIO < end < self.price if zero_for_one else self.price < end < MAX_SQRT_RATIO):
             raise NoQuote(Why.BAD_LIMIT, self.address)
-        totals = walk.taken if exact_in else walk.paid
-        step = 0
         try:
-            while totals[step] != amount and walk.prices[step] != end:
-                step += 1
-                if step == len(totals):
-                    walk.grow()
-                if walk.prices[step] < end if zero_for_one else walk.prices[step] > end:
-                    return self._up_to(walk, step, amount, end, exact_in=exact_in)
-                if totals[step] > amount:
-                    return self._part(walk, step, amount, exact_in=exact_in)
+            done = self._swap(walk, amount, end, exact_in=exact_in)
         except NoQuote as fault:
             raise NoQuote(fault.why, self.address) from None
-        if walk.taken[step] == 0:
+        if done.taken == 0:
             raise NoQuote(Why.LIQUIDITY_RAN_OUT, self.address)
+        return done
+
+    def _swap(self, walk: Walk, amount: int, end: int, *, exact_in: bool) -> Swap:
+        totals, step = walk.taken if exact_in else walk.paid, 0
+        while totals[step] != amount and walk.prices[step] != end:
+            step += 1
+            if step == len(totals):
+                walk.grow()
+            if walk.prices[step] < end if walk.down else walk.prices[step] > end:
+                return self._up_to(walk, step, amount, end, exact_in=exact_in)
+            if totals[step] > amount:
+                return self._part(walk, step, amount, exact_in=exact_in)
         return Swap(walk.taken[step], walk.paid[step], walk.prices[step], walk.liquidities[step], walk.crossed[step])
 
     def _up_to(self, walk: Walk, step: int, amount: int, end: int, *, exact_in: bool) -> Swap:
