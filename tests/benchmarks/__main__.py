@@ -10,6 +10,12 @@ from typing import Any, Final
 
 Row = tuple[str, Callable[[dict[str, Any]], Any], str]
 
+
+def _of(figures: dict[str, Any] | None, name: str, unit: str) -> str:
+    """A figure of a part that may not be installed."""
+    return "not installed" if figures is None else f"{figures[name]}{unit}"
+
+
 TABLE: Final[dict[str, tuple[Row, ...]]] = {
     "journal": (
         ("durable transition vs append + fdatasync", lambda f: f"{f['transition_vs_append']}x", "<= 3x"),
@@ -39,6 +45,13 @@ TABLE: Final[dict[str, tuple[Row, ...]]] = {
         ("added to a Ledger's own time for a signature, p99", lambda f: f"{f['ledger']['p99_ms']} ms", "<= 5 ms"),
         ("added to a Trezor's, p99", lambda f: f"{f['trezor']['p99_ms']} ms", "<= 5 ms"),
         ("the Ledger's bytes over a bare socket, p99", lambda f: f"{f['bare_socket']['p99_ms']} ms", "for comparison"),
+    ),
+    "evm": (
+        ("200 pools read and quoted vs a loop of eth_call", lambda f: _of(f["quotes"], "cold_ratio", "x"), ">= 20x"),
+        ("the same a block later, by its logs", lambda f: _of(f["quotes"], "block_ratio", "x"), ">= 20x"),
+        ("best split on 500 pools, 3 hops, just read", lambda f: f"{f['router']['fresh_split_p50_ms']} ms", "< 50 ms"),
+        ("below brute force on small markets, at most", lambda f: f"{100 * f['router']['worst_share']} %", "<= 0.1 %"),
+        ("block to ranked cycles, 1,000 pools, p50", lambda f: f"{f['cycles']['p50_ms']} ms", "< 20 ms"),
     ),
     "memory": (("memory growth of a long replay, per 10 hours", lambda f: f"{f['mb_per_10_hours']} MB", "<= 1 MB"),),
 }

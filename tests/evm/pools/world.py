@@ -58,6 +58,7 @@ class World:
     Attributes:
         tokens: plain ones. taxed: the one that burns `TAX_BPS` of each transfer.
         trader: an unlocked account that holds all of them and has approved every router.
+        routers: Router02 of the two V2 exchanges, `uni` and `fork`.
     """
 
     chain: Chain
@@ -67,13 +68,24 @@ class World:
     trader: bytes
     manager: bytes
     quoter: bytes
+    routers: tuple[bytes, bytes]
 
     def dex(self, name: str) -> Dex:
         return next(each for each in self.chain.dexes if each.name == name)
 
 
-def build(node: Node, parts: Parts, seed: int = 7) -> World:
-    """Deploy it all; a few seconds."""
+def decimals_of(number: int) -> int:
+    """Of the token of that number."""
+    return DECIMALS[number % len(DECIMALS)]
+
+
+def worth_of(number: int) -> int:
+    """Of one whole token of that number."""
+    return WORTH[number % len(WORTH)]
+
+
+def build(node: Node, parts: Parts, seed: int = 7, crowd: int = 0) -> World:
+    """Deploy it all; a few seconds. `crowd` more plain tokens make more pools."""
     chance = random.Random(seed)
     trader = node.accounts()[0]
 
@@ -95,9 +107,9 @@ def build(node: Node, parts: Parts, seed: int = 7) -> World:
     quoter, multicall = create("QuoterV2", v3, weth), create("UniswapInterfaceMulticall")
     made = parts.compile(HERE.joinpath("contracts", "PracticeToken.sol"))["PracticeToken"]
     tokens = []
-    for i, decimals in enumerate((*DECIMALS, 18)):
-        tax = TAX_BPS if i == len(DECIMALS) else 0
-        args = (f"Token {i}", f"T{i}", decimals, 10**15 * 10**decimals, tax)
+    decimals = [decimals_of(i) for i in range(len(DECIMALS) + crowd)]
+    for i, places in enumerate((*decimals, 18)):
+        args = (f"Token {i}", f"T{i}", places, 10**15 * 10**places, TAX_BPS if i == len(decimals) else 0)
         tokens.append(node.create(trader, constructor(made, args)))
         for spender in (*routers, manager, swapper):
             do(tokens[-1], "approve(address,uint256)", spender, MOST)
@@ -110,11 +122,11 @@ def build(node: Node, parts: Parts, seed: int = 7) -> World:
     )
     chain = Chain(
         "anvil", 31337, Token("ETH", weth, 18, native=True), (node.url,), 1, 1000, 10**11, Decimal(10),
-        tokens=tuple(Token(f"T{i}", each, d) for i, (each, d) in enumerate(zip(tokens, DECIMALS, strict=False))),
+        tokens=tuple(Token(f"T{i}", each, d) for i, (each, d) in enumerate(zip(tokens, decimals, strict=False))),
         dexes=dexes, multicall=multicall,
     )  # fmt: skip
-    world = World(chain, node, tuple(tokens[:-1]), tokens[-1], trader, manager, quoter)
-    for i in range(len(DECIMALS)):
+    world = World(chain, node, tuple(tokens[:-1]), tokens[-1], trader, manager, quoter, (routers[0], routers[1]))
+    for i in range(len(decimals)):
         for j in range(i):
             _pair(world, chance, routers, i, j)
             for fee in TIERS:
@@ -130,7 +142,7 @@ def _pair(world: World, chance: random.Random, routers: Sequence[bytes], i: int,
         if chance.random() < 0.8:
             money = 10 ** chance.randint(2, 7)
             sides = [
-                (world.tokens[k], money * 10 ** DECIMALS[k] * chance.randint(980, 1020) // 1000 // WORTH[k])
+                (world.tokens[k], money * 10 ** decimals_of(k) * chance.randint(980, 1020) // 1000 // worth_of(k))
                 for k in (i, j)
             ]
             _add(world, router, *sides)
@@ -146,7 +158,10 @@ def _add(world: World, router: bytes, one: tuple[bytes, int], other: tuple[bytes
 def _pool(world: World, chance: random.Random, fee: int, i: int, j: int) -> None:
     k, m = sorted((i, j), key=lambda each: world.tokens[each])
     # Of one unit of the lower token, in units of the higher one.
-    above, below = WORTH[k] * 10 ** DECIMALS[m] * chance.randint(980, 1020), WORTH[m] * 10 ** DECIMALS[k] * 1000
+    above, below = (
+        worth_of(k) * 10 ** decimals_of(m) * chance.randint(980, 1020),
+        worth_of(m) * 10 ** decimals_of(k) * 1000,
+    )
     root = isqrt((above << 192) // below)
     world.node.transact(
         world.trader, world.manager, "createAndInitializePoolIfNecessary(address,address,uint24,uint160)(address)",
@@ -166,7 +181,7 @@ def mint(world: World, chance: random.Random, fee: int, sides: tuple[int, int], 
     width = chance.randint(1, 600) * 60 // spacing + 1
     lower, upper = (centre - width) * spacing, (centre + width) * spacing
     money = 10 ** chance.randint(2, 6)
-    amounts = [money * 10 ** DECIMALS[each] // WORTH[each] for each in (k, m)]
+    amounts = [money * 10 ** decimals_of(each) // worth_of(each) for each in (k, m)]
     signature = (
         "mint((address,address,uint24,int24,int24,uint256,uint256,uint256,uint256,address,uint256))"
         "(uint256,uint128,uint256,uint256)"

@@ -9,8 +9,8 @@ from typing import Any, Final
 from app.venues.evm.chain import ZERO_ADDRESS, Dex, DexKind
 from app.venues.evm.pools.batch import Call
 from app.venues.evm.pools.state import Log, Pool
-from app.venues.evm.pools.ticks import MAX_TICK, MIN_TICK
-from app.venues.evm.pools.v2 import V2Pool
+from app.venues.evm.pools.ticks import MAX_SQRT_RATIO, MAX_TICK, MIN_TICK
+from app.venues.evm.pools.v2 import MAX_RESERVE, V2Pool
 from app.venues.evm.pools.v3 import V3Pool
 from app.venues.evm.rpc import RpcDown
 
@@ -24,6 +24,8 @@ _GET_PAIR: Final = bytes.fromhex("e6a43905")
 _GET_POOL: Final = bytes.fromhex("1698ee82")
 SYMBOL: Final = bytes.fromhex("95d89b41")
 NAME: Final = bytes.fromhex("06fdde03")
+_WIDEST: Final = 16384
+"""Ticks: no factory lets more lie between two that may be initialised."""
 DECIMALS: Final = bytes.fromhex("313ce567")
 
 
@@ -76,14 +78,15 @@ def read_pool(found: Found, answers: Sequence[bytes | None]) -> Pool | None:
         return None
     each = [answer or b"" for answer in answers]
     place = (found.address, found.dex, found.token0, found.token1)
-    if found.kind is DexKind.V2:
-        if len(each[0]) < 64:
-            return None
-        return V2Pool(*place, found.fee_ppm // 100, word(each[0], 0), word(each[0], 1))
-    if len(each[0]) < 64 or not 0 < (spacing := signed(each[2], 0)) <= 16384:
+    if len(each[0]) < 64:
         return None
-    price, tick = word(each[0], 0), signed(each[0], 1)
-    return V3Pool(*place, found.fee_ppm, spacing, price, tick, word(each[1], 0), {}, (0, -1))
+    if found.kind is DexKind.V2:
+        reserves = word(each[0], 0), word(each[0], 1)
+        return V2Pool(*place, found.fee_ppm // 100, *reserves) if max(reserves) <= MAX_RESERVE else None
+    price, tick, liquidity, spacing = word(each[0], 0), signed(each[0], 1), word(each[1], 0), signed(each[2], 0)
+    if price >= MAX_SQRT_RATIO or not MIN_TICK <= tick <= MAX_TICK or liquidity >> 128 or not 0 < spacing <= _WIDEST:
+        return None
+    return V3Pool(*place, found.fee_ppm, spacing, price, tick, liquidity, {}, (0, -1))
 
 
 def around(pool: V3Pool, words: int) -> range:

@@ -91,6 +91,10 @@ class CycleFinder:
         """How many cycles there are."""
         return len(self._cycles)
 
+    def through(self, address: bytes) -> tuple[int, ...]:
+        """Numbers of the cycles through a pool."""
+        return tuple(self._through.get(address, ()))
+
     def _list(self, pools: Mapping[bytes, Pool]) -> None:
         self._pools = pools
         self._rates: dict[Step, int] = {}

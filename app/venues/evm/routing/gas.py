@@ -1,8 +1,9 @@
 """What a route costs in gas.
 
-Measured with the contracts of `@uniswap/*` on anvil (tests/evm/pools/test_gas.py measures again and fails where these
-are off): a swap through SwapRouter02 between tokens that the trader holds already. A token with code of its own in its
-transfers costs more: what a transaction may use is decided by its own estimate, this ranks routes.
+Measured with Uniswap's contracts on anvil (tests/evm/pools/test_gas.py measures again and fails where these are off):
+swaps through SwapRouter02 between tokens that the trader holds already, in pools that have been swapped in before. A
+token with code of its own in its transfers costs more: what a transaction may use is decided by its own estimate; this
+ranks routes.
 """
 
 from __future__ import annotations
@@ -13,11 +14,11 @@ from typing import Final
 from app.venues.evm.pools.state import Pool
 from app.venues.evm.pools.v2 import V2Pool
 
-TRANSACTION: Final = 40_000
+TRANSACTION: Final = 35_000
 """Once a route: the transaction itself, the router, the payment in."""
-V2_HOP: Final = 60_000
-V3_HOP: Final = 70_000
-CROSSING: Final = 20_000
+V2_HOP: Final = 65_000
+V3_HOP: Final = 75_000
+CROSSING: Final = 40_000
 """An initialised tick on the way through a V3 pool."""
 
 
