@@ -37,7 +37,7 @@ class ChainSetup:
 
     def __init__(self, plan: SessionPlan, chain: ChainPlan, rates: Mapping[str, Decimal]) -> None:
         self.name = chain.name
-        self._plan, self._rates, self._source = plan, rates, chain.source
+        self._plan, self._chain, self._rates, self._source = plan, chain, rates, chain.source
         self._clock: Clock = WallClock()
         self.process = PracticeChain(plan.db.with_name(f"{plan.db.name}.chain"), traders=chain.traders)
         self._venue: EvmVenue | None = None
@@ -57,8 +57,8 @@ class ChainSetup:
             VenueError: it did not start, or does not answer.
         """
         account = await owner()
-        chain = await self.process.start(account.address)
-        nodes = Nodes(_nodes(chain), self._clock)
+        chain = self._chain.chain or await self.process.start(account.address)
+        nodes = Nodes(self._chain.nodes or _nodes(chain), self._clock)
         address = bytes.fromhex(account.address[2:])
         self._venue = EvmVenue(chain, nodes, self._plan.instruments, address, self._clock, known)
         self._venue.on_head = lambda _: self._head.set()

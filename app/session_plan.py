@@ -9,6 +9,8 @@ from pathlib import Path
 
 from app.config.load import Loaded
 from app.market.live import LiveSource
+from app.venues.evm.chain import Chain
+from app.venues.evm.nodes.settings import NodesSettings
 from app.money import from_text, to_text
 from storage.database import reader
 from storage.identity import is_there
@@ -27,6 +29,10 @@ class ChainPlan:
     name: str
     source: LiveSource
     traders: int | None = None
+    chain: Chain | None = None
+    """None: the practice chain, in a process of its own."""
+    nodes: NodesSettings | None = None
+    """How its nodes are asked; None: as is usual for the chain's own list."""
 
 
 @dataclass(frozen=True, slots=True)
