@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from dataclasses import replace
 from decimal import Decimal
 from typing import Final
 
@@ -17,7 +18,7 @@ from app.execution.transactions import ChainPreparation
 from app.market.events import MarketEvent
 from app.money import DOWN, div
 from app.session_plan import ChainPlan, SessionPlan
-from app.venue_setup import Known, Owner, Running
+from app.venue_setup import Ours, Owner, Running
 from app.venues.base import VenueInfo
 from app.venues.evm.chain import Chain
 from app.venues.evm.ladder import ladder
@@ -26,8 +27,11 @@ from app.venues.evm.nodes.settings import NodeSettings, NodesSettings
 from app.venues.evm.planner import Planner
 from app.venues.evm.practice_process import PracticeChain
 from app.venues.evm.venue import EvmVenue
+from strategies.model import Book
 
 _log = logs.get(__name__)
+_REPEAT_S: Final = 2.0
+"""Between two tellings of the same book: well within the age at which a quote is too old to trade on."""
 _FIRST_LEVEL: Final = Decimal(10)
 """Account currency, at the reference rates: what the first level of a book is about worth."""
 
@@ -50,7 +54,7 @@ class ChainSetup:
         assert self._venue is not None
         return self._venue
 
-    async def connect(self, owner: Owner, known: Known) -> VenueInfo:
+    async def connect(self, owner: Owner, ours: Ours) -> VenueInfo:
         """Start the practice chain with the account funded; ask its node; follow its blocks.
 
         Raises:
@@ -60,8 +64,9 @@ class ChainSetup:
         chain = self._chain.chain or await self.process.start(account.address)
         nodes = Nodes(self._chain.nodes or _nodes(chain), self._clock)
         address = bytes.fromhex(account.address[2:])
-        self._venue = EvmVenue(chain, nodes, self._plan.instruments, address, self._clock, known)
+        self._venue = EvmVenue(chain, nodes, self._plan.instruments, address, self._clock, ours.order)
         self._venue.on_head = lambda _: self._head.set()
+        self._venue.on_missing = ours.missing
         info = await self._venue.connect()
         self._planner = Planner(chain, nodes)
         self._head.set()
@@ -97,20 +102,34 @@ class ChainSetup:
 
     async def _quote(self) -> None:
         """After each block, every instrument's book."""
+        books: list[Book] = []
         while True:
-            await self._head.wait()
-            self._head.clear()
+            if not await self._new_block():
+                # No block since: what was true of the last one is true now.
+                for book in books if not self.venue.heads().stale else ():
+                    self._source.tell(replace(book, ts_ms=self._clock.now_ms()))
+                continue
             try:
                 pools = await self._planner.pools()
             except VenueError as error:
                 _log.warning("chain.quotes", fault=error.what)
                 continue  # the last quotes grow old, and nothing is traded on old ones
-            now, venue = self._clock.now_ms(), self.venue
+            now, venue, books = self._clock.now_ms(), self.venue, []
             for instrument in self._plan.instruments:
                 base, quote = venue.token(instrument.base), venue.token(instrument.quote)
-                book = ladder(pools, instrument, base, quote, self._first(instrument.base), now)
-                self._source.tell(book)
+                books.append(ladder(pools, instrument, base, quote, self._first(instrument.base), now))
+                self._source.tell(books[-1])
                 await asyncio.sleep(0)
+
+    async def _new_block(self) -> bool:
+        """Wait for one; False when none came within the time of a quote."""
+        try:
+            async with asyncio.timeout(_REPEAT_S):
+                await self._head.wait()
+        except TimeoutError:
+            return False
+        self._head.clear()
+        return True
 
     def _first(self, base: str) -> Decimal:
         rate = self._rates.get(base)

@@ -32,8 +32,8 @@ from app.portfolio.equity import EquityCurve
 from app.portfolio.ledger import OPENING, opening
 from app.portfolio.valuation import Valuation
 from app.session_plan import SessionPlan, instruments_to_text
-from app.venue_setup import PaperSetup, VenueSetup
-from app.venues.base import OrderReport, OrderRequest, Venue
+from app.venue_setup import Ours, PaperSetup, VenueSetup
+from app.venues.base import OrderReport, Venue
 from app.wallets import record, registration
 from signers.payloads import Chain
 from storage.database import Reader, TraderDatabase, connect, open_for_trading
@@ -107,13 +107,15 @@ class Session:
         self._closers.append(self.writer.stop)
         self.setup = self._setup()
         self._closers += [self.setup.close, self.devices.close]
-        info = await self.setup.connect(self._owner, self._known)
+        self.ours = Ours()
+        info = await self.setup.connect(self._owner, self.ours)
         account = await self._owner()
         self.desk = self._desk(info, account)
         if self.plan.emergency and not self.desk.stop.raised():
             self.desk.stop.create("emergency")  # in force here even where no file can be made
         self.settlement = Settlement(self.desk)
         self.recovery = Recovery(self.desk, self.settlement)
+        self.ours.desk, self.ours.recovery = self.desk, self.recovery
         self.pipeline = Pipeline(
             self.desk,
             self.settlement,
@@ -245,15 +247,6 @@ class Session:
             self.device = self.devices.of(kind)
             self._account = await self.devices.account(kind, Chain.EVM, data, self.wall.now_ms(), self._on_words)
         return self._account
-
-    def _known(self, client_id: str) -> tuple[OrderRequest, bytes] | None:
-        """Our own order of a client id, and the transaction that it is."""
-        found = self.desk.state.find_order(client_id)
-        if found is None:
-            return None
-        trade, order = found
-        payload = next((each for each in trade.payloads if order in trade.orders_of(each)), None)
-        return None if payload is None else (order.request, payload.body)
 
     def _desk(self, info: Any, account: Account) -> Desk:
         settings, plan = self.settings, self.plan

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from app.config.load import Loaded
 from app.market.live import LiveSource
+from app.money import from_text, to_text
 from app.venues.evm.chain import Chain
 from app.venues.evm.nodes.settings import NodesSettings
-from app.money import from_text, to_text
 from storage.database import reader
 from storage.identity import is_there
 from strategies.model import Instrument, InstrumentKind

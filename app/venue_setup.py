@@ -15,6 +15,7 @@ from app.config.schema import Settings
 from app.execution.desk import Desk
 from app.execution.preparation import Preparation
 from app.execution.prepare import TextPreparation
+from app.execution.recovery import Recovery
 from app.market.events import MarketEvent
 from app.session_plan import SessionPlan
 from app.venues.base import OrderRequest, Venue, VenueInfo
@@ -23,8 +24,28 @@ from app.venues.paper_process import PaperProcess
 
 Owner = Callable[[], Awaitable[Account]]
 """Asks, once, for the account whose device signs; a first start with a hardware wallet waits here for its person."""
-Known = Callable[[str], tuple[OrderRequest, bytes] | None]
-"""From a client id to our own order and, of a transaction, its unsigned bytes."""
+
+
+class Ours:
+    """What a venue may ask of our own record, once the session has one."""
+
+    def __init__(self) -> None:
+        self.desk: Desk | None = None
+        self.recovery: Recovery | None = None
+
+    def order(self, client_id: str) -> tuple[OrderRequest, bytes] | None:
+        """Our own order of a client id and, of a transaction, its unsigned bytes; None where it is not ours."""
+        found = None if self.desk is None else self.desk.state.find_order(client_id)
+        if found is None:
+            return None
+        trade, order = found
+        payload = next((each for each in trade.payloads if order in trade.orders_of(each)), None)
+        return None if payload is None else (order.request, payload.body)
+
+    def missing(self, client_id: str) -> None:
+        """A transaction that was sent is in no block and no pool any more."""
+        if self.recovery is not None:
+            self.recovery.missing(client_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +70,7 @@ class VenueSetup(Protocol):
         """There once `connect` has returned."""
         ...
 
-    async def connect(self, owner: Owner, known: Known) -> VenueInfo:
+    async def connect(self, owner: Owner, ours: Ours) -> VenueInfo:
         """Start what must run, and open the venue.
 
         Raises:
@@ -93,7 +114,7 @@ class PaperSetup:
         self.process = PaperProcess(paths.venue_db(plan.db), paths.venue_socket_path(plan.db))
         self.venue = PaperVenue(self.process, self._terms())
 
-    async def connect(self, owner: Owner, known: Known) -> VenueInfo:  # noqa: ARG002 -- it has an account by itself
+    async def connect(self, owner: Owner, ours: Ours) -> VenueInfo:  # noqa: ARG002 -- it has an account by itself
         """Start the process and open the session with it."""
         return await self.venue.connect()
 

@@ -10,7 +10,6 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from app.accounts import USED
 from app.errors import SafetyError, Severity, SignerError, VenueError, VenueRefused, VenueUnknown
 from app.execution.admission import admit, lapsed, worse_than_confirmed
 from app.execution.desk import Desk
@@ -19,12 +18,12 @@ from app.execution.hot_caps import HotDenied
 from app.execution.preparation import Preparation
 from app.execution.proposals import Answer, Decision, Proposals
 from app.execution.records import Order, Trade
-from app.execution.sent import Sent
+from app.execution.sent import Sent, sent_again
 from app.execution.settlement import Settlement, end_unsent
-from app.execution.signing import accept
+from app.execution.signing import accept, record
 from app.execution.states import PayloadState, TradeState
 from app.execution.work import Work
-from app.venues.base import OrderState
+from app.venues.base import OrderReport, OrderState
 from signers.faults import RefusedOnDevice, SignerFault
 from strategies.model import Intent, Side
 
@@ -55,7 +54,7 @@ class Pipeline:
         self._on_progress = on_progress
         self._on_worse = on_worse
         self._preparation = preparation
-        settlement.on_step = lambda trade: _ignored(self.work.start(trade.id, self._step(trade)))
+        settlement.on_step = lambda trade: self.work.start(trade.id, self._step(trade))
         self._sent = Sent(desk, settlement, on_progress)
         self.work = Work(desk)
         self.proposals = Proposals(desk)
@@ -111,7 +110,7 @@ class Pipeline:
                 await self.submit(trade)
 
     async def _draft(self, trade: Trade) -> object:
-        """What the venue must be asked first; outside of the turn, which cancels and sends of others need."""
+        """What the venue must be asked first; outside of the turn, which others need."""
         try:
             return await self._preparation.draft(trade)
         except VenueError as error:
@@ -185,17 +184,7 @@ class Pipeline:
             orders = accept(desk, self._preparation, trade, signatures)
         except (SignerFault, SafetyError) as error:
             return await self._not_ours(trade, error.what)
-        transition = desk.transition()
-        for payload in trade.payloads:
-            transition.payload(trade, payload, PayloadState.SIGNED)
-            transition.authorisation(trade, payload, desk.terms.signer)
-        transition.record(USED, (desk.wall.now_ms(), *desk.terms.account))
-        for order in orders:
-            transition.new_order(trade, order)
-        transition.trade(trade, TradeState.SIGNED)
-        transition.took(trade, "sign", desk.clock.monotonic_ns())
-        desk.state.signed(trade)
-        await desk.commit(transition, "trade.signed", trade.id)
+        await record(desk, trade, orders)
         self._on_progress(trade)
         return True
 
@@ -217,9 +206,8 @@ class Pipeline:
             return
         if await self._became_worse(trade):
             return
-        if (
-            why := self._preparation.unlike_signed(trade, payload)
-        ) is not None:  # right before the bytes: what changed since must not go
+        # Right before the bytes: what changed since must not go.
+        if (why := self._preparation.unlike_signed(trade, payload)) is not None:
             await self._not_ours(trade, f"What would be sent is not what was signed: {why}")
             return
         requests = tuple(order.request for order in trade.orders_of(payload))
@@ -243,13 +231,11 @@ class Pipeline:
 
     async def _step(self, trade: Trade) -> None:
         """An earlier transaction of the trade has ended: now the next one goes, or, where that one failed, nothing."""
+        await self._desk.until_quoted(trade.intent.symbol)  # right after a start
         async with self._desk.turn:
-            payload = trade.unsent
-            if payload is None or trade.waits_for_itself or trade.state is not TradeState.SUBMITTED:
+            if trade.unsent is None or trade.waits_for_itself or trade.state is not TradeState.SUBMITTED:
                 return
-            sent = trade.payloads[: trade.payloads.index(payload)]
-            done = all(o.state is OrderState.FILLED for each in sent for o in trade.orders_of(each))
-            if done:
+            if trade.done_so_far:
                 await self.submit(trade)
             else:
                 await self._end(trade, TradeState.CANCELLED, "The transaction before it failed.")
@@ -290,12 +276,31 @@ class Pipeline:
             await self._desk.until_quoted(trade.intent.symbol)
         trade.lap_ns = self._desk.clock.monotonic_ns()
         async with self._desk.turn:
-            if trade.state is not TradeState.SIGNED:
+            if trade.unsent is not payload:
                 return
             if decision.answer is Answer.CONFIRMED:
                 await self.submit(trade)
             else:
                 await self._end(trade, decision.state, decision.reason, decision.answer)
+
+    def resend(self, trade: Trade, order: Order) -> None:
+        """Send a transaction again that was sent and is in no block and no pool: the same bytes, so it lands once at
+        most. Not past the time that was confirmed, and no entry after an emergency stop."""
+        if not self.work.owns(order.request.client_id):
+            self.work.start(order.request.client_id, self._resend(trade, order))
+
+    async def _resend(self, trade: Trade, order: Order) -> None:
+        desk = self._desk
+        reports: tuple[OrderReport, ...] = ()
+        async with desk.turn:
+            payload = sent_again(desk, self._preparation, trade, order)
+            if payload is None:
+                return
+            try:
+                reports = await desk.venue.submit((order.request,), payload.signed)
+            except VenueError as error:
+                desk.record_error(error, trade.id)  # nothing is concluded from it: its nonce will tell
+        await self._settle(reports)
 
     async def withdraw(self, trade: Trade) -> None:
         """Cancel entries that came to rest while the emergency stop was on its way."""
@@ -319,9 +324,7 @@ class Pipeline:
             if (found := self._desk.state.find_order(order.request.client_id)) is not None:
                 self.work.start(found[0].id, self._resolve_unknown(found[0], True))
             raise
-        committed = self._settlement.on_report(report)
-        if committed is not None:
-            await committed
+        await self._settle((report,))
 
     def flatten(self, trade: Trade, order: Order) -> asyncio.Task[VenueError | None]:
         """Send a reduce-only market sale after an emergency stop; it needs no authorisation, and is journaled as such.
@@ -330,11 +333,10 @@ class Pipeline:
         Raises:
             SafetyError: the order is not such a sale, or no stop is in force.
         """
-        request = order.request
-        if not (self._desk.stop.raised() and request.reduce_only and request.side is Side.SELL):
-            raise SafetyError(
-                "flatten.refused", "Only a reduce-only sale after an emergency stop needs no authorisation."
-            )
+        sale = order.request.reduce_only and order.request.side is Side.SELL
+        if not (sale and self._desk.stop.raised()):
+            what = "Only a reduce-only sale after an emergency stop needs no authorisation."
+            raise SafetyError("flatten.refused", what)
         return self.work.start(trade.id, self._flatten(trade, order))
 
     async def _flatten(self, trade: Trade, order: Order) -> VenueError | None:
@@ -354,11 +356,14 @@ class Pipeline:
             if unknown:
                 self.work.start(trade.id, self._resolve(trade))
             return error
+        await self._settle(reports)
+        return None
+
+    async def _settle(self, reports: tuple[OrderReport, ...]) -> None:
         for report in reports:
             committed = self._settlement.on_report(report)
             if committed is not None:
                 await committed
-        return None
 
     async def _not_ours(self, trade: Trade, what: str) -> bool:
         """A signature or an order that is not what was confirmed: refused, journaled, alerted; nothing new begins."""
@@ -388,10 +393,6 @@ class Pipeline:
         async with self._desk.turn:
             if trade.state is TradeState.CONFIRMED:
                 await self._end(trade, state, reason)
-
-
-def _ignored(_task: object) -> None:
-    """Work belongs to `Work`."""
 
 
 def _is(trade: Trade, state: TradeState) -> bool:

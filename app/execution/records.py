@@ -138,6 +138,12 @@ class Trade:
         first = next((payload for payload in self.payloads if payload.state not in ended), None)
         return first is not None and first.state is not PayloadState.SIGNED
 
+    @property
+    def done_so_far(self) -> bool:
+        """Every transaction before the next one has done what it should."""
+        sent = self.payloads[: self.payloads.index(self.unsent)] if self.unsent is not None else self.payloads
+        return all(order.state is OrderState.FILLED for payload in sent for order in self.orders_of(payload))
+
     def orders_of(self, payload: Payload) -> list[Order]:
         """What a payload sends: of a transaction the one order it is, of an authorisation all."""
         if isinstance(payload.signed, SignedTransaction):

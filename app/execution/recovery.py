@@ -16,7 +16,7 @@ from app.execution.records import Order, Role, Trade
 from app.execution.settlement import Settlement, end_unsent
 from app.execution.states import BEFORE_SIGNATURE, PayloadState, TradeState
 from app.money import ZERO, sub, to_text
-from app.venues.base import TERMINAL, OrderReport, OrderState
+from app.venues.base import TERMINAL, OrderKind, OrderReport, OrderState
 
 _WAITS_S: Final = (0.0, 0.1, 0.3, 1.0, 2.0, 5.0)
 """Pauses between look-ups of an unknown order; the last repeats."""
@@ -35,6 +35,7 @@ class Recovery:
         """Trades of which the venue says what can not be; asking again would not help."""
         self.concluded: list[Trade] = []
         """What the last `resume` brought on: the trader was not there to see it."""
+        self._asks: Pipeline | None = None
         self.done, self.of = 0, 0
         """Trades concluded by the present `resume`, and how many there are; each may wait for the venue."""
 
@@ -48,6 +49,7 @@ class Recovery:
             VenueError: the venue did not answer; what was concluded so far stands.
         """
         async with self._turn:
+            self._asks = pipeline
             before = [(trade, trade.state) for trade in self._desk.state.trades.values()]
             self.of = len(before)
             for self.done, (trade, _) in enumerate(before):
@@ -64,6 +66,11 @@ class Recovery:
             self.done = self.of
             self.concluded = [trade for trade, state in before if trade.state is not state]
             await self.reconcile()
+
+    def _pipeline(self) -> Pipeline:
+        """The one that asks the trader and sends; there from the first `resume` on, which every session begins with."""
+        assert self._asks is not None
+        return self._asks
 
     def _gone(self, trade: Trade) -> bool:
         """Ended meanwhile, or memory was read again from disk and another object stands for it."""
@@ -122,6 +129,8 @@ class Recovery:
         for order in list(trade.orders.values()):
             if order.state in TERMINAL or (owned and order.state is OrderState.PENDING):
                 continue
+            if order.state is OrderState.PENDING and trade.waits_for_itself:
+                continue  # what must land before it has not: it was not sent
             report = await self._desk.venue.order(order.request.client_id)
             if self._gone(trade):
                 return
@@ -148,6 +157,9 @@ class Recovery:
     async def _missing(self, trade: Trade, order: Order) -> None:
         """A clean look-up after the landing horizon does not find it."""
         desk = self._desk
+        if order.request.kind is OrderKind.TRANSACTION:
+            self._missing_transaction(trade, order)
+            return
         sent = next((payload for payload in trade.payloads if order in trade.orders_of(payload)), None)
         if order.state is OrderState.UNKNOWN and sent is not None and sent.state is PayloadState.UNKNOWN:
             await self._end(trade, TradeState.CANCELLED, "The venue proves that it never arrived.")
@@ -167,6 +179,20 @@ class Recovery:
         )
         desk.record_error(error, trade.id)
         desk.halt("an accepted order is missing at the venue")
+
+    def missing(self, client_id: str) -> None:
+        """The venue lost sight of a transaction of ours, in the middle of a session."""
+        found = self._desk.state.find_order(client_id)
+        if found is not None and found[1].live and self._asks is not None:
+            self._missing_transaction(*found)
+
+    def _missing_transaction(self, trade: Trade, order: Order) -> None:
+        """In no block and no pool, and its nonce is free: it can still land, so nothing is concluded. What was never
+        sent is the trader's to decide, the rest is sent again, the same bytes."""
+        if order.state is OrderState.PENDING:
+            self._pipeline().resume_signed(trade)
+        else:
+            self._pipeline().resend(trade, order)
 
     async def resolve(self, trade: Trade, once: bool = False) -> None:
         """Look for orders whose answer was lost, until there is evidence; with `once` until the venue has answered one

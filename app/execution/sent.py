@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from app.errors import VenueRefused, VenueUnknown
+from app.errors import SignerError, VenueRefused, VenueUnknown
 from app.execution.desk import Desk
-from app.execution.records import Payload, Trade
+from app.execution.preparation import Preparation
+from app.execution.records import Order, Payload, Trade
 from app.execution.settlement import Settlement, end_unsent
 from app.execution.states import PayloadState, TradeState
 from app.execution.transition import Transition
@@ -73,3 +74,17 @@ class Sent:
             self._desk.counters.submitted += 1
         transition.took(trade, "send", self._desk.clock.monotonic_ns())
         return transition
+
+
+def sent_again(desk: Desk, preparation: Preparation, trade: Trade, order: Order) -> Payload | None:
+    """The payload of a transaction that may be sent again: it was sent before, its time is not over, what would go is
+    what was signed, and, for an entry, no emergency stop is in force. Else None."""
+    payload = next((each for each in trade.payloads if order in trade.orders_of(each)), None)
+    sent = payload is not None and payload.state in {PayloadState.SENT, PayloadState.UNKNOWN}
+    stopped = desk.stop.raised() and not order.request.reduce_only
+    if payload is None or not sent or stopped or desk.clock.now_ms() > payload.valid_until_ms:
+        return None
+    if (why := preparation.unlike_signed(trade, payload)) is not None:
+        desk.record_error(SignerError("signature.refused", why, next_step="It is not sent again."), trade.id)
+        return None
+    return payload

@@ -40,7 +40,7 @@ class Settlement:
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
-        self.on_step: Callable[[Trade], None] = lambda _: None
+        self.on_step: Callable[[Trade], object] = lambda _: None
         """Told when what a trade's next transaction waits for has ended."""
 
     def on_report(self, report: OrderReport) -> asyncio.Future[int] | None:
@@ -121,6 +121,9 @@ class Settlement:
         if not entries or trade.state in _UNSENT:
             return
         for payload in trade.payloads:
+            told = any(order.state not in _UNTOLD for order in trade.orders_of(payload))
+            if payload.state is PayloadState.SIGNED and told:
+                transition.payload(trade, payload, PayloadState.SENT)  # a look-up found it: we had sent it
             if payload.state is PayloadState.SENT or payload.state is PayloadState.UNKNOWN:
                 self._land(transition, trade, payload)
         state = trade_state_of_all((entry.state, entry.filled > 0) for entry in entries)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from app.accounts import USED
 from app.errors import SafetyError
 from app.execution.desk import Desk
 from app.execution.preparation import Preparation
 from app.execution.records import Order, Payload, Trade, signed_transaction
+from app.execution.states import PayloadState, TradeState
 from app.venues.base import Signed, SignedText
 from signers.faults import SignerFault
 from signers.verify import verify
@@ -30,6 +32,21 @@ def accept(desk: Desk, preparation: Preparation, trade: Trade, signatures: list[
         if isinstance(error, ValueError):
             raise SafetyError("authorisation.refused", f"What was signed can not be read: {error}.") from error
         raise
+
+
+async def record(desk: Desk, trade: Trade, orders: list[Order]) -> None:
+    """Make what was signed, the signatures and the client order ids durable, before anything is sent."""
+    transition = desk.transition()
+    for payload in trade.payloads:
+        transition.payload(trade, payload, PayloadState.SIGNED)
+        transition.authorisation(trade, payload, desk.terms.signer)
+    transition.record(USED, (desk.wall.now_ms(), *desk.terms.account))
+    for order in orders:
+        transition.new_order(trade, order)
+    transition.trade(trade, TradeState.SIGNED)
+    transition.took(trade, "sign", desk.clock.monotonic_ns())
+    desk.state.signed(trade)
+    await desk.commit(transition, "trade.signed", trade.id)
 
 
 def _signed(payload: Payload, signature: bytes, address: str) -> Signed:

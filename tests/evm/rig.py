@@ -71,7 +71,7 @@ class ChainRig:
         while (event := self.source.take()) is not None:
             self.desk.market.apply(event, self.session.synthetic)
 
-    async def until(self, holds: Callable[[], bool], what: str = "") -> None:
+    async def until(self, holds: Callable[[], bool], what: str | Callable[[], str] = "") -> None:
         """Until `holds`, while the chain is followed."""
         try:
             async with asyncio.timeout(PATIENCE_S):
@@ -86,7 +86,7 @@ class ChainRig:
                     except TimeoutError:
                         pass
         except TimeoutError:
-            raise AssertionError(f"waited {PATIENCE_S} s in vain: {what or holds}") from None
+            raise AssertionError(f"waited {PATIENCE_S} s: {what() if callable(what) else what}") from None
 
     async def quoted(self, symbol: str = "ETH-USDC") -> None:
         await self.until(lambda: self.desk.market.quote(symbol) is not None, f"a quote of {symbol}")
@@ -125,8 +125,13 @@ class ChainRig:
 
     async def reached(self, trade: Trade, *states: str) -> None:
         await self.until(
-            lambda: self.state(trade) in states, f"{states}, it is {trade.state} {trade.reason} {self.orders(trade)}"
+            lambda: self.state(trade) in states, lambda: f"{states}, it is {trade.state}: {self.told(trade)}"
         )
+
+    def told(self, trade: Trade) -> list[Any]:
+        """What helps to understand why a trade is where it is."""
+        errors = [row["what"] for row in self.rows("SELECT what FROM errors")]
+        return [trade.reason, self.orders(trade), errors, self.desk.halted, self.session.pipeline.work.of(trade.id)]
 
     def state(self, trade: Trade) -> str:
         """As it is on disk."""
@@ -186,7 +191,10 @@ def plan_of(
         auto_confirm=auto_confirm,
         lockstep=False,
         chain=ChainPlan(
-            "anvil", source, chain=described, nodes=NodesSettings(described.chain_id, nodes, described.block_ms)
+            "anvil",
+            source,
+            chain=described,
+            nodes=NodesSettings(described.chain_id, nodes, described.block_ms, stale_blocks=100_000),
         ),
     )
 

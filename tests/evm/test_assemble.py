@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from eth_keys.datatypes import PrivateKey
 
 from app.engine.clock import WallClock
 from app.venues.evm.assemble import Assembled, Assembler
@@ -23,14 +24,10 @@ FAR = 2**40
 
 
 def account() -> bytes:
-    from eth_keys.datatypes import PrivateKey
-
     return PrivateKey(ACCOUNT_KEY).public_key.to_canonical_address()
 
 
 def sign(unsigned: bytes) -> bytes:
-    from eth_keys.datatypes import PrivateKey
-
     return signed_of(unsigned, PrivateKey(ACCOUNT_KEY).sign_msg_hash(keccak(unsigned)).to_bytes())
 
 

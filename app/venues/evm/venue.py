@@ -27,7 +27,7 @@ from app.venues.base import (
 from app.venues.evm import abi
 from app.venues.evm.chain import Chain, Token
 from app.venues.evm.nodes.branch import Reorganised
-from app.venues.evm.nodes.heads import HeadEvent, Heads
+from app.venues.evm.nodes.heads import HeadEvent, Heads, HeadsView
 from app.venues.evm.nodes.pool import Nodes
 from app.venues.evm.pools.batch import Batch, Call
 from app.venues.evm.pools.state import At
@@ -68,6 +68,8 @@ class EvmVenue:
         self._handlers: list[Callable[[OrderReport], None]] = []
         self.on_head: Callable[[HeadEvent], None] = lambda _: None
         """Told of each new block, after its transactions of ours were looked up."""
+        self.on_missing: Callable[[str], None] = lambda _: None
+        """Told of a transaction that was sent, and is in no block and no pool any more."""
         self._watched: dict[str, OrderState] = {}
         """Transactions that have not come to their end, and what was last told of each."""
         self._tasks: list[asyncio.Task[None]] = []
@@ -110,6 +112,10 @@ class EvmVenue:
         self._tasks.clear()
         await self.nodes.close()
 
+    def heads(self) -> HeadsView:
+        """How the chain is followed."""
+        return self._heads.view()
+
     def subscribe(self, handler: Callable[[OrderReport], None]) -> None:
         """Called on the loop thread for each change of a transaction."""
         self._handlers.append(handler)
@@ -136,6 +142,7 @@ class EvmVenue:
                 raise
             return (report,)
         self._watch(order.client_id, OrderState.OPEN)
+        self._look.set()  # its block may have been told before the answer to the send
         return (self._open(order),)
 
     async def _after_refusal(self, order: OrderRequest, error: RpcRefused) -> OrderReport | None:
@@ -296,6 +303,8 @@ class EvmVenue:
 
     async def _ask(self, client_id: str) -> None:
         report = await self.order(client_id)
+        if report is None:
+            self.on_missing(client_id)
         if report is None or report.state is self._watched.get(client_id):
             return
         self._watched.pop(client_id, None)
