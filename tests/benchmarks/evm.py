@@ -21,11 +21,9 @@ import json
 import random
 import statistics
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, Final
 
 from app.practice.chain.anvil import Anvil
@@ -63,12 +61,11 @@ def quotes() -> dict[str, Any] | None:
     """Reading and quoting against asking."""
     try:
         parts = Parts()
-        with tempfile.TemporaryDirectory() as folder:
-            anvil = Anvil(parts, Path(folder), chain_id=31337)
-            try:
-                return asyncio.run(_quotes(build(anvil.node, parts, crowd=7)))
-            finally:
-                anvil.stop()
+        anvil = Anvil(parts, chain_id=31337)
+        try:
+            return asyncio.run(_quotes(build(anvil.node, parts, crowd=7)))
+        finally:
+            anvil.stop()
     except PartsMissing as missing:
         print(missing, file=sys.stderr)
         return None

@@ -17,7 +17,7 @@ from tests.evm.pools.world import World, build
 def built_world(chain_parts: Parts, tmp_path_factory: pytest.TempPathFactory) -> tuple[World, Path]:
     """What was built, and the file with its state."""
     folder = tmp_path_factory.mktemp("pools")
-    anvil = Anvil(chain_parts, folder, chain_id=31337)
+    anvil = Anvil(chain_parts, chain_id=31337)
     try:
         world = build(anvil.node, chain_parts)
         folder.joinpath("state.json").write_bytes(anvil.dump())
@@ -27,8 +27,8 @@ def built_world(chain_parts: Parts, tmp_path_factory: pytest.TempPathFactory) ->
 
 
 @pytest.fixture
-def world(built_world: tuple[World, Path], chain_parts: Parts, tmp_path: Path) -> Iterator[World]:
-    anvil = Anvil(chain_parts, tmp_path, chain_id=31337, state=built_world[1])
+def world(built_world: tuple[World, Path], chain_parts: Parts) -> Iterator[World]:
+    anvil = Anvil(chain_parts, chain_id=31337, state=built_world[1])
     try:
         yield replace(built_world[0], node=anvil.node)
     finally:
