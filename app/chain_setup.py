@@ -30,6 +30,9 @@ from app.venues.evm.venue import EvmVenue
 from strategies.model import Book
 
 _log = logs.get(__name__)
+_MANY: Final = 10
+_LEAST_MS: Final = 600_000
+"""How far back transactions are looked at again: many times the time until they are final, and ten minutes."""
 _REPEAT_S: Final = 2.0
 """Between two tellings of the same book: well within the age at which a quote is too old to trade on."""
 _FIRST_LEVEL: Final = Decimal(10)
@@ -76,6 +79,14 @@ class ChainSetup:
     async def opening(self) -> Mapping[str, Decimal]:
         """What the account has on the chain."""
         return await self.venue.balances()
+
+    async def settle(self, ours: Ours) -> None:
+        """Blocks of the last transactions may have been undone."""
+        chain = self.venue.chain
+        since = self._clock.now_ms() - _MANY * (chain.confirmations + 1) * chain.block_ms - _LEAST_MS
+        for client_id, block in ours.recent(since):
+            self.venue.watch(client_id, block)
+        await self.venue.look()
 
     def preparation(self, desk: Desk) -> Preparation:
         """Transactions."""

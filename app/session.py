@@ -129,6 +129,7 @@ class Session:
         self.venue.subscribe(self._on_report)
         await self.config.record(self.desk, self._facts())
         await self._post_opening()
+        await self.setup.settle(self.ours)
         await self.resume()
         _log.info(
             "session.opened",

@@ -42,6 +42,14 @@ class Ours:
         payload = next((each for each in trade.payloads if order in trade.orders_of(each)), None)
         return None if payload is None else (order.request, payload.body)
 
+    def recent(self, since_ms: int) -> list[tuple[str, str]]:
+        """Transactions that a block had since then, and the hash of that block: it may be undone."""
+        if self.desk is None:
+            return []
+        sql = "SELECT client_id, venue_order_id FROM orders WHERE venue_order_id LIKE '%/0x%' AND updated_ms >= ?"
+        rows = self.desk.state.reader.rows(sql, (since_ms,))
+        return [(row["client_id"], row["venue_order_id"].partition("/")[2]) for row in rows]
+
     def missing(self, client_id: str) -> None:
         """A transaction that was sent is in no block and no pool any more."""
         if self.recovery is not None:
@@ -80,6 +88,14 @@ class VenueSetup(Protocol):
 
     async def opening(self) -> Mapping[str, Decimal]:
         """What the account has when its ledger begins, by asset."""
+        ...
+
+    async def settle(self, ours: Ours) -> None:
+        """What was final enough to book and may have changed while nobody looked; before the first reconciliation.
+
+        Raises:
+            VenueError: it does not answer.
+        """
         ...
 
     def preparation(self, desk: Desk) -> Preparation:
@@ -121,6 +137,9 @@ class PaperSetup:
     async def opening(self) -> Mapping[str, Decimal]:
         """The paper cash of each quote asset."""
         return self._cash()
+
+    async def settle(self, ours: Ours) -> None:
+        """Nothing."""
 
     def preparation(self, desk: Desk) -> Preparation:
         """An authorisation in words."""

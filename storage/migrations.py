@@ -264,6 +264,9 @@ CREATE TABLE fill_notionals (
     seq INTEGER NOT NULL REFERENCES journal, venue TEXT NOT NULL, fill_id TEXT NOT NULL, notional TEXT NOT NULL,
     PRIMARY KEY (venue, fill_id)
 ) STRICT;
+CREATE TABLE fill_changes (
+    seq INTEGER NOT NULL REFERENCES journal, venue TEXT NOT NULL, fill_id TEXT NOT NULL, state TEXT NOT NULL
+) STRICT;
 ALTER TABLE payloads ADD COLUMN body TEXT NOT NULL DEFAULT '';
 ALTER TABLE orders ADD COLUMN gas TEXT NOT NULL DEFAULT '0';
 """
@@ -271,6 +274,7 @@ ALTER TABLE orders ADD COLUMN gas TEXT NOT NULL DEFAULT '0';
 
 @MIGRATIONS()
 def m008_transactions(db: Database) -> None:
-    """What a chain adds: unsigned transactions as payloads, exact quote amounts where a price would round them, and
-    what an order has cost in gas. Rows of other venues have none of it and hash as before."""
+    """What a chain adds: unsigned transactions as payloads, exact quote amounts where a price would round them, fills
+    that a reorganisation undid (or brought back), and what an order has cost in gas. Rows of other venues have none of
+    it and hash as before."""
     _run(db, _TRANSACTIONS)

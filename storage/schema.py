@@ -32,6 +32,7 @@ HASHED: Final[dict[str, tuple[str, ...]]] = {
         "fee_asset", "ts_ms",
     ),
     "fill_notionals": ("venue", "fill_id", "notional"),
+    "fill_changes": ("venue", "fill_id", "state"),
     "postings": ("account", "asset", "amount"),
     "config_changes": ("version", "key", "old", "new", "source"),
     "seals": ("sealed_seq", "hash", "text", "signature", "address", "signer", "sealed_ms"),

@@ -350,7 +350,7 @@ class Desk:
 
     def sample_equity(self) -> None:
         """Bring the equity curve up to now; it keeps its last value while a mark or rate is missing."""
-        profit = self.valuation.trading_profit(self.state.positions, self.instruments)
+        profit = self.valuation.trading_profit(self.state.positions, self.instruments, self.state.gas)
         if profit is not None:
             self.equity.sample(self.clock.now_ms(), profit)
 

@@ -22,6 +22,16 @@ MALFORMED: Final = (ValueError, TypeError, KeyError, IndexError, AttributeError,
 _POSITION: Final = ("module", "symbol", "quantity", "cost", "realised", "fees", "opened_ms", "updated_ms")
 
 
+_BOOKED: Final = (
+    "SELECT f.*, n.notional, j.ts_ms AS booked_ms, b.was, b.booked FROM "
+    "(SELECT venue, fill_id, seq AS booked, 'booked' AS was, rowid AS row FROM fills "
+    "UNION ALL SELECT venue, fill_id, seq, state, rowid FROM fill_changes) AS b "
+    "JOIN fills AS f USING (venue, fill_id) LEFT JOIN fill_notionals AS n USING (venue, fill_id) "
+    "LEFT JOIN journal AS j ON j.seq = b.booked ORDER BY b.booked, b.was = 'booked', b.row"
+)
+"""Every fill when it was booked, taken back, or booked again; within one transition what is taken back comes first."""
+
+
 @dataclass(slots=True)
 class Journal:
     """Trades, payloads and reservations from the journal's own list of changes, by primary key."""
@@ -120,23 +130,22 @@ def _order_event(orders: Orders, event: Row, detail: dict[str, Any]) -> None:
 def fold_positions(reader: Reader, checked: Callable[[], None]) -> Positions:
     """Walk every fill; each position bears the time of the transition that booked its last one."""
     positions, book = Positions(), PositionBook()
-    sql = (
-        "SELECT f.*, n.notional, j.ts_ms AS booked_ms FROM fills AS f LEFT JOIN fill_notionals AS n "
-        "USING (venue, fill_id) LEFT JOIN journal AS j ON j.seq = f.seq ORDER BY f.seq, f.rowid"
-    )
-    for row in reader.rows(sql):
+    for row in reader.rows(_BOOKED):
         checked()
         try:
             fill = fill_of(row)
             if fill.quantity <= 0:
                 raise ValueError(f"quantity {row['quantity']}")
-            book.apply(row["module"], fill)
+            if row["was"] == "undone":
+                book.undo(row["module"], row["symbol"], row["fill_id"])
+            else:
+                book.apply(row["module"], fill)
             key = (row["module"], row["symbol"])
             values = position_row(book.holdings[key], row["booked_ms"])
             positions.rows[key] = dict(zip(_POSITION, values, strict=True))
         except MALFORMED as error:
             what = f"{row['venue']} {row['fill_id']} can not be booked ({error!r:.80})"
-            positions.findings.append(Finding(row["seq"], "fills", what))
+            positions.findings.append(Finding(row["booked"], "fills", what))
     return positions
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from app.execution.states import PayloadState, TradeState
 from app.money import ZERO, from_text, to_text
-from app.venues.base import TERMINAL, OrderKind, OrderRequest, OrderState, Signed, SignedTransaction
+from app.venues.base import TERMINAL, OrderKind, OrderRequest, OrderState, Signed, SignedTransaction, VenueFill
 from signers.base import Clarity
 from signers.evm import assemble, keccak
 from signers.payloads import EvmTransaction, PersonalMessage
@@ -43,6 +43,10 @@ class Order:
     fees: Decimal = ZERO
     gas: Decimal = ZERO
     """What it has cost in gas, in its chain's coin."""
+    undone: dict[str, VenueFill] = field(default_factory=dict)
+    """Fills that a reorganisation took back."""
+    booked: dict[str, VenueFill] = field(default_factory=dict)
+    """Fills of a transaction, by id: what a reorganisation would take back."""
 
     @property
     def live(self) -> bool:

@@ -137,7 +137,7 @@ def risk_view(desk: Desk) -> RiskView:
 def curve_at(desk: Desk, now_ms: int) -> EquityCurve:
     """Up to now, in a copy: looking must not leave a peak behind that the gate would judge by."""
     curve = replace(desk.equity)
-    profit = desk.valuation.trading_profit(desk.state.positions, desk.instruments)
+    profit = desk.valuation.trading_profit(desk.state.positions, desk.instruments, desk.state.gas)
     if profit is not None:
         curve.sample(now_ms, profit)
     return curve

@@ -15,6 +15,7 @@ from app.errors import Severity, StorageError
 from app.execution.desk import Desk
 from app.execution.purse import gas_hold
 from app.execution.records import Order, Payload, Role, Trade
+from app.execution.reorganised import check_gone, follow_back, gone, restored, undo
 from app.execution.states import (
     IN_FLIGHT,
     TRADE_EDGES,
@@ -27,7 +28,7 @@ from app.execution.states import (
 from app.execution.transition import Transition
 from app.money import ZERO, add, mul, neg, sub, to_text, total
 from app.portfolio.ledger import of_fill, of_gas, venue_account
-from app.venues.base import TERMINAL, OrderReport, OrderState, VenueFill
+from app.venues.base import TERMINAL, OrderKind, OrderReport, OrderState, VenueFill
 from strategies.model import Side
 
 _UNSENT: Final = frozenset({TradeState.SIGNED, TradeState.CONFIRMED})
@@ -57,6 +58,8 @@ class Settlement:
         trade, order = found
         if report.revision <= order.revision and order.state is not OrderState.UNKNOWN:
             return None
+        if order.request.kind is OrderKind.TRANSACTION and _same(order, report):
+            return None
         self.check(trade, order, report)
         desk.state.add(trade)
         transition = desk.transition()
@@ -72,7 +75,7 @@ class Settlement:
             IllegalTransition: order or trade can not come to that state.
             StorageError: its fills are not this order's, or sell more than the module holds.
         """
-        order_path(order.request.client_id, order.state, report.state)
+        order_path(order.request.client_id, order.state, report.state, order.request.kind)
         if order.decides and trade.state not in _UNSENT:
             others = [(each.state, each.filled > 0) for each in trade.entries if each is not order]
             state = trade_state_of_all([*others, (report.state, report.filled > 0)])
@@ -87,12 +90,16 @@ class Settlement:
                     f"The venue reports fill {fill.fill_id} for {request.client_id}; it can not be that order's.",
                     next_step="New trades stopped. Compare with the venue's own record.",
                 )
-        self._check_held(trade, order, new)
+        check_gone(self._desk, trade, order, report)
+        self._check_held(trade, order, new, gone(order, report))
 
     def book(self, transition: Transition, trade: Trade, order: Order, report: OrderReport) -> None:
         """Put a report that passed `check` into a transition: new fills with their postings, the order's new state."""
         new = [fill for fill in report.fills if fill.fill_id not in order.fills]
-        late, before = order.state in TERMINAL and bool(new), _entry_fees(trade)
+        undone = gone(order, report)
+        for fill in undone:
+            undo(self._desk, transition, trade, order, fill)
+        late, before = order.state in TERMINAL and bool(new) and not undone, _entry_fees(trade)
         for fill in new:
             self._book_fill(transition, trade, order, fill)
         self._tell_fees(trade, order, before)
@@ -104,8 +111,9 @@ class Settlement:
             text = f"{trade.intent.symbol}: a fill arrived after its order had ended as {order.state.value}."
             self._desk.alert(Severity.HIGH, "order.late_fill", text, trade.id)
 
-    def _check_held(self, trade: Trade, order: Order, new: list[VenueFill]) -> None:
+    def _check_held(self, trade: Trade, order: Order, new: list[VenueFill], back: list[VenueFill]) -> None:
         sold = total([fill.quantity for fill in new if fill.side is Side.SELL])
+        sold = sub(sold, total([fill.quantity for fill in back if fill.side is Side.SELL]))
         held = self._desk.state.positions.holding(trade.intent.module, trade.intent.symbol).quantity
         if sold > held:
             raise StorageError(
@@ -129,6 +137,7 @@ class Settlement:
         state = trade_state_of_all((entry.state, entry.filled > 0) for entry in entries)
         if state is not trade.state:
             transition.trade(trade, state)
+        follow_back(self._desk, transition, trade)
         self._shrink(transition, trade)
         if trade.unsent is not None and not trade.waits_for_itself:
             self.on_step(trade)
@@ -179,7 +188,10 @@ class Settlement:
         if fill.side is Side.SELL:
             self._cap_closes(transition, trade.intent.module, fill.symbol)
         holding = state.positions.holding(trade.intent.module, fill.symbol)
-        transition.fill(state.venue, trade, fill, postings, holding)
+        if not restored(desk, transition, trade, order, fill, holding):
+            transition.fill(state.venue, trade, fill, postings, holding)
+        if order.request.kind is OrderKind.TRANSACTION:
+            order.booked[fill.fill_id] = fill
         desk.counters.fills += 1
         if trip is not None:
             transition.change("round_trip", trip.module, trip.symbol, to_text(trip.net), trip.closed_ms)
@@ -250,6 +262,12 @@ class Settlement:
         text = f"The venue reports order {report.client_id}, which this database does not know."
         self._desk.alert(Severity.CRITICAL, "order.foreign", text, report.client_id)
         self._desk.halt("an order at the venue is not ours")
+
+
+def _same(order: Order, report: OrderReport) -> bool:
+    """A look-up told what was known."""
+    fills = {fill.fill_id for fill in report.fills}
+    return (order.state, order.fills, order.gas) == (report.state, fills, report.gas)
 
 
 def _entry_fees(trade: Trade) -> Decimal:

@@ -20,7 +20,16 @@ from app.venues.base import TERMINAL, OrderState, Signed, SignedText, VenueFill
 from storage.database import Reader
 from strategies.model import Side
 
-FILLS: Final = "SELECT f.*, n.notional FROM fills AS f LEFT JOIN fill_notionals AS n USING (venue, fill_id)"
+_LAST: Final = (
+    "(SELECT c.{} FROM fill_changes AS c WHERE c.venue = f.venue AND c.fill_id = f.fill_id ORDER BY c.seq DESC LIMIT 1)"
+)
+FILLS: Final = (
+    f"SELECT f.*, n.notional, {_LAST.format('state')} AS change, {_LAST.format('seq')} AS changed "  # noqa: S608 -- ours
+    "FROM fills AS f LEFT JOIN fill_notionals AS n USING (venue, fill_id)"
+)
+"""Fills, each with its exact quote amount and with what a reorganisation last did to it."""
+STANDING: Final = f"SELECT * FROM ({FILLS}) WHERE change IS NOT 'undone' ORDER BY coalesce(changed, seq), fill_id"  # noqa: S608 -- ours
+"""Those that count, in the order in which they were booked."""
 _REMEMBERED: Final = 256
 """Ended trades kept in memory for late reports; older ones are read back from disk."""
 
@@ -167,7 +176,7 @@ def load(venue: str, reader: Reader) -> State:
     for row in reader.rows("SELECT * FROM reservations WHERE state = 'OPEN' ORDER BY trade_id"):
         hold = Hold(row["asset"], from_text(row["amount"]), from_text(row["remaining"]))
         state.purse.restore(row["trade_id"], hold)
-    for row in reader.rows(f"{FILLS} ORDER BY f.seq, f.rowid"):
+    for row in reader.rows(STANDING):
         state.positions.apply(row["module"], fill_of(row))
     signed = "SELECT a.signed_ms FROM authorisations a JOIN orders o ON o.trade_id = a.trade_id WHERE o.role = 'entry' "
     for row in reader.rows(signed + "ORDER BY a.seq"):
@@ -227,7 +236,10 @@ def _signed(payload: Payload, text: str, signature: bytes, address: str) -> Sign
 
 
 def _order(reader: Reader, row: dict[str, Any]) -> Order:
-    fills = reader.rows("SELECT fill_id, fee FROM fills WHERE client_id = ?", (row["client_id"],))
+    found = reader.rows(f"{FILLS} WHERE f.client_id = ?", (row["client_id"],))
+    fills = [fill for fill in found if fill["change"] != "undone"]
+    exact = [fill_of(fill) for fill in found if fill["notional"] is not None]
+    booked = {fill["fill_id"] for fill in fills}
     return Order(
         request=request_of(json.loads(row["terms"])),
         trade_id=row["trade_id"],
@@ -239,11 +251,13 @@ def _order(reader: Reader, row: dict[str, Any]) -> Order:
         fills={fill["fill_id"] for fill in fills},
         fees=total([from_text(fill["fee"]) for fill in fills]),
         gas=from_text(row["gas"]),
+        booked={fill.fill_id: fill for fill in exact if fill.fill_id in booked},
+        undone={fill.fill_id: fill for fill in exact if fill.fill_id not in booked},
     )
 
 
 def fill_of(row: dict[str, Any]) -> VenueFill:
-    """A fill from its row of `FILLS`."""
+    """A fill from its row of `FILLS`, whatever became of it."""
     return VenueFill(
         fill_id=row["fill_id"],
         client_id=row["client_id"],

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Final, TypeVar
 
 from app.errors import IllegalTransition
-from app.venues.base import TERMINAL, OrderState
+from app.venues.base import TERMINAL, OrderKind, OrderState
 
 
 class TradeState(StrEnum):
@@ -64,7 +64,7 @@ TRADE_EDGES: Final[Mapping[TradeState, frozenset[TradeState]]] = {
     T.DENIED: frozenset(),
     T.DECLINED: frozenset(),
     T.REFUSED: frozenset(),
-    T.REJECTED: frozenset(),
+    T.REJECTED: frozenset({T.SUBMITTED}),  # reverted in a block that was undone
     T.FAILED: frozenset(),
 }
 
@@ -80,11 +80,10 @@ PAYLOAD_EDGES: Final[Mapping[PayloadState, frozenset[PayloadState]]] = {
 }
 
 _LIVE: Final = frozenset({Q.PARTIALLY_FILLED, Q.FILLED, Q.CANCELLED, Q.UNKNOWN})
-# A chain refuses a transaction only when it takes it into a block: it waits in between, so OPEN -> REJECTED.
 
 ORDER_EDGES: Final[Mapping[OrderState, frozenset[OrderState]]] = {
     Q.PENDING: _LIVE | {Q.OPEN, Q.REJECTED},
-    Q.OPEN: _LIVE | {Q.EXPIRED, Q.REJECTED},
+    Q.OPEN: _LIVE | {Q.EXPIRED},
     Q.PARTIALLY_FILLED: frozenset({Q.FILLED, Q.CANCELLED, Q.EXPIRED, Q.UNKNOWN}),
     Q.UNKNOWN: _LIVE - {Q.UNKNOWN} | {Q.OPEN, Q.EXPIRED, Q.REJECTED},
     Q.CANCELLED: frozenset({Q.FILLED, Q.PARTIALLY_FILLED}),
@@ -92,6 +91,16 @@ ORDER_EDGES: Final[Mapping[OrderState, frozenset[OrderState]]] = {
     Q.FILLED: frozenset(),
     Q.REJECTED: frozenset(),
 }
+
+TRANSACTION_EDGES: Final[Mapping[OrderState, frozenset[OrderState]]] = {
+    **ORDER_EDGES,
+    # A chain says no by reverting a transaction in a block, for which it has waited.
+    Q.OPEN: ORDER_EDGES[Q.OPEN] | {Q.REJECTED},
+    # What a block said is unsaid when the block is undone.
+    Q.FILLED: frozenset({Q.OPEN}),
+    Q.REJECTED: frozenset({Q.OPEN}),
+}
+"""Of an order that is a transaction."""
 
 BEFORE_SIGNATURE: Final = frozenset({T.PROPOSED, T.RESERVED, T.PREPARED, T.CONFIRMED})
 IN_FLIGHT: Final = BEFORE_SIGNATURE | {T.SIGNED, T.SUBMITTED, T.PARTIALLY_FILLED}
@@ -114,7 +123,14 @@ def check_edge(edges: Mapping[S, frozenset[S]], subject: str, old: S, new: S) ->
         )
 
 
-def order_path(subject: str, old: OrderState, new: OrderState) -> tuple[OrderState, ...]:
+def order_edges(kind: OrderKind) -> Mapping[OrderState, frozenset[OrderState]]:
+    """The edges of an order."""
+    return TRANSACTION_EDGES if kind is OrderKind.TRANSACTION else ORDER_EDGES
+
+
+def order_path(
+    subject: str, old: OrderState, new: OrderState, kind: OrderKind = OrderKind.LIMIT
+) -> tuple[OrderState, ...]:
     """The states a report takes an order through; empty when it changes none. What a venue says is expired was open
     before, also when we slept through that.
 
@@ -125,7 +141,7 @@ def order_path(subject: str, old: OrderState, new: OrderState) -> tuple[OrderSta
         return ()
     if old is Q.PENDING and new is Q.EXPIRED:
         return (Q.OPEN, Q.EXPIRED)
-    check_edge(ORDER_EDGES, subject, old, new)
+    check_edge(order_edges(kind), subject, old, new)
     return (new,)
 
 

@@ -11,12 +11,12 @@ from typing import Any, Final
 from app.execution.purse import Hold
 from app.execution.records import Order, Payload, Role, Trade, intent_row, leg_rows, terms_of
 from app.execution.states import (
-    ORDER_EDGES,
     PAYLOAD_EDGES,
     TRADE_EDGES,
     PayloadState,
     TradeState,
     check_edge,
+    order_edges,
     order_path,
 )
 from app.money import to_text
@@ -43,7 +43,8 @@ _ORDER: Final = (
 )
 _HOLD: Final = (
     "INSERT INTO reservations VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (trade_id) DO UPDATE "
-    "SET remaining = excluded.remaining, state = excluded.state, updated_ms = excluded.updated_ms"
+    "SET amount = excluded.amount, remaining = excluded.remaining, state = excluded.state, "
+    "updated_ms = excluded.updated_ms"
 )
 _POSITION: Final = (
     "INSERT INTO module_positions VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (module, symbol) DO UPDATE "
@@ -126,7 +127,7 @@ class Transition:
         Raises:
             IllegalTransition: no such edge.
         """
-        check_edge(ORDER_EDGES, order.request.client_id, order.state, state)
+        check_edge(order_edges(order.request.kind), order.request.client_id, order.state, state)
         old, order.state = order.state, state
         self._event(order, old, canonical({"reason": detail}))
         self._save_order(order)
@@ -137,7 +138,8 @@ class Transition:
         Raises:
             IllegalTransition: no such edge.
         """
-        path = order_path(order.request.client_id, order.state, report.state) or (report.state,)
+        kind = order.request.kind
+        path = order_path(order.request.client_id, order.state, report.state, kind) or (report.state,)
         order.filled, order.revision = report.filled, report.revision
         order.venue_order_id, order.gas = report.venue_order_id, report.gas
         gas = {"gas": to_text(report.gas)} if report.gas else {}
@@ -168,6 +170,14 @@ class Transition:
         )
         if fill.notional is not None:
             self._rows.append(("fill_notionals", venue, fill.fill_id, to_text(fill.notional)))
+        self.post(postings)
+        self._statements.append((_POSITION, position_row(holding, self.ts_ms)))
+
+    def fill_again(
+        self, venue: str, fill: VenueFill, state: str, postings: tuple[Posting, ...], holding: Holding
+    ) -> None:
+        """A fill that a reorganisation took back (``undone``) or brought back (``restored``)."""
+        self._rows.append(("fill_changes", venue, fill.fill_id, state))
         self.post(postings)
         self._statements.append((_POSITION, position_row(holding, self.ts_ms)))
 

@@ -27,6 +27,7 @@ from app.execution.rebuild import (
 )
 from app.execution.records import Role, request_of, signed_transaction, slot
 from app.execution.signed_terms import exit_group
+from app.execution.state import STANDING
 from app.execution.states import IN_FLIGHT, TradeState
 from app.execution.verify_seals import verify_seals
 from app.ids import client_order_id
@@ -171,7 +172,7 @@ def _compare(
 def _fills(reader: Reader, orders: Orders) -> Iterator[Finding]:
     """What each order says is filled is the sum of its fills, and each fill belongs to one of our orders."""
     filled: dict[Any, Decimal] = {}
-    for row in reader.rows("SELECT seq, fill_id, client_id, quantity FROM fills ORDER BY seq, rowid"):
+    for row in reader.rows(STANDING):
         try:
             filled[row["client_id"]] = add(filled.get(row["client_id"], ZERO), from_text(row["quantity"]))
         except MALFORMED:

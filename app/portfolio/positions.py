@@ -50,6 +50,8 @@ class Holding:
     opened_ms: int = 0
     _lots: deque[tuple[Decimal, Decimal, Decimal]] = field(default_factory=deque)
     """Quantity, price, cost."""
+    _undoable: list[VenueFill] = field(default_factory=list, compare=False)
+    """Fills of a chain, in order."""
     _before: tuple[Decimal, Decimal] = (ZERO, ZERO)
     """`realised` and `fees` when the present position was opened."""
     _bought: tuple[Decimal, Decimal] = (ZERO, ZERO)
@@ -91,6 +93,8 @@ class Holding:
         Raises:
             ValueError: a sale of more than is held.
         """
+        if fill.notional is not None:
+            self._undoable.append(fill)
         if fill.side is Side.BUY:
             paid = fill.quote_amount
             if not self.quantity:
@@ -105,6 +109,18 @@ class Holding:
         if fill.side is Side.SELL and not self.quantity:
             return self._round_trip(fill.ts_ms)
         return None
+
+    def without(self, fill_id: str) -> Holding:
+        """As if a fill of a chain had not been.
+
+        Raises:
+            ValueError: what it bought was sold since.
+        """
+        holding = Holding(self.module, self.symbol)
+        for fill in self._undoable:
+            if fill.fill_id != fill_id:
+                holding.apply(fill)
+        return holding
 
     def _round_trip(self, closed_ms: int) -> RoundTrip:
         realised, fees = self.trip_realised, self.trip_fees
@@ -190,6 +206,16 @@ class PositionBook:
             self.trips.append(trip)
             self._count(trip)
         return trip
+
+    def undo(self, module: str, symbol: str, fill_id: str) -> Holding:
+        """Take a fill of a chain out again. Round trips that it ended stay counted: that costs a rule its patience,
+        never money.
+
+        Raises:
+            ValueError: what it bought was sold since.
+        """
+        holding = self.holdings[module, symbol] = self.holding(module, symbol).without(fill_id)
+        return holding
 
     def _count(self, trip: RoundTrip) -> None:
         record = self.records.setdefault((trip.module, trip.symbol), TripRecord())

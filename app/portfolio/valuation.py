@@ -11,12 +11,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
+from typing import Final
 
-from app.money import ZERO, add, mul
+from app.money import ZERO, add, mul, sub
 from app.portfolio.positions import PositionBook
 from strategies.model import Instrument
 
 ONE = Decimal(1)
+_NOTHING: Final[Mapping[str, Decimal]] = {}
 Mark = Callable[[str], tuple[Decimal, int] | None]
 """``symbol -> (price, ts_ms)``, or None before the first price."""
 Fresh = Callable[[str, int], bool]
@@ -62,10 +64,21 @@ class Valuation:
             if self._reference.get(instrument.quote) == ONE and (mark := self._mark(instrument.symbol))
         ]
 
-    def trading_profit(self, book: PositionBook, instruments: Mapping[str, Instrument]) -> Decimal | None:
-        """Realised and unrealised profit after fees of everything, in account currency, at the last known prices: a
-        market that went quiet must not keep a loss from the drawdown. None when a part has no value at all."""
+    def trading_profit(
+        self, book: PositionBook, instruments: Mapping[str, Instrument], gas: Mapping[str, Decimal] = _NOTHING
+    ) -> Decimal | None:
+        """Realised and unrealised profit after fees and gas of everything, in account currency, at the last known
+        prices: a market that went quiet must not keep a loss from the drawdown. None when a part has no value at all.
+
+        Args:
+            gas: what all transactions have cost, by coin.
+        """
         result = ZERO
+        for coin, spent in gas.items():
+            rate = self.last_rate(coin)
+            if rate is None:
+                return None
+            result = sub(result, mul(spent, rate))
         for (_, symbol), holding in book.holdings.items():
             profit = holding.net
             if holding.quantity:

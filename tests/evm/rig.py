@@ -6,6 +6,7 @@ import asyncio
 import itertools
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
@@ -162,7 +163,8 @@ class ChainRig:
         assert_memory_is_disk(self.session)
         in_flight = {trade.id for trade in self.desk.state.in_flight()}
         assert {hold.partition(":")[0] for hold in self.desk.state.purse.holds} <= in_flight
-        assert list(verify(self.session.reader, read_mirror(self.session.plan.db))) == []
+        findings = list(verify(self.session.reader, read_mirror(self.session.plan.db)))
+        assert findings == [], findings
 
     def sent(self) -> int:
         """Transactions of the account that the chain has taken."""
@@ -175,13 +177,14 @@ def plan_of(
     *,
     urls: tuple[tuple[str, str], ...] = (),
     auto_confirm: bool = True,
+    confirmations: int = 1,
     settings: Mapping[str, str] | None = None,
 ) -> SessionPlan:
     config = folder / "config.toml"
     config.touch()
     source = LiveSource("chain:test", INSTRUMENTS, 60_000)
     nodes = tuple(NodeSettings(url, ws) for url, ws in urls or ((chain.url, chain.ws_url),))
-    described = chain.chain
+    described = replace(chain.chain, confirmations=confirmations)
     return SessionPlan(
         db=folder / "a.db",
         loaded=load_config(config, {}, {**WIDE, "profile": "testnet", **(settings or {})}),

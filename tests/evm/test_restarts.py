@@ -1,4 +1,4 @@
-"""A session that ends at any instant goes on with what the chain and the disk say: nothing is sent twice, nothing lost."""
+"""A session that ends at any instant goes on with what chain and disk say: nothing is sent twice, nothing is lost."""
 
 from __future__ import annotations
 

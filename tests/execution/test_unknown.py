@@ -104,7 +104,7 @@ async def test_while_an_order_is_unknown_no_new_trade_is_taken(tmp_path: Path) -
             await r.venue._flush()
             r.kill_venue()
 
-        r.pipeline._on_progress = try_another
+        r.pipeline._sent._on_progress = try_another
         between.before.append(kill)
         await r.trade()
         assert denied == [{"unknown_orders": 1}]

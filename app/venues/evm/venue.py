@@ -70,8 +70,9 @@ class EvmVenue:
         """Told of each new block, after its transactions of ours were looked up."""
         self.on_missing: Callable[[str], None] = lambda _: None
         """Told of a transaction that was sent, and is in no block and no pool any more."""
-        self._watched: dict[str, OrderState] = {}
-        """Transactions that have not come to their end, and what was last told of each."""
+        self._watched: dict[str, str] = {}
+        """Transactions that are not final, and the hash of the block that each was last seen in, or ""."""
+        self._revision = 0
         self._tasks: list[asyncio.Task[None]] = []
         self._look = asyncio.Event()
 
@@ -141,7 +142,7 @@ class EvmVenue:
             if (report := await self._after_refusal(order, error)) is None:
                 raise
             return (report,)
-        self._watch(order.client_id, OrderState.OPEN)
+        self.watch(order.client_id)
         self._look.set()  # its block may have been told before the answer to the send
         return (self._open(order),)
 
@@ -182,13 +183,17 @@ class EvmVenue:
         if known is None:
             return None
         request, unsigned = known
-        receipt = await self.nodes.agreed("eth_getTransactionReceipt", [client_id])
-        if receipt is not None:
-            return self._report(request, unsigned, read_receipt(receipt))
+        mined = await self._mined(client_id)
+        if mined is not None:
+            return self._report(request, unsigned, mined)
         if await self.nodes.call("eth_getTransactionByHash", [client_id]) is not None:
-            self._watch(client_id, OrderState.OPEN)
+            self._watched.setdefault(client_id, "")
             return self._open(request)
         return await self._if_dead(request, unsigned)
+
+    async def _mined(self, client_id: str) -> Mined | None:
+        receipt = await self.nodes.agreed("eth_getTransactionReceipt", [client_id])
+        return None if receipt is None else read_receipt(receipt)
 
     async def open_orders(self) -> tuple[OrderReport, ...]:
         """A chain lists nobody's orders; what of ours waits is looked up by its hash."""
@@ -209,8 +214,13 @@ class EvmVenue:
 
     # -- what becomes of them -----------------------------------------------------------------------------------------
 
-    def _watch(self, client_id: str, state: OrderState) -> None:
-        self._watched[client_id] = state
+    def watch(self, client_id: str, block: str = "") -> None:
+        """Follow a transaction until it is final.
+
+        Args:
+            block: hash of the block that it was last seen in; empty: in none.
+        """
+        self._watched.setdefault(client_id, block)
 
     async def _if_dead(self, request: OrderRequest, unsigned: bytes) -> OrderReport | None:
         """Dead once another transaction of its nonce is as deep as the chain's confirmations."""
@@ -222,16 +232,16 @@ class EvmVenue:
             return None
         self._watched.pop(request.client_id, None)
         reason = f"Another transaction of nonce {nonce} was taken into a block: this one can never land."
-        return self._made(request, OrderState.CANCELLED, head, reason=reason)
+        return self._made(request, OrderState.CANCELLED, reason=reason)
 
     def _report(self, request: OrderRequest, unsigned: bytes, mined: Mined) -> OrderReport:
         _, act = act_of(unsigned)
         gas = self.chain.native.amount(mined.gas)
         if not mined.ok:
             reason = "The chain took it into a block and reverted it: nothing was traded, its gas was paid."
-            return self._made(request, OrderState.REJECTED, mined.block, gas=gas, reason=reason)
+            return self._made(request, OrderState.REJECTED, mined, gas=gas, reason=reason)
         fills = (self._fill(request, act, mined),) if isinstance(act, Swap) else ()
-        return self._made(request, OrderState.FILLED, mined.block, fills=fills, gas=gas)
+        return self._made(request, OrderState.FILLED, mined, fills=fills, gas=gas)
 
     def _fill(self, request: OrderRequest, act: Swap, mined: Mined) -> VenueFill:
         paid, received = swapped(mined, act, self.account)
@@ -260,27 +270,29 @@ class EvmVenue:
         return found
 
     def _open(self, request: OrderRequest) -> OrderReport:
-        return self._made(request, OrderState.OPEN, 0)
+        return self._made(request, OrderState.OPEN)
 
     def _made(
         self,
         request: OrderRequest,
         state: OrderState,
-        block: int,
+        mined: Mined | None = None,
         *,
         fills: tuple[VenueFill, ...] = (),
         gas: Decimal = Decimal(0),
         reason: str = "",
     ) -> OrderReport:
+        now = self._clock.now_ms()
+        self._revision = max(now, self._revision + 1)
         return OrderReport(
             client_id=request.client_id,
-            venue_order_id=request.client_id,
+            venue_order_id="" if mined is None else f"{mined.block}/{mined.block_hash}",
             state=state,
             quantity=request.quantity,
             filled=fills[0].quantity if fills else Decimal(0),
             fills=fills,
-            revision=1 if state is OrderState.OPEN else block + 2,
-            ts_ms=self._clock.now_ms(),
+            revision=self._revision,  # a chain has no numbers for what it says; what it says now is newer
+            ts_ms=now,
             reason=reason,
             gas=gas,
             gas_asset=self.chain.native.symbol,
@@ -297,16 +309,46 @@ class EvmVenue:
         while True:
             await self._look.wait()
             self._look.clear()
-            for client_id in list(self._watched):
-                with suppress(VenueError):  # asked again after the next block; the nodes' health says what is wrong
-                    await self._ask(client_id)
+            with suppress(VenueError):  # asked again after the next block; the nodes' health says what is wrong
+                await self.look()
+
+    async def look(self) -> None:
+        """Ask for every transaction that is not final, the last first: what was undone is taken back in the opposite
+        order.
+
+        Raises:
+            VenueError: no node answered, or they disagree.
+        """
+        for client_id in reversed(list(self._watched)):
+            await self._ask(client_id)
 
     async def _ask(self, client_id: str) -> None:
-        report = await self.order(client_id)
-        if report is None:
-            self.on_missing(client_id)
-        if report is None or report.state is self._watched.get(client_id):
-            return
-        self._watched.pop(client_id, None)
+        """Look a transaction up, and tell of it what changed: its block, or that this is no more."""
+        known, before = self._known(client_id), self._watched[client_id]
+        mined = await self._mined(client_id)
+        if known is None:
+            self._watched.pop(client_id, None)
+        elif mined is not None:
+            self._watched[client_id] = mined.block_hash
+            if mined.block_hash != before:
+                self._tell(self._report(*known, mined))
+            if self._head() - mined.block + 1 >= self.chain.confirmations:
+                self._watched.pop(client_id, None)
+        elif before:
+            self._watched[client_id] = ""
+            reason = "The block that it was in is no longer in the chain."
+            self._tell(self._made(known[0], OrderState.OPEN, reason=reason))
+        else:
+            report = await self.order(client_id)
+            if report is None:
+                self.on_missing(client_id)
+            elif report.state is not OrderState.OPEN:
+                self._tell(report)
+
+    def _head(self) -> int:
+        tip = self._heads.view().tip
+        return 0 if tip is None else tip.number
+
+    def _tell(self, report: OrderReport) -> None:
         for handler in self._handlers:
             handler(report)

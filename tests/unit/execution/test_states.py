@@ -14,6 +14,7 @@ from app.execution.states import (
     ORDER_EDGES,
     PAYLOAD_EDGES,
     TRADE_EDGES,
+    TRANSACTION_EDGES,
     PayloadState,
     TradeState,
     check_edge,
@@ -32,6 +33,7 @@ SIGNED -> SUBMITTED DENIED EXPIRED DECLINED CANCELLED FAILED
 SUBMITTED -> PARTIALLY_FILLED FILLED REJECTED CANCELLED EXPIRED
 PARTIALLY_FILLED -> FILLED CANCELLED EXPIRED
 FILLED -> SUBMITTED
+REJECTED -> SUBMITTED
 CANCELLED -> PARTIALLY_FILLED FILLED EXPIRED
 EXPIRED -> PARTIALLY_FILLED FILLED
 """
@@ -58,8 +60,16 @@ EXPIRED -> FILLED PARTIALLY_FILLED
 """
 
 
+TRANSACTION = """
+OPEN -> REJECTED
+FILLED -> OPEN
+REJECTED -> OPEN
+"""
+"""What a chain adds: a revert in a block, and blocks that are undone."""
+
+
 def edges(text: str) -> set[tuple[str, str]]:
-    lines = (line.split(" -> ") for line in text.strip().splitlines())
+    lines = (line.split(" -> ") for line in text.strip().splitlines() if line)
     return {(old, new) for old, news in lines for new in news.split()}
 
 
@@ -69,6 +79,7 @@ def edges(text: str) -> set[tuple[str, str]]:
         (TradeState, TRADE_EDGES, TRADE),
         (PayloadState, PAYLOAD_EDGES, PAYLOAD),
         (OrderState, ORDER_EDGES, ORDER),
+        (OrderState, TRANSACTION_EDGES, f"{ORDER}{TRANSACTION}"),
     ],
 )
 def test_every_edge_of_the_design_is_allowed_and_every_other_refused(
@@ -103,7 +114,7 @@ def test_the_state_of_a_submitted_trade_is_total_and_always_reachable(entry: Ord
 @pytest.mark.parametrize("new", [s for s in OrderState if s not in {OrderState.PENDING, OrderState.UNKNOWN}])
 def test_a_legal_order_move_is_a_legal_trade_move(old: OrderState, new: OrderState) -> None:
     """Else a report could be booked for the order and then stop half-way at the trade."""
-    if (old.value, new.value) not in edges(ORDER):
+    if (old.value, new.value) not in edges(f"{ORDER}{TRANSACTION}"):
         return
     for before in {trade_state_of(old, False), trade_state_of(old, True)}:
         after = trade_state_of(new, before is TradeState.PARTIALLY_FILLED)

@@ -1,0 +1,88 @@
+"""Blocks that are undone: what they booked is taken back, to the last unit, and the same transaction lands again."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from strategies.model import Side
+from tests.evm.chain import LocalChain
+from tests.evm.rig import ChainRig, chain_rig
+
+
+async def bought(rig: ChainRig, quantity: str = "0.25") -> str:
+    """A purchase that is in a block; its transaction's hash."""
+    trade = await rig.propose(quantity=quantity)
+    await rig.reached(trade, "FILLED")
+    return next(order.request.client_id for order in trade.orders.values() if order.role == "entry")
+
+
+@pytest.mark.parametrize("depth", [1, 2, 3, 4, 5])
+async def test_what_a_block_booked_is_taken_back_and_lands_again(tmp_path: Path, anvil: LocalChain, depth: int) -> None:
+    async with chain_rig(tmp_path, anvil, confirmations=8) as rig:
+        await bought(rig)
+        anvil.mine(depth - 1)
+        anvil.automine(on=False)
+        position = rig.desk.state.positions.holding("m", "ETH-USDC")
+        assert position.quantity == Decimal("0.25")
+        anvil.reorg(depth)
+        anvil.mine()
+        await rig.until(lambda: "SUBMITTED" in states(rig), "the trade is sent, not filled")
+        assert rig.desk.state.positions.holding("m", "ETH-USDC").quantity == 0
+        anvil.automine(on=True)
+        anvil.mine()
+        await rig.until(lambda: states(rig) == {"FILLED"}, "it is filled again")
+        rig.assert_agrees()
+        assert rig.desk.state.positions.holding("m", "ETH-USDC").quantity == Decimal("0.25")
+        assert rig.sent() == 2, "once each, whatever was undone"
+        assert "chain.reorganised" in {row["kind"] for row in rig.rows("SELECT kind FROM alerts")}
+    async with chain_rig(tmp_path, anvil) as again:
+        again.assert_agrees()
+
+
+async def test_a_sale_that_is_undone_gives_the_position_back(tmp_path: Path, anvil: LocalChain) -> None:
+    async with chain_rig(tmp_path, anvil, confirmations=8) as rig:
+        await bought(rig)
+        sale = await rig.propose(Side.SELL, "0.25")
+        await rig.reached(sale, "FILLED")
+        anvil.automine(on=False)
+        anvil.reorg(1)
+        anvil.mine()
+        await rig.until(lambda: rig.state(sale) == "SUBMITTED", "the sale is sent, not filled")
+        assert rig.desk.state.positions.holding("m", "ETH-USDC").quantity == Decimal("0.25")
+        anvil.automine(on=True)
+        anvil.mine()
+        await rig.reached(sale, "FILLED")
+        rig.assert_agrees()
+
+
+async def test_moved_to_another_block(tmp_path: Path, anvil: LocalChain) -> None:
+    """The new chain has the transaction too: what was booked for the one block is booked for the other."""
+    async with chain_rig(tmp_path, anvil, confirmations=8) as rig:
+        name = await bought(rig)
+        raw = anvil.rpc("eth_getRawTransactionByHash", name)
+        anvil.reorg(1, [(raw, 0)])
+        anvil.mine()
+        await rig.until(lambda: len(rig.rows("SELECT * FROM fill_changes")) == 1, "the first block's fill is undone")
+        await rig.until(lambda: states(rig) == {"FILLED"}, "it is filled")
+        assert len(rig.rows("SELECT * FROM fills")) == 2
+        rig.assert_agrees()
+
+
+async def test_undone_while_we_were_away(tmp_path: Path, anvil: LocalChain) -> None:
+    async with chain_rig(tmp_path, anvil, confirmations=8) as rig:
+        await bought(rig)
+    anvil.automine(on=False)
+    anvil.reorg(1)
+    anvil.automine(on=True)
+    async with chain_rig(tmp_path, anvil, confirmations=8) as again:
+        await again.until(lambda: anvil.nonce(again.me) == 2, "it is sent again")
+        await again.until(lambda: states(again) == {"FILLED"}, "it is filled again")
+        again.assert_agrees()
+        assert not again.desk.halted
+
+
+def states(rig: ChainRig) -> set[str]:
+    return {row["state"] for row in rig.rows("SELECT state FROM trades")}
