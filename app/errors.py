@@ -9,6 +9,7 @@
       JournalError        1   the hash chain or a projection does not verify
       ClockError          3   time went backwards, or further than a rule allows
       LoopStalled         1   a handler held the loop
+      AlertUndelivered    1   an alert did not leave this computer
       VenueError          1   a venue
         VenueRefused      3   the venue said no: definite, nothing happened
         VenueUnknown      1   no answer: maybe sent
@@ -28,8 +29,11 @@ from typing import ClassVar, Final, Literal
 Sent = Literal["no", "yes", "unknown"]
 
 STALLED: Final = "loop.stalled"
-"""Code of the one error that the limit on errors of late does not count: how fast this machine draws must not decide
-what is traded, and a loop that stands still for long is the watchdog's to stop."""
+UNDELIVERED: Final = "alerts.undelivered"
+UNCOUNTED: Final = (STALLED, UNDELIVERED)
+"""Codes of the errors that the limit on errors of late does not count: neither how fast this machine draws nor whether
+somebody's mail server answers must decide what is traded. A loop that stands still for long is the watchdog's to
+stop."""
 
 
 class ErrorClass(StrEnum):
@@ -134,6 +138,13 @@ class LoopStalled(CountersignError):
     """A handler held the loop that everything runs on."""
 
     error_class = ErrorClass.SYSTEM
+
+
+class AlertUndelivered(CountersignError):
+    """An alert could not be delivered."""
+
+    error_class = ErrorClass.NETWORK
+    severity = Severity.HIGH
 
 
 class VenueError(CountersignError):

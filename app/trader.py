@@ -12,6 +12,8 @@ from decimal import Decimal
 from typing import Any, Final
 
 from app import paths
+from app.alert_service import deliver
+from app.alerts.delivery import Delivery
 from app.device_watch import DeviceWatch
 from app.engine.bus import Bus
 from app.engine.manager import ModuleManager
@@ -82,6 +84,8 @@ class Trader:
         """Why new trades stopped, or ""."""
         self.guard: LoopGuard | None = None
         """Watches loop and market; None in a replay at full speed."""
+        self.alerts: Delivery | None = None
+        """Sends alerts to the trader's channels; None where there are none, and in a replay at full speed."""
         self.control: ControlServer | None = None
         self._stopping = False
         self._told_to_stop = asyncio.Event()
@@ -118,6 +122,7 @@ class Trader:
                 await self.manager.pause_all()
             await control.start()
             if not session.plan.lockstep:
+                self.alerts = deliver(session, self._say)
                 self.guard = LoopGuard(self, self._say)
                 self.guard.start()
             watch = DeviceWatch(session.devices)
@@ -134,6 +139,8 @@ class Trader:
             if self.guard is not None:
                 await self.guard.close()
             await control.close()
+            if self.alerts is not None:
+                await self.alerts.close()
             await session.close(self._outcome)
         return self._outcome
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
+from app.alert_service import alert_handlers
 from app.device_commands import at_device, device_handlers, give_up
 from app.engine.module_views import ModuleView
 from app.errors import SafetyError, UsageError
@@ -48,6 +49,7 @@ def handlers(trader: Trader) -> Mapping[str, Handler]:
         "tighten": commands.tighten,
         **device_handlers(trader.session),
         **risk_handlers(trader),
+        **alert_handlers(trader),
         **ticket_handlers(trader),
         **module_handlers(trader.manager),
         **seal_handlers(trader),

@@ -278,3 +278,18 @@ def m008_transactions(db: Database) -> None:
     that a reorganisation undid (or brought back), and what an order has cost in gas. Rows of other venues have none of
     it and hash as before."""
     _run(db, _TRANSACTIONS)
+
+
+_DELIVERIES: Final = """
+CREATE TABLE alert_deliveries (
+    alert_id INTEGER NOT NULL, channel TEXT NOT NULL, state TEXT NOT NULL, reason TEXT NOT NULL,
+    attempts INTEGER NOT NULL, accepted_ms INTEGER NOT NULL, updated_ms INTEGER NOT NULL,
+    PRIMARY KEY (alert_id, channel)
+) STRICT, WITHOUT ROWID;
+"""
+
+
+@MIGRATIONS()
+def m009_alert_deliveries(db: Database) -> None:
+    """What became of each alert that was to leave this computer, by channel; times are wall time, as the person's."""
+    _run(db, _DELIVERIES)

@@ -48,6 +48,7 @@ KNOWN: Final = (
     "m006_accounts",
     "m007_seals",
     "m008_transactions",
+    "m009_alert_deliveries",
 )
 """Names of the migrations in `migrations`, oldest first, as recorded in ``_sqlite_migrations``."""
 

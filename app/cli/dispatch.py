@@ -23,7 +23,7 @@ _HANDLERS: Final = {
     "pnl": "watch",
     "risk": "risk",
     "errors": "watch",
-    "alerts": "watch",
+    "alerts": "alerts",
     "modules": "modules",
     "journal": "journal",
     "proposals": "answer",

@@ -146,6 +146,12 @@ def _errors(parser: argparse.ArgumentParser) -> None:
     _paged(parser)
 
 
+def _alerts(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("action", nargs="?", choices=["list", "test", "deliveries"], default="list")
+    parser.add_argument("--channel", metavar="NAME", help="test: this one only")
+    _paged(parser)
+
+
 def _journal(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("action", nargs="?", choices=["show", "verify", "seal"], default="show")
     _paged(parser)
@@ -287,7 +293,7 @@ _COMMANDS: tuple[tuple[str, str, Callable[[argparse.ArgumentParser], None]], ...
     ("pnl", "profit and loss, exact", _plain),
     ("risk", "every limit and how much of it is used", _plain),
     ("errors", "stored errors, newest first; ack ID marks one as seen", _errors),
-    ("alerts", "stored alerts, newest first", _paged),
+    ("alerts", "stored alerts, newest first; test sends one over each channel, deliveries says what arrived", _alerts),
     ("journal", "show the journal, verify that nothing in it was changed, or seal it on the device", _journal),
     ("proposals", "trades that wait for your answer, most deserving first", _proposals),
     ("confirm", "read a waiting trade and confirm it", _confirm),

@@ -19,9 +19,10 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from app.config.alerts import Alerts, ClockSettings
 from app.config.section import Amount, Section, TerminalSettings
 from app.config.signer import Signer
-from app.config.values import read_amount, read_param, read_speed
+from app.config.values import read_amount, read_list, read_param, read_speed
 from app.execution.fatigue import Fatigue
 from app.money import to_text, total
 from app.risk.model import Limits, Sizing, SizingMethod
@@ -53,10 +54,6 @@ ParamName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
 ParamValue = Annotated[
     Any, PlainValidator(read_param), "a finite number, true or false, quoted text, or a list of these"
 ]
-
-
-def _read_list(value: object) -> object:
-    return tuple(value) if isinstance(value, list) else value
 
 
 class Names(Mapping[str, V]):
@@ -285,7 +282,7 @@ class ModuleSettings(Section):
     allocation: Amount = Field(default=Decimal(0), ge=0, le=MAX_AMOUNT, description="its capital, account currency")
     instruments: Annotated[
         tuple[SymbolOrAll, ...],
-        BeforeValidator(_read_list),
+        BeforeValidator(read_list),
         Field(min_length=1),
         'a list such as ["ETH-BTC"], or ["*"] for all',
     ] = Field(default=("*",), description="what it may trade")
@@ -355,6 +352,8 @@ class Settings(Section):
     )
     manual: Manual = Field(default_factory=Manual)
     signer: Signer = Field(default_factory=Signer)
+    alerts: Alerts = Field(default_factory=Alerts)
+    clock: ClockSettings = Field(default_factory=ClockSettings)
     metrics: Metrics = Field(default_factory=Metrics)
     log: LogSettings = Field(default_factory=LogSettings)
     terminal: TerminalSettings = Field(default_factory=TerminalSettings)

@@ -82,6 +82,11 @@ def read_speed(value: object) -> str:
     return to_text(speed)
 
 
+def read_list(value: object) -> object:
+    """A list as a tuple, which does not change; anything else stays, for the schema to refuse."""
+    return tuple(value) if isinstance(value, list) else value
+
+
 def read_param(value: object) -> object:
     """A module parameter: a scalar, or a list of scalars as a tuple.
 
@@ -119,7 +124,7 @@ def from_argument(kind: Kind, text: str) -> object:
     if kind is Kind.SWITCH and text.lower() in {"true", "false"}:
         return text.lower() == "true"
     if kind is Kind.LIST:
-        return [item.strip() for item in text.split(",")]
+        return [item.strip() for item in text.split(",")] if text else []
     return _toml_value(text) if kind is Kind.FREE else text
 
 
@@ -145,7 +150,7 @@ def canonical(kind: Kind, value: object) -> str:
 def toml_literal(kind: Kind, text: str) -> str:
     """A canonical text as it stands in a TOML file."""
     if kind is Kind.LIST:
-        return _literal(tuple(text.split(",")))
+        return _literal(tuple(text.split(",")) if text else ())
     return text if kind in {Kind.INTEGER, Kind.SWITCH, Kind.FREE} else _literal(text)
 
 

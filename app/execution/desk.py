@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import Final
 
 from app import logs
+from app.alerts.alarms import Alarms
 from app.engine.activity import Activity
 from app.engine.clock import Clock
 from app.errors import CountersignError, Severity
@@ -114,8 +115,7 @@ class Desk:
         wall: Clock,
     ) -> None:
         self.clock, self.wall = clock, wall
-        self.writer = writer
-        self.state = state
+        self.writer, self.state = writer, state
         self.venue, self.venue_info = venue, venue_info
         self.signer = signer
         self.market = market
@@ -129,6 +129,7 @@ class Desk:
         self.terms, self.hot = terms, HotCaps(terms.hot, state.reader)
         self.stop = stop
         self.equity = equity
+        self.alarms = Alarms(state.reader.value("SELECT max(id) FROM alerts") or 0)
         self.activity, self.counters = Activity(), Counters()
         self.halted = ""
         self.on_halt: Callable[[str], None] = lambda _: None
@@ -258,10 +259,9 @@ class Desk:
         self.note(sql, values)
 
     def alert(self, severity: Severity, kind: str, text: str, subject: str = "") -> None:
-        """Store an alert."""
+        """Store an alert, and have it delivered where somebody does."""
         _log.warning("alert", kind=kind, severity=severity.value, text=text, subject=subject)
-        sql = "INSERT INTO alerts (ts_ms, severity, kind, text, subject) VALUES (?, ?, ?, ?, ?)"
-        self.note(sql, (self.clock.now_ms(), severity.value, kind, text, subject))
+        self.record(self.alarms.raised(self.alarms.made(self.clock.now_ms(), severity, kind, text, subject)))
 
     def note(self, sql: str, parameters: tuple[object, ...]) -> None:
         """A record without a journal row; nobody waits for it."""

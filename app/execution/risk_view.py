@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
-from app.errors import STALLED
+from app.errors import UNCOUNTED
 from app.execution.desk import Desk
 from app.execution.risk_watch import profile_of, spread_of
 from app.execution.state import State
@@ -238,7 +238,7 @@ def recorded_view(
         unvalued=unvalued,
         trades_today=state.entries_since(now - now % DAY_MS),
         losses_in_row=state.positions.losses_since(now - now % DAY_MS),
-        errors=reader.value("SELECT count(*) FROM errors WHERE ts_ms > ? AND code <> ?", (window, STALLED)),
+        errors=reader.value("SELECT count(*) FROM errors WHERE ts_ms > ? AND code NOT IN (?, ?)", (window, *UNCOUNTED)),
     )
     markets = [
         Market(

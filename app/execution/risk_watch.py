@@ -8,7 +8,7 @@ from collections import deque
 from decimal import Decimal
 from typing import Final
 
-from app.errors import STALLED
+from app.errors import UNCOUNTED
 from app.money import ZERO, add, div, mul, sub
 from app.portfolio.equity import EquityCurve
 from app.risk.adaptive import Facts, Level, Profile
@@ -42,8 +42,8 @@ class RiskWatch:
         self._profit, self._peak = curve.profit, curve.peak
 
     def count_error(self, ts_ms: int, code: str) -> None:
-        """An error was stored. A stalled loop is not counted (`STALLED` says why)."""
-        if code != STALLED:
+        """An error was stored. Some are not counted (`UNCOUNTED` says why)."""
+        if code not in UNCOUNTED:
             self._errors_ms.append(ts_ms)
 
     def unwatched(self, bar: Bar) -> bool:
@@ -92,8 +92,8 @@ def spread_of(quote: Quote) -> Decimal:
 
 def load_watch(reader: Reader, curve: EquityCurve) -> RiskWatch:
     """As the record leaves it. A profile that can not be read is defensive: it may have been."""
-    sql = "SELECT ts_ms FROM errors WHERE code <> ? ORDER BY id DESC LIMIT ?"
-    rows = reader.rows(sql, (STALLED, _REMEMBERED_ERRORS))
+    sql = "SELECT ts_ms FROM errors WHERE code NOT IN (?, ?) ORDER BY id DESC LIMIT ?"
+    rows = reader.rows(sql, (*UNCOUNTED, _REMEMBERED_ERRORS))
     stored = deque((row["ts_ms"] for row in reversed(rows)), maxlen=_REMEMBERED_ERRORS)
     return RiskWatch(profile_of(reader), stored, curve)
 

@@ -24,6 +24,8 @@ PLANTED = {
     "the practice venue is another process": ("app/engine/planted.py", "import app.practice.matching"),
     "the practice venue knows nothing": ("app/practice/planted.py", "import app.execution.records"),
     "execution knows no command line": ("app/execution/planted.py", "import app.session"),
+    "what a channel of alerts is": ("app/trader_planted.py", "import app.alerts.forms"),
+    "only there is apprise imported": ("app/cli/planted.py", "import apprise"),
     "the command line is imported by": ("app/market/planted.py", "import app.cli.context"),
     "only app.tui imports textual": ("app/reports_planted.py", "import textual"),
     "the terminal is imported by": ("app/planted.py", "import app.tui.app"),
@@ -73,7 +75,7 @@ def test_only_app_tui_may_import_textual(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout
 
 
-HEAVY = ("ccxt", "web3", "solana", "trezorlib", "trezor", "ledgerwallet", "eth_account", "textual")
+HEAVY = ("apprise", "ccxt", "web3", "solana", "trezorlib", "trezor", "ledgerwallet", "eth_account", "textual")
 HELP = (
     *HEAVY,
     "pydantic",

@@ -246,11 +246,11 @@ class Cli:
                 write_candles(folder / f"paper_{symbol}-USDT_1s.csv", 5_000, 1_000)
         return folder
 
-    def trader(self, *more: str | Path) -> Running:
+    def trader(self, *more: str | Path, env: dict[str, str] | None = None) -> Running:
         """A running session on a recorded market at 20 bars a second, which starts faster than the practice market."""
-        return self._run("--replay", self.market, "--speed", "20", *more)
+        return self._run("--replay", self.market, "--speed", "20", *more, env=env)
 
-    def _run(self, *more: str | Path) -> Running:
+    def _run(self, *more: str | Path, env: dict[str, str] | None = None) -> Running:
         """Start it; returns when it takes commands."""
         trader = self.start(
             "run", "--headless", "--json", "--db", self.db, *PROBE,
@@ -258,7 +258,7 @@ class Cli:
             "--set", "trade.proposal_expiry_ms=86400000", "--set", "trade.authorisation_validity_ms=86400000",
             "--set", "trade.time_in_force_ms=600000",
             "--set", "modules.probe.instruments=BTC-USDT,ETH-USDT,AAA-USDT,BBB-USDT",
-            *more,
+            *more, env=env,
         )  # fmt: skip
         until(lambda: self.socket.exists() or trader.ended, "the trader takes commands")
         assert not trader.ended, trader.wait()

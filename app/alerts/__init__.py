@@ -1,0 +1,1 @@
+"""Alerts that reach the trader away from the screen."""

@@ -1,0 +1,1 @@
+"""Alerts that leave this computer, against real servers on it."""
