@@ -10,6 +10,7 @@ from app.devices import LISTED
 from app.errors import SafetyError, UsageError
 from app.execution.control import Handler
 from app.execution.states import TradeState
+from app.gate_records import SIGNER_TESTED, signed_test
 from app.ids import by_prefix
 from app.snapshots.signers import document, signers
 from app.trial_signature import trial
@@ -90,7 +91,10 @@ class _DeviceCommands:
         known = self._known(one)
         done = await trial(self._session.devices, one, None if known is None else known.address, desk.wall)
         if known is not None:
-            desk.note(USED, (desk.wall.now_ms(), one.kind, one.chain, str(one.path)))
+            transition, now_ms = desk.transition(), desk.wall.now_ms()
+            transition.change(*signed_test(done, self._session.settings.signer, now_ms))
+            transition.record(USED, (now_ms, one.kind.value, one.chain.value, str(one.path)))
+            await desk.commit(transition, SIGNER_TESTED, str(one))
         return {**done.document(), "registered": known is not None}
 
     def _known(self, one: Which) -> Account | None:

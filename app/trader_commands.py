@@ -15,6 +15,7 @@ from app.execution.fatigue import Requirement
 from app.execution.proposals import Refusal
 from app.execution.ranking import Waiting
 from app.execution.records import Trade
+from app.gate_records import gate_handlers, lifted
 from app.health import health
 from app.ids import by_prefix
 from app.module_commands import module_handlers
@@ -48,8 +49,9 @@ def handlers(trader: Trader) -> Mapping[str, Handler]:
         "lift": commands.lift,
         "tighten": commands.tighten,
         **device_handlers(trader.session),
-        **risk_handlers(trader),
         **alert_handlers(trader),
+        **gate_handlers(trader.session),
+        **risk_handlers(trader),
         **ticket_handlers(trader),
         **module_handlers(trader.manager),
         **seal_handlers(trader),
@@ -140,7 +142,7 @@ class _Commands:
         if not desk.stop.raised():
             return {"journaled": False}
         transition = desk.transition()
-        transition.change("stop", "lifted")
+        transition.change(*lifted(desk.wall.now_ms()))
         await desk.commit(transition, "stop.lifted", "")
         desk.stop.forget()
         return {"journaled": True}

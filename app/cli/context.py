@@ -38,8 +38,9 @@ __all__ = [
 _QUESTIONS: Final = frozenset(
     {"status", "health", "proposals", "modules", "risk", "ticket_preview", "shown"}
     | {"signers", "signer_address", "signer_register", "signer_trial"}
+    | {"alert_channels", "alert_test", "gate_clock", "gate_override", "gate_ramp"}
 )
-"""Commands to the trader that can cause nothing to be sent."""
+"""Commands to the trader that can cause nothing to be sent to a venue."""
 
 _LAST: Final = "last-database"
 """File in the data folder: the databases of the newest sessions, newest first, a line each."""

@@ -15,7 +15,7 @@ from app import paths
 from app.cli import context
 from app.cli.doctor_signers import checks as signer_checks
 from app.engine.clock import WallClock
-from app.errors import CountersignError
+from app.errors import CountersignError, UsageError
 from app.settings_change import judge
 from storage.database import reader
 from storage.faults import StorageFault
@@ -27,9 +27,16 @@ _LEAST_BEHIND_S = 60
 
 def doctor(options: argparse.Namespace) -> int:
     """One line per check, exit 1 when one fails; warnings do not fail."""
+    if options.live:
+        from app.cli.doctor_live import live  # noqa: PLC0415 -- another question
+
+        return live(options)
+    if options.override is not None or options.ramp:
+        raise UsageError("doctor.words", "--override and --ramp go with --live only.")
     data = _existing(paths.data_dir())
     checks = [_python(), _sqlite(), _folders(), _disk(data), _sync(data), _settings(options), _keyring()]
     checks += _database(db := context.database(options))
+    checks += _alerts(options)
     signers, denied = _signers(options, db)
     checks += signers
     failed = [name for name, state, _ in checks if state == "FAIL"]
@@ -149,6 +156,29 @@ def _keyring() -> _Check:
     except SecretsError as error:
         return "keyring", "warn", f"{error.what} Paper trading needs none."
     return "keyring", "ok", backend
+
+
+def _alerts(options: argparse.Namespace) -> list[_Check]:
+    """Whether each channel of alerts could be sent to. Nothing is sent."""
+    try:
+        channels = context.settings(options).settings.alerts.policy().channels
+    except CountersignError:
+        return []  # told by the settings' own line
+    if not channels:
+        return [("alerts", "ok", "stay on this computer: the settings name no channel")]
+    import asyncio  # noqa: PLC0415 -- only where there are channels
+
+    from app.alerts.model import Outcome  # noqa: PLC0415 -- with it
+    from app.alerts.post import check  # noqa: PLC0415 -- with it
+
+    async def all_of_them() -> list[_Check]:
+        found = await asyncio.gather(*(check(name) for name in channels))
+        return [
+            ("alerts", "ok" if each.outcome is Outcome.USABLE else "warn", f"channel {name}: {each.words}")
+            for name, each in zip(channels, found, strict=True)
+        ]
+
+    return asyncio.run(all_of_them())
 
 
 def _existing(folder: Path) -> Path:

@@ -252,6 +252,9 @@ def _signers(parser: argparse.ArgumentParser) -> None:
 
 def _doctor(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--udev", action="store_true", help="print the udev rules for hardware wallets")
+    parser.add_argument("--live", action="store_true", help="what live trading lacks; exit 3 while it is refused")
+    parser.add_argument("--override", metavar="CONDITION", help="with --live: your word in the place of a condition")
+    parser.add_argument("--ramp", action="store_true", help="with --live: your word that doubles the pilot caps")
 
 
 def _hotkey(parser: argparse.ArgumentParser) -> None:

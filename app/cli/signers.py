@@ -20,6 +20,7 @@ from storage.database import reader
 if TYPE_CHECKING:
     from app.accounts import Account
     from app.config.schema import Settings
+    from app.trial_signature import Trial
     from app.wallets import Which
 
 _LOOK_S: Final = 90.0
@@ -216,10 +217,10 @@ def _test(options: argparse.Namespace, settings: Settings, db: Path, one: Which)
     else:
         found = _known(db, one)
         address = None if found is None else found.address
-        done = run_here(settings, lambda devices: trial(devices, one, address, WallClock())).document()
-        done["registered"] = found is not None
+        made = run_here(settings, lambda devices: trial(devices, one, address, WallClock()))
+        done = {**made.document(), "registered": found is not None}
         if found is not None:
-            _used(db, one)
+            _used(db, one, made, settings)
     ready, person, check = (_ms(done[name]) for name in ("ready_us", "person_us", "check_us"))
     text = str(done["text"]).replace("\n", " / ")
     lines = [
@@ -231,11 +232,16 @@ def _test(options: argparse.Namespace, settings: Settings, db: Path, one: Which)
     return 0
 
 
-def _used(db: Path, one: Which) -> None:
+def _used(db: Path, one: Which, made: Trial, settings: Settings) -> None:
     from app.accounts import USED  # noqa: PLC0415 -- as above
-    from app.cli.alone import record  # noqa: PLC0415 -- as above
+    from app.cli.alone import change  # noqa: PLC0415 -- as above
+    from app.gate_records import SIGNER_TESTED, signed_test  # noqa: PLC0415 -- as above
+    from storage.journal import canonical  # noqa: PLC0415 -- as above
 
-    record(db, lambda _: [(USED, (_now_ms(), one.kind.value, one.chain.value, str(one.path)))])
+    now_ms = _now_ms()
+    body = canonical({"set": [list(signed_test(made, settings.signer, now_ms))]})
+    row = (now_ms, one.kind.value, one.chain.value, str(one.path))
+    change(db, SIGNER_TESTED, str(one), body, lambda _: [(USED, row)])
 
 
 def _now_ms() -> int:

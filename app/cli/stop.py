@@ -214,5 +214,8 @@ def _journal_reset(db: Path) -> None:
         context.ask_trader(db, {"op": "lift"})
         return
     from app.cli.alone import journal  # noqa: PLC0415 -- asyncio and the writer, only to change something
+    from app.engine.clock import WallClock  # noqa: PLC0415 -- with it
+    from app.gate_records import lifted  # noqa: PLC0415 -- with it
+    from storage.journal import canonical  # noqa: PLC0415 -- with it
 
-    journal(db, "stop.lifted", '{"set":[["stop","lifted"]]}')
+    journal(db, "stop.lifted", canonical({"set": [list(lifted(WallClock().now_ms()))]}))

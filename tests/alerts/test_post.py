@@ -6,7 +6,6 @@ import asyncio
 import email
 import json
 import os
-import socket
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
@@ -23,6 +22,7 @@ from tests.alerts.servers import (
     Hits,
     Mails,
     authority,
+    closed_port,
     dripping,
     keyring_in,
     mail_server,
@@ -86,13 +86,6 @@ async def test_a_redirect_is_not_followed_whatever_the_url_asks_for(keep: Keep) 
         keep(hook=f"json://me:s3cret@127.0.0.1:{port}/?redirect=yes")
         assert await post.send("hook", HIGH) == Answer(Outcome.HTTP, 307)
     assert other.bodies == []
-
-
-def closed_port() -> int:
-    """One that nobody listens on."""
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
 
 
 async def test_nobody_listens(keep: Keep) -> None:

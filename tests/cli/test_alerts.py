@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from tests.alerts.servers import keyring_in
-from tests.alerts.test_post import TOKEN, closed_port
+from tests.alerts.servers import closed_port, keyring_in
+from tests.alerts.test_post import TOKEN
 from tests.cli.harness import Cli, until
 
 CHANNELS = {"COUNTERSIGN_ALERTS__CHANNELS": "hook"}
