@@ -12,7 +12,6 @@ closed list of outcomes. One JSON document in on stdin, one out on stdout:
 from __future__ import annotations
 
 import json
-import logging
 import os
 import signal
 import sys
@@ -42,7 +41,6 @@ def act(request: dict[str, Any], keyring: SecretStore) -> Answer:
     """Do it."""
     from app.alerts import forms  # noqa: PLC0415 -- what is not needed of a name that is not stored
 
-    logging.getLogger("apprise").addHandler(logging.NullHandler())  # its warnings would go to stderr
     try:
         url = request["url"] if request["op"] == "judge" else keyring.get(f"{SECRET}{request['channel']}").reveal()
     except SecretsError as error:

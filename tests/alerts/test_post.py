@@ -253,3 +253,8 @@ async def test_a_courier_that_can_not_be_started_or_says_nonsense(monkeypatch: p
     assert await post.send("hook", HIGH) == Answer(Outcome.BROKEN)
     monkeypatch.setattr("sys.executable", "/bin/echo")
     assert await post.send("hook", HIGH) == Answer(Outcome.BROKEN)
+
+
+async def test_a_courier_that_breaks_says_so_and_nothing_else(capfd: pytest.CaptureFixture[str]) -> None:
+    assert await post._ask({"op": "send"}, 10) == Answer(Outcome.BROKEN)
+    assert capfd.readouterr() == ("", ""), "a traceback may hold the URL"

@@ -165,6 +165,21 @@ async def test_a_channel_that_does_not_work_is_one_error_and_no_alert_and_decide
         assert r.desk.risk_state("ETH-USDT").errors == 0, "nor after a restart"
 
 
+async def test_what_reached_nobody_does_not_rest_over_a_restart(
+    tmp_path: Path, sent: list[tuple[str, Message]]
+) -> None:
+    async with rig(tmp_path, settings={"alerts.channels": "broken"}) as r:
+        made = begin(r)
+        r.desk.alert(Severity.HIGH, "health", "Not so any more.", "disk")
+        await until(r, lambda: deliveries(r).get(("health", "broken")) == "FAILED")
+        await made.close()
+    async with rig(tmp_path, settings=ON) as r:
+        made = begin(r)
+        r.desk.alert(Severity.HIGH, "health", "Still not.", "disk")
+        await until(r, lambda: deliveries(r).get(("health", "phone")) == "DELIVERED")
+        await made.close()
+
+
 async def test_a_disk_that_is_full_does_not_silence_the_alarm(tmp_path: Path, sent: list[tuple[str, Message]]) -> None:
     async with rig(tmp_path, settings=ON) as r:
         made = begin(r)
