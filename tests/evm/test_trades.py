@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from app.venues.evm.chain import DexKind
+from app.venues.evm.swap import Exact, Part, RouterKind, Segment, Swap, encode
 from strategies.model import Side
 from tests.evm.chain import LocalChain
 from tests.evm.rig import chain_rig
@@ -68,9 +70,6 @@ def approve(owner: bytes, token: bytes, spender: bytes) -> dict[str, str]:
 
 def sell(anvil: LocalChain, whale: bytes) -> None:
     """Buy so much ETH on every exchange that nothing is left at yesterday's price."""
-    from app.venues.evm.chain import DexKind
-    from app.venues.evm.swap import Exact, Part, RouterKind, Segment, Swap, encode
-
     usdc, weth = anvil.token("USDC"), anvil.token("WETH")
     anvil.deal(usdc.address, whale, 10**9 * 10**6)
     for dex in anvil.chain.dexes:
