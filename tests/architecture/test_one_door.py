@@ -144,6 +144,7 @@ def test_no_door_by_name() -> None:
         "app/ticket_commands.py",
         # Names of a trade's steps, for a table of times.
         "app/reports_execution.py",
+        "app/execution/signing.py",
     }
     found = {each.partition(":")[0] for source in sources() for each in reflections(source)}
     assert found - allowed == set()
@@ -165,6 +166,45 @@ def test_nothing_else_opens_a_venue_s_socket() -> None:
         source.name for source in sources() for _, name in calls(source) if any(name.endswith(word) for word in words)
     }
     assert found - allowed == set()
+    assert found, "the scan sees them"
+
+
+CHAIN_VENUE = "app/venues/evm/venue.py"
+NODES = "app/venues/evm/nodes/"
+
+
+def test_only_a_chain_s_venue_gives_bytes_to_its_nodes() -> None:
+    """And there only `submit`, which the pipeline alone calls."""
+    found = [(source, name) for source in sources() for _, name in calls(source) if name.endswith("send_raw")]
+    assert {source.name for source, _ in found if not source.name.startswith(NODES)} == {CHAIN_VENUE}
+    tree = next(source.tree for source in sources() if source.name == CHAIN_VENUE)
+    for function in ast.walk(tree):
+        if isinstance(function, ast.AsyncFunctionDef | ast.FunctionDef) and function.name != "submit":
+            assert "send_raw" not in ast.unparse(function), function.name
+
+
+def test_only_the_nodes_know_how_a_transaction_is_sent() -> None:
+    """No call by name goes round `send_raw`; what only reads refuses such names (tests/evm/nodes)."""
+    words = ("eth_sendRawTransaction", "eth_sendTransaction", "eth_sendPrivateTransaction", "eth_sendBundle")
+    said = {
+        source.name
+        for source in sources()
+        for node in ast.walk(source.tree)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and any(word in node.value for word in words)
+    }
+    assert {each for each in said if not each.startswith((NODES, "app/practice/chain/"))} == set()
+    assert any(each.startswith(NODES) for each in said), "the scan sees it"
+
+
+def test_only_the_nodes_and_the_courier_speak_http() -> None:
+    allowed = (NODES, "app/alerts/", "app/clock_check.py")
+    found = {
+        source.name
+        for source in sources()
+        for node in ast.walk(source.tree)
+        if isinstance(node, ast.Import | ast.ImportFrom) and "aiohttp" in ast.unparse(node)
+    }
+    assert {each for each in found if not each.startswith(allowed)} == set()
     assert found, "the scan sees them"
 
 

@@ -92,13 +92,13 @@ def zipped(asked: dict[str, object]) -> Said:
 async def test_every_broken_answer_has_its_name(behaviour: Behaviour, fault: Fault, op: Op) -> None:
     async with faked(eth_x=behaviour) as fake, node_of(fake.url + f"/v3/{KEY}") as node:
         with pytest.raises(NodeFault) as caught:
-            await node.call("eth_x", op=op)
+            await node.call("eth_getX", op=op)
         assert caught.value.fault is fault
         assert caught.value.node == fake.url
         # A transaction that left this machine may be anywhere, whatever came back.
         assert caught.value.sent == ("no" if op is Op.READ else "unknown")
         assert KEY not in str(caught.value)
-        assert fake.count("eth_x") == 1, "never by itself again"
+        assert fake.count("eth_getX") == 1, "never by itself again"
 
 
 async def test_nobody_there_means_nothing_was_sent() -> None:
@@ -108,7 +108,7 @@ async def test_nobody_there_means_nothing_was_sent() -> None:
         async with node_of(url) as node:
             for op in Op:
                 with pytest.raises(NodeFault) as caught:
-                    await node.call("eth_x", op=op)
+                    await node.call("eth_getX", op=op)
                 assert (caught.value.fault, caught.value.sent) == (Fault.NO_CONNECTION, "no")
 
 
@@ -122,7 +122,7 @@ async def test_a_server_that_accepts_nobody_means_nothing_was_sent() -> None:
             each.connect_ex(full.getsockname())
         async with node_of(f"http://127.0.0.1:{full.getsockname()[1]}") as node:
             with pytest.raises(NodeFault) as caught:
-                await node.call("eth_x", op=Op.SEND)
+                await node.call("eth_getX", op=Op.SEND)
             assert (caught.value.fault, caught.value.sent) == (Fault.NO_CONNECTION, "no")
 
 
@@ -161,7 +161,7 @@ async def test_an_error_of_the_node_is_its_answer_without_our_key_and_without_es
     words = f"\x1b[31mno for project {KEY}"
     async with faked(eth_x=error(-32000, words, "0x1234")) as fake, node_of(f"{fake.url}/{KEY}") as node:
         with pytest.raises(RpcRefused) as caught:
-            await node.call("eth_x")
+            await node.call("eth_getX")
         assert (caught.value.rpc_code, caught.value.data) == (-32000, b"\x12\x34")
         assert caught.value.message == "\\x1b[31mno for project [redacted]"
         assert node.breakers[Op.READ].view().failures == 0, "a refusal is no failure of the endpoint"
@@ -174,13 +174,13 @@ async def test_clients_that_answer_400_with_a_reply_are_understood() -> None:
 
     async with faked(eth_x=answer) as fake, node_of(fake.url) as node:
         with pytest.raises(RpcRefused, match="invalid"):
-            await node.call("eth_x")
+            await node.call("eth_getX")
 
 
 async def test_reads_share_a_connection_and_a_transaction_gets_its_own() -> None:
     async with faked(eth_x=OK, eth_sendRawTransaction=OK) as fake, node_of(fake.url) as node:
         for _ in range(3):
-            await node.call("eth_x")
+            await node.call("eth_getX")
         for _ in range(2):
             await node.call("eth_sendRawTransaction", op=Op.SEND)
         assert [number for number, _, _ in fake.seen] == [1, 1, 1, 2, 3]
@@ -188,9 +188,9 @@ async def test_reads_share_a_connection_and_a_transaction_gets_its_own() -> None
 
 async def test_a_kept_connection_that_died_costs_a_read_nothing_and_repeats_no_transaction() -> None:
     async with faked(eth_x=OK) as fake, node_of(fake.url) as node:
-        assert await node.call("eth_x") == "0x1"
-        fake.answers["eth_x"] = lambda asked: HANG_UP(asked) if fake.connections == 1 else OK(asked)
-        assert await node.call("eth_x") == "0x1"
+        assert await node.call("eth_getX") == "0x1"
+        fake.answers["eth_getX"] = lambda asked: HANG_UP(asked) if fake.connections == 1 else OK(asked)
+        assert await node.call("eth_getX") == "0x1"
         assert [number for number, _, _ in fake.seen] == [1, 1, 2]
         assert node.health.errors_percent == 0
 
@@ -199,7 +199,7 @@ async def test_retry_after_is_kept_by_the_whole_endpoint() -> None:
     busy = raw(http("", 429, "Retry-After: 7"))
     async with faked(eth_x=busy, eth_y=OK) as fake, node_of(fake.url) as node:
         with pytest.raises(NodeFault) as caught:
-            await node.call("eth_x")
+            await node.call("eth_getX")
         assert caught.value.wait_ms == 7_000
         with pytest.raises(NodeFault) as caught:
             await node.call("eth_y")
@@ -215,28 +215,28 @@ async def test_the_rate_budget_spaces_requests_and_gives_up_in_time() -> None:
     async with faked(eth_x=OK) as fake, node_of(fake.url, requests_per_s=10, burst=1) as node:
         clock = WallClock()
         start = clock.monotonic_ns()
-        await node.call("eth_x")
-        await node.call("eth_x")
+        await node.call("eth_getX")
+        await node.call("eth_getX")
         assert clock.monotonic_ns() - start >= 90_000_000
-        await node.call("eth_x", op=Op.SEND)
-        await node.call("eth_x", op=Op.SEND)
+        await node.call("eth_getX", op=Op.SEND)
+        await node.call("eth_getX", op=Op.SEND)
         with pytest.raises(NodeFault) as caught:
-            await node.call("eth_x")
+            await node.call("eth_getX")
         assert caught.value.fault is Fault.OUR_BUDGET
-        assert fake.count("eth_x") == 4
+        assert fake.count("eth_getX") == 4
 
 
 async def test_the_breaker_rests_a_dead_endpoint_and_one_probe_wakes_it() -> None:
     async with faked(eth_x=HANG_UP) as fake, node_of(fake.url, failures=2) as node:
         for _ in range(2):
             with pytest.raises(NodeFault, match="closed the connection"):
-                await node.call("eth_x")
+                await node.call("eth_getX")
         with pytest.raises(NodeFault) as caught:
-            await node.call("eth_x")
+            await node.call("eth_getX")
         assert caught.value.fault is Fault.RESTING
-        assert fake.count("eth_x") == 2
+        assert fake.count("eth_getX") == 2
         assert node.breakers[Op.SEND].state is BreakerState.CLOSED, "each class of operation has its own"
-        fake.answers["eth_x"] = OK
+        fake.answers["eth_getX"] = OK
         await WallClock().sleep_until(WallClock().now_ms() + 210)
-        assert await node.call("eth_x") == "0x1"
+        assert await node.call("eth_getX") == "0x1"
         assert node.breakers[Op.READ].state is BreakerState.CLOSED

@@ -54,7 +54,7 @@ async def test_a_revert_is_the_answer_and_nobody_else_is_asked(chain: LocalChain
 async def test_when_no_node_answers_each_is_named_with_its_trouble() -> None:
     async with faked(eth_x=HANG_UP) as one, faked(eth_x=raw(http("<html>"))) as two, pool(one.url, two.url) as nodes:
         with pytest.raises(RpcDown) as caught:
-            await nodes.call("eth_x")
+            await nodes.call("eth_getX")
     assert f"{one.url} closed the connection" in str(caught.value)
     assert f"{two.url} answered with something that is not JSON" in str(caught.value)
 
@@ -209,10 +209,10 @@ async def test_a_node_far_from_the_others_is_not_well(chain: LocalChain, ahead: 
 
 async def test_order_by_health_prefers_who_answers(chain: LocalChain) -> None:
     async with faked(chain.url) as flaky, pool(flaky.url, chain.url) as nodes:
-        flaky.answers["eth_x"] = HANG_UP
+        flaky.answers["eth_getX"] = HANG_UP
         for _ in range(2):
             with pytest.raises(RpcRefused):  # anvil knows no such method
-                await nodes.call("eth_x")
+                await nodes.call("eth_getX")
         assert nodes.best()[0].name == chain.url
 
 

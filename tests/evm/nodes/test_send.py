@@ -166,3 +166,15 @@ async def test_nobody_there_means_that_nothing_was_sent(chain: LocalChain) -> No
             await nodes.send_raw(transaction)
         assert caught.value.sent == "no"
         assert not isinstance(caught.value, VenueUnknown)
+
+
+@pytest.mark.parametrize(
+    "method", ["eth_sendRawTransaction", "eth_sendTransaction", "personal_sign", "anvil_setBalance"]
+)
+async def test_what_moves_money_is_no_read(chain: LocalChain, method: str) -> None:
+    """`call` and `agreed` can not be used to go round the one way in which bytes are sent."""
+    async with pool(chain.url) as nodes:
+        with pytest.raises(ValueError, match="not known to only read"):
+            await nodes.call(method, ["0x00"])
+        with pytest.raises(ValueError, match="not known to only read"):
+            await nodes.agreed(method, ["0x00"])

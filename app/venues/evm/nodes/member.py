@@ -9,7 +9,7 @@ from typing import Any
 from app.engine.clock import Clock
 from app.venues.evm.nodes.faults import Fault, NodeFault
 from app.venues.evm.nodes.health import Block, NodeView, rank
-from app.venues.evm.nodes.methods import check_shape, read_block
+from app.venues.evm.nodes.methods import READS, check_shape, read_block
 from app.venues.evm.nodes.node import Node, Op
 from app.venues.evm.nodes.settings import NodesSettings
 from app.venues.evm.nodes.wire import Unreadable, quantity
@@ -68,7 +68,10 @@ class Member:
         Raises:
             RpcRefused: it answered with an error.
             NodeFault: it gave no answer that can be used, or has another chain.
+            ValueError: no read: what moves money goes by `Nodes.send_raw`.
         """
+        if not method.startswith(READS):
+            raise ValueError(f"{method} is not known to only read")
         if self.chain_id is None:
             await self.check_chain()
         if not self.allowed and not (even_forked and self.chain_id == self._expected):

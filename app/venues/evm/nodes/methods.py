@@ -11,6 +11,25 @@ from app.venues.evm.nodes.agreement import Judge
 from app.venues.evm.nodes.health import Block
 from app.venues.evm.nodes.wire import Unreadable, octets, quantity
 
+READS: Final = (
+    "eth_get",
+    "eth_call",
+    "eth_chainId",
+    "eth_blockNumber",
+    "eth_estimateGas",
+    "eth_createAccessList",
+    "eth_feeHistory",
+    "eth_gasPrice",
+    "eth_maxPriorityFeePerGas",
+    "eth_blobBaseFee",
+    "eth_simulateV1",
+    "eth_syncing",
+    "debug_trace",
+    "net_",
+    "web3_",
+    "txpool_",
+)
+"""How methods begin that change nothing."""
 _BLOCK_AT: Final = {
     "eth_call": 1,
     "eth_createAccessList": 1,
