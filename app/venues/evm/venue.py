@@ -305,9 +305,11 @@ class EvmVenue:
         self.on_head(event)
 
     async def _follow(self) -> None:
-        """After each block, ask for what has not come to its end."""
+        """After each block, and now and then without one, ask for what has not come to its end."""
         while True:
-            await self._look.wait()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(2 * self.chain.block_ms / 1000):
+                    await self._look.wait()
             self._look.clear()
             with suppress(VenueError):  # asked again after the next block; the nodes' health says what is wrong
                 await self.look()

@@ -90,7 +90,7 @@ def zipped(asked: dict[str, object]) -> Said:
 )
 @pytest.mark.parametrize("op", [Op.READ, Op.SEND])
 async def test_every_broken_answer_has_its_name(behaviour: Behaviour, fault: Fault, op: Op) -> None:
-    async with faked(eth_x=behaviour) as fake, node_of(fake.url + f"/v3/{KEY}") as node:
+    async with faked(eth_getX=behaviour) as fake, node_of(fake.url + f"/v3/{KEY}") as node:
         with pytest.raises(NodeFault) as caught:
             await node.call("eth_getX", op=op)
         assert caught.value.fault is fault
@@ -159,7 +159,7 @@ def self_signed(folder: Path) -> Path:
 
 async def test_an_error_of_the_node_is_its_answer_without_our_key_and_without_escapes() -> None:
     words = f"\x1b[31mno for project {KEY}"
-    async with faked(eth_x=error(-32000, words, "0x1234")) as fake, node_of(f"{fake.url}/{KEY}") as node:
+    async with faked(eth_getX=error(-32000, words, "0x1234")) as fake, node_of(f"{fake.url}/{KEY}") as node:
         with pytest.raises(RpcRefused) as caught:
             await node.call("eth_getX")
         assert (caught.value.rpc_code, caught.value.data) == (-32000, b"\x12\x34")
@@ -172,13 +172,13 @@ async def test_clients_that_answer_400_with_a_reply_are_understood() -> None:
         said = {"jsonrpc": "2.0", "id": asked["id"], "error": {"code": -32602, "message": "invalid"}}
         return http(json.dumps(said), 400)
 
-    async with faked(eth_x=answer) as fake, node_of(fake.url) as node:
+    async with faked(eth_getX=answer) as fake, node_of(fake.url) as node:
         with pytest.raises(RpcRefused, match="invalid"):
             await node.call("eth_getX")
 
 
 async def test_reads_share_a_connection_and_a_transaction_gets_its_own() -> None:
-    async with faked(eth_x=OK, eth_sendRawTransaction=OK) as fake, node_of(fake.url) as node:
+    async with faked(eth_getX=OK, eth_sendRawTransaction=OK) as fake, node_of(fake.url) as node:
         for _ in range(3):
             await node.call("eth_getX")
         for _ in range(2):
@@ -187,7 +187,7 @@ async def test_reads_share_a_connection_and_a_transaction_gets_its_own() -> None
 
 
 async def test_a_kept_connection_that_died_costs_a_read_nothing_and_repeats_no_transaction() -> None:
-    async with faked(eth_x=OK) as fake, node_of(fake.url) as node:
+    async with faked(eth_getX=OK) as fake, node_of(fake.url) as node:
         assert await node.call("eth_getX") == "0x1"
         fake.answers["eth_getX"] = lambda asked: HANG_UP(asked) if fake.connections == 1 else OK(asked)
         assert await node.call("eth_getX") == "0x1"
@@ -197,7 +197,7 @@ async def test_a_kept_connection_that_died_costs_a_read_nothing_and_repeats_no_t
 
 async def test_retry_after_is_kept_by_the_whole_endpoint() -> None:
     busy = raw(http("", 429, "Retry-After: 7"))
-    async with faked(eth_x=busy, eth_y=OK) as fake, node_of(fake.url) as node:
+    async with faked(eth_getX=busy, eth_y=OK) as fake, node_of(fake.url) as node:
         with pytest.raises(NodeFault) as caught:
             await node.call("eth_getX")
         assert caught.value.wait_ms == 7_000
@@ -212,7 +212,7 @@ async def test_retry_after_is_kept_by_the_whole_endpoint() -> None:
 
 
 async def test_the_rate_budget_spaces_requests_and_gives_up_in_time() -> None:
-    async with faked(eth_x=OK) as fake, node_of(fake.url, requests_per_s=10, burst=1) as node:
+    async with faked(eth_getX=OK) as fake, node_of(fake.url, requests_per_s=10, burst=1) as node:
         clock = WallClock()
         start = clock.monotonic_ns()
         await node.call("eth_getX")
@@ -227,7 +227,7 @@ async def test_the_rate_budget_spaces_requests_and_gives_up_in_time() -> None:
 
 
 async def test_the_breaker_rests_a_dead_endpoint_and_one_probe_wakes_it() -> None:
-    async with faked(eth_x=HANG_UP) as fake, node_of(fake.url, failures=2) as node:
+    async with faked(eth_getX=HANG_UP) as fake, node_of(fake.url, failures=2) as node:
         for _ in range(2):
             with pytest.raises(NodeFault, match="closed the connection"):
                 await node.call("eth_getX")

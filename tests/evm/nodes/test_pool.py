@@ -52,7 +52,11 @@ async def test_a_revert_is_the_answer_and_nobody_else_is_asked(chain: LocalChain
 
 
 async def test_when_no_node_answers_each_is_named_with_its_trouble() -> None:
-    async with faked(eth_x=HANG_UP) as one, faked(eth_x=raw(http("<html>"))) as two, pool(one.url, two.url) as nodes:
+    async with (
+        faked(eth_getX=HANG_UP) as one,
+        faked(eth_getX=raw(http("<html>"))) as two,
+        pool(one.url, two.url) as nodes,
+    ):
         with pytest.raises(RpcDown) as caught:
             await nodes.call("eth_getX")
     assert f"{one.url} closed the connection" in str(caught.value)
