@@ -233,6 +233,24 @@ def test_a_taxed_token_is_not_paid_into_v3_nor_passed_on_unless_its_tax_is_one()
     assert buying.received == even.buy.arriving(buying.amount_out) if even.buy else None
 
 
+@pytest.mark.parametrize("forward", [True, False])
+def test_nothing_is_reckoned_across_words_that_were_not_read(forward: bool) -> None:
+    """The price lies beyond what was read, with nothing in range; what was read holds a position that it must not reach
+    over the unread words between."""
+    tick = 200_000 if forward else -200_000
+    ticks = {-600: (10**18, 10**18), 600: (10**18, -(10**18))}
+    price = sqrt_ratio_at_tick(tick)
+    pool = V3Pool(b"p", "x", token(1), token(2), 3000, 60, price, tick, 0, ticks, (-2, 2))
+    with pytest.raises(NoQuote) as refused:
+        pool.exact_in(forward, 1000)
+    assert refused.value.why is Why.BEYOND_LOADED
+    whole = V3Pool(b"p", "x", token(1), token(2), 3000, 60, price, tick, 0, ticks, (-58, 57))
+    assert whole.exact_in(forward, 1000) > 0
+    with pytest.raises(NoQuote) as drained:
+        whole.exact_in(forward, 10**30)
+    assert drained.value.why is Why.LIQUIDITY_RAN_OUT
+
+
 def test_impact_and_fee_are_told_apart() -> None:
     pool = V2Pool(b"p", "x", token(1), token(2), 30, 10**24, 4 * 10**24)
     small, large = (quote_in(path_of([pool], token(1)), 10**exponent) for exponent in (12, 23))

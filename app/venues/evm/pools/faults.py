@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from functools import lru_cache
 from typing import Final
 
 from app.errors import ErrorClass, VenueError
@@ -37,6 +38,13 @@ _WORDS: Final = {
 }
 
 
+@lru_cache(maxsize=1 << 13)
+def _told(why: Why, pool: bytes) -> tuple[str, str]:
+    """Code and words. Kept: a search for routes meets the same pool that can not, hundreds of times."""
+    at = f"Pool 0x{pool.hex()}" if pool else "No quote"
+    return f"quote.{why.value}", f"{at}: {_WORDS[why]}."
+
+
 class NoQuote(VenueError):
     """There is no price for this. Nothing was asked of anybody.
 
@@ -48,6 +56,5 @@ class NoQuote(VenueError):
     error_class = ErrorClass.CHAIN
 
     def __init__(self, why: Why, pool: bytes = b"") -> None:
-        at = f"Pool 0x{pool.hex()}" if pool else "No quote"
-        super().__init__(f"quote.{why.value}", f"{at}: {_WORDS[why]}.")
+        super().__init__(*_told(why, pool))
         self.why, self.pool = why, pool

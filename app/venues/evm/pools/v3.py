@@ -88,6 +88,8 @@ class V3Pool:
         if not 0 < amount <= _MAX_INT256:
             raise NoQuote(Why.OVERFLOW if amount > 0 else Why.ZERO_INPUT, self.address)
         walk = self._walks.get(zero_for_one) or self.walk(zero_for_one)
+        if walk.end is not None and walk.taken[-1] < amount:
+            raise NoQuote(walk.end, self.address)
         try:
             step = walk.step_taking(amount)
             if walk.taken[step] == amount:

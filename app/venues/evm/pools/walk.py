@@ -115,8 +115,8 @@ class Walk:
         """
         if self.end is not None:
             raise NoQuote(self.end)
-        tick, initialised = self._next()
         start, liquidity = self.prices[-1], self.liquidities[-1]
+        tick, initialised = self._next() if liquidity else self._over_nothing()
         target = sqrt_ratio_at_tick(tick)
         target = max(target, MIN_SQRT_RATIO + 1) if self.down else min(target, MAX_SQRT_RATIO - 1)
         taken, paid = self.cost(start, target, liquidity)
@@ -139,10 +139,8 @@ class Walk:
     def _next(self) -> tuple[int, bool]:
         """The tick at which the next step ends, and whether it is initialised."""
         place = self._tick // self._spacing + (0 if self.down else 1)
+        self._known(place * self._spacing)
         word = place >> 8
-        if not self._words[0] <= word <= self._words[1]:
-            self.end = Why.BEYOND_LOADED
-            raise NoQuote(self.end)
         first, last = (word << 8) * self._spacing, ((word << 8) + 255) * self._spacing
         keys = self._keys
         if self.down:
@@ -154,3 +152,22 @@ class Walk:
         if at < len(keys) and keys[at] <= last:
             return keys[at], True
         return min(last, MAX_TICK), False
+
+    def _over_nothing(self) -> tuple[int, bool]:
+        """The same where there is no liquidity: nothing is swapped, so nothing is rounded at the ends of words, and the
+        step may go on to the next initialised tick, or to the last tick there is."""
+        keys, spacing = self._keys, self._spacing
+        place = (self._tick // spacing + (0 if self.down else 1)) * spacing
+        self._known(place)
+        at = bisect_right(keys, place) - 1 if self.down else bisect_left(keys, place)
+        if 0 <= at < len(keys):
+            return keys[at], True
+        last = MIN_TICK if self.down else MAX_TICK
+        self._known(last)
+        return last, False
+
+    def _known(self, tick: int) -> None:
+        """Nothing is said of a word that was not read."""
+        if not self._words[0] <= tick // self._spacing >> 8 <= self._words[1]:
+            self.end = Why.BEYOND_LOADED
+            raise NoQuote(self.end)

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from app.venues.evm.pools.faults import NoQuote
-from app.venues.evm.routing.best import MOST_HOPS, all_routes, best_in, routes_in
+from app.venues.evm.routing.best import MOST_HOPS, all_routes, routes_in
 from app.venues.evm.routing.gas import FREE, GasPrice
 from app.venues.evm.routing.graph import Graph, Route, Step, try_route
 
@@ -59,25 +59,25 @@ def best_split(
 ) -> Split | None:
     """The shares that leave most after gas; one route where splitting does not pay; None where there is none."""
     ends = (token_in, token_out)
-    best = best_in(graph, *ends, amount, price, hops=hops)
-    chosen = _Search(graph, amount, price, _candidates(graph, ends, amount, price, hops), routes).run()
-    alone = _together([best]) if best else None
+    found = routes_in(graph, *ends, amount, price, hops=hops)
+    chosen = _Search(graph, amount, price, _candidates(graph, ends, amount, hops, found[:5]), routes).run()
+    alone = _together([found[0]]) if found else None
     split = allocate(graph, chosen, amount, price) if chosen else None
     return max((each for each in (alone, split) if each is not None), key=lambda each: each.net, default=None)
 
 
 def _candidates(
-    graph: Graph, ends: tuple[bytes, bytes], amount: int, price: GasPrice, hops: int
+    graph: Graph, ends: tuple[bytes, bytes], amount: int, hops: int, whole: Sequence[Route]
 ) -> list[tuple[Step, ...]]:
     """Steps of routes worth trying, about the best first: all there are where those are few; else those that are best
-    for the whole, for parts (a pool too small for the whole may be the best for a part), and for a part beside those.
+    for the `whole`, for parts (a pool too small for the whole may be the best for one), and for a part beside those.
     """
     every = all_routes(graph, *ends, _FEW, hops=hops)
     if every is not None:
         paid = {steps: try_route(graph, steps, -(-amount // _PARTS[0]), FREE) for steps in every}
         return sorted(every, key=lambda steps: (-(each.net if (each := paid[steps]) else 0), steps))
-    found = routes_in(graph, *ends, amount, price, hops=hops)[:5]
-    found += [each for part in _PARTS for each in routes_in(graph, *ends, -(-amount // part), FREE, hops=hops)[:6]]
+    parts = [each for part in _PARTS for each in routes_in(graph, *ends, -(-amount // part), FREE, hops=hops)[:6]]
+    found = [*whole, *parts]
     used: frozenset[bytes] = frozenset()
     for _ in range(2):
         first = next((each for each in found if not each.pools & used), None)
