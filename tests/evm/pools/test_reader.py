@@ -18,12 +18,12 @@ from app.venues.evm.pools.batch import Batch, Call
 from app.venues.evm.pools.faults import NoQuote, Why
 from app.venues.evm.pools.metadata import read_decimals, read_text
 from app.venues.evm.pools.reader import PoolReader
-from app.venues.evm.pools.state import At, Pools
+from app.venues.evm.pools.state import BURN, MINT, SWAP, At, Log, Pools
 from app.venues.evm.pools.v3 import V3Pool
 from app.venues.evm.rpc import RpcDown, RpcRefused
 from tests.evm.chain import CONTRACTS, LocalChain
 from tests.evm.pools.test_quotes import everything
-from tests.evm.pools.world import DECIMALS, TIERS, DirectRpc, World, mint
+from tests.evm.pools.world import DECIMALS, TIERS, DirectRpc, World, mint, open_position
 
 
 def aggregate3(world: World, parts: Parts, contract: str = "Aggregate3") -> bytes:
@@ -111,6 +111,43 @@ async def test_liquidity_that_comes_and_goes_is_followed(world: World) -> None:
     assert_as_afresh(pools, await reader.read(await reader.discover([*world.tokens, world.taxed], pools.at), pools.at))
 
 
+async def test_positions_that_begin_or_end_at_the_price_and_ticks_where_they_meet(world: World) -> None:
+    """In range from the lower tick on and not at the upper one. Where one position ends and its like begins nothing
+    changes, and yet the tick is one at which the pool stops and rounds."""
+    reader, pools = await everything(world)
+    for pool in [each for each in pools.pools.values() if isinstance(each, V3Pool)][:6]:
+        sides = (world.tokens.index(pool.token0), world.tokens.index(pool.token1))
+        here, step = pool.tick // pool.spacing * pool.spacing, pool.spacing
+        for ticks in ((here - 9 * step, here), (here, here + step), (here + step, here + 9 * step)):
+            open_position(world, pool.fee_ppm, sides, ticks, (10**12, 10**12))
+        below = (here - 40 * step, here - 36 * step), (here - 36 * step, here - 32 * step)
+        for ticks in below:
+            open_position(world, pool.fee_ppm, sides, ticks, (10**12, 10**12))
+        pools = (await reader.advance(pools, await reader.head())).pools
+    assert_as_afresh(pools, await reader.read(await reader.discover([*world.tokens, world.taxed], pools.at), pools.at))
+
+
+def test_a_tick_where_equal_positions_meet_stays() -> None:
+    at, empty = At(1, b"\1" * 32), V3Pool(b"p", "x", b"a", b"b", 3000, 60, 1 << 96, 0, 0, {}, (-2, 2))
+
+    def log(topic: bytes, lower: int, upper: int, words: tuple[int, ...]) -> Log:
+        edges = (each.to_bytes(32, signed=True) for each in (lower, upper))
+        return Log(b"p", (topic, bytes(32), *edges), b"".join(each.to_bytes(32) for each in words))
+
+    opened = [log(MINT, *edges, (0, 500, 1, 1)) for edges in ((-600, -60), (-60, 600))]
+    both, changed = Pools(at, {b"p": empty}).after(At(2, b"\2" * 32), opened)
+    pool = both.pools[b"p"]
+    assert isinstance(pool, V3Pool)
+    assert (dict(pool.ticks), pool.liquidity) == ({-600: (500, 500), -60: (1000, 0), 600: (500, -500)}, 500)
+    assert changed == {b"p"}
+    closed = [log(BURN, *edges, (500, 1, 1)) for edges in ((-600, -60), (-60, 600))]
+    assert both.after(At(3, b"\3" * 32), closed)[0].pools == {b"p": empty}
+    for wrong in (closed[:1] * 2, [Log(b"p", (MINT,), b"\1" * 128)], [Log(b"p", (SWAP,), bytes(64))]):
+        with pytest.raises(NoQuote) as refused:
+            both.after(At(3, b"\3" * 32), wrong)
+        assert refused.value.why is Why.INCONSISTENT
+
+
 def last_position(world: World) -> tuple[int, int]:
     held = world.node.call(world.manager, "balanceOf(address)(uint256)", world.trader)
     number = world.node.call(world.manager, "tokenOfOwnerByIndex(address,uint256)(uint256)", world.trader, held - 1)
@@ -146,6 +183,12 @@ async def test_several_blocks_are_caught_up_and_a_reorganisation_is_read_afresh(
     assert again.changed == {each.address for each in some[1:]}
     for pool in some[1:]:
         assert again.pools.pools[pool.address] == pool
+    swap(world, some[0], 10**6)
+    branch = (await reader.advance(again.pools, await reader.head())).pools
+    world.node.rpc("anvil_reorg", 1, [])
+    world.node.rpc("anvil_mine", hex(2))  # higher than what was read, and still not its descendant
+    again = await reader.advance(branch, await reader.head())
+    assert (again.afresh, set(again.changed)) == (True, {some[0].address})
     world.node.rpc("anvil_mine", hex(40))
     far = await reader.advance(again.pools, await reader.head())
     assert far.afresh

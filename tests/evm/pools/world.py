@@ -179,14 +179,22 @@ def mint(world: World, chance: random.Random, fee: int, sides: tuple[int, int], 
     spacing, (k, m) = TIERS[fee], sides
     centre = tick // spacing + chance.randint(-300, 300) * 60 // spacing
     width = chance.randint(1, 600) * 60 // spacing + 1
-    lower, upper = (centre - width) * spacing, (centre + width) * spacing
     money = 10 ** chance.randint(2, 6)
     amounts = [money * 10 ** decimals_of(each) // worth_of(each) for each in (k, m)]
+    open_position(
+        world, fee, (k, m), ((centre - width) * spacing, (centre + width) * spacing), (amounts[0], amounts[1])
+    )
+
+
+def open_position(
+    world: World, fee: int, sides: tuple[int, int], ticks: tuple[int, int], amounts: tuple[int, int]
+) -> None:
+    """A position between two ticks, of at most these base units of the tokens of those numbers."""
     signature = (
         "mint((address,address,uint24,int24,int24,uint256,uint256,uint256,uint256,address,uint256))"
         "(uint256,uint128,uint256,uint256)"
     )
     world.node.transact(
         world.trader, world.manager, signature,
-        (world.tokens[k], world.tokens[m], fee, lower, upper, *amounts, 0, 0, world.trader, _DEADLINE),
+        (*(world.tokens[each] for each in sides), fee, *ticks, *amounts, 0, 0, world.trader, _DEADLINE),
     )  # fmt: skip

@@ -207,6 +207,11 @@ def test_a_regular_tax_is_found(bps: int, up: bool, amounts: list[int]) -> None:
     assert all(found.arriving(each) == true.arriving(each) for each in amounts)
 
 
+def test_a_tax_is_rounded_as_it_says() -> None:
+    assert [Share(100, up).arriving(150) for up in (False, True)] == [149, 148]
+    assert [Share(100, up).arriving(200) for up in (False, True)] == [198, 198]
+
+
 def test_an_irregular_tax_is_not_reckoned_with() -> None:
     found = fit([(10_000, 9_000), (10_001, 9_500), (20_000, 20_000)])
     assert (found.regular, found.bps) == (False, 1_000)
