@@ -7,8 +7,12 @@ the Allocation Problem and Other Nonlinear Optimization Problems", Mathematics o
 step by step to the route that gains most, take back each one's last step, halve the step.
 
 Which routes: gas makes that a choice of a set, which is searched greedily, from several first routes on; so what is
-proposed is never worse than the best single route, and how close to the best set it comes is tested, not proven. Routes
-that share a pool are not combined: the second would find it changed by the first.
+proposed is never worse than the best single route, and how close to the best set it comes is measured, not proven. Two
+things are not concave and so not settled by equal margins: gas for each tick that is crossed, and the end of what a
+pool can take. Where they weigh (amounts that all but drain the pools, gas worth a good part of the trade) it may miss
+the best by more than a thousandth: tests/benchmarks/evm.py says how often and by how much.
+
+Routes that share a pool are not combined: the second would find it changed by the first.
 """
 
 from __future__ import annotations
@@ -61,9 +65,18 @@ def best_split(
     ends = (token_in, token_out)
     found = routes_in(graph, *ends, amount, price, hops=hops)
     chosen = _Search(graph, amount, price, _candidates(graph, ends, amount, hops, found[:5]), routes).run()
-    alone = _together([found[0]]) if found else None
-    split = allocate(graph, chosen, amount, price) if chosen else None
-    return max((each for each in (alone, split) if each is not None), key=lambda each: each.net, default=None)
+    tried = [_together([found[0]])] if found else []
+    tried += _settled(graph, chosen, amount, price)
+    return max(tried, key=lambda each: each.net, default=None)
+
+
+def _settled(graph: Graph, chosen: Sequence[tuple[Step, ...]], amount: int, price: GasPrice) -> list[Split]:
+    """Shares of a set, fine and coarse, and fine ones without each of its routes: equal margins know nothing of gas and
+    may give a route a sliver that does not pay for its own, or take a share just over a tick."""
+    sets = [(chosen, _FINEST), (chosen, _COARSE)]
+    sets += [([each for each in chosen if each != steps], _FINEST) for steps in chosen]
+    found = [allocate(graph, routes, amount, price, finest=finest) for routes, finest in sets if routes]
+    return [each for each in found if each is not None]
 
 
 def _candidates(
