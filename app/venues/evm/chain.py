@@ -126,7 +126,8 @@ class Chain:
     name: str
     chain_id: int
     native: Token
-    rpcs: tuple[str, ...]
+    rpcs: tuple[str, ...] = field(repr=False)
+    """May hold keys: shown nowhere, and not by `repr`."""
     confirmations: int
     block_ms: int
     gas_cap: int
@@ -137,7 +138,7 @@ class Chain:
     dexes: tuple[Dex, ...] = ()
     multicall: bytes | None = None
     permit2: bytes | None = None
-    private_rpcs: tuple[str, ...] = field(default=())
+    private_rpcs: tuple[str, ...] = field(default=(), repr=False)
     """Endpoints that take a transaction without showing it to the public mempool."""
 
     def token(self, symbol: str) -> Token | None:
