@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from app.hot_names import PREFIX
 from signers import hot_key
 from signers.base import DeviceState
 from signers.faults import DeviceFault
@@ -17,8 +18,6 @@ from signers.paths import Path
 from signers.payloads import Chain
 from storage.secrets import Secret, SecretsError, SecretStore
 
-PREFIX: Final = "signer."
-"""Names that only the commands for these keys may touch."""
 _PATIENCE_S: Final = 10.0
 """For one call to the keyring, a person's time to unlock it included; less than what a device may take."""
 _ABSENT: Final = "secrets.absent"

@@ -11,7 +11,7 @@ from typing import Final
 from app.alerts.model import CHANNEL, SECRET, Answer, Outcome
 from app.cli import context
 from app.errors import ConfigError, CountersignError, ErrorClass, SafetyError, UsageError
-from app.hot_keys import PREFIX
+from app.hot_names import PREFIX
 from app.text import escape_untrusted
 from storage.secrets import Secret, SecretsError, SecretStore
 

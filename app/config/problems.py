@@ -11,6 +11,7 @@ from app.config import tree
 from app.config.values import dotted, shown
 from app.errors import ConfigError
 from app.redact import looks_secret
+from app.venues.resilience import endpoint
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails, ValidationError
@@ -29,6 +30,7 @@ _WORDS: Final = {
     "enum": "not one of the choices",
     "int_type": "not a whole number",
     "literal_error": "not one of the choices",
+    "missing": "missing",
     "string_pattern_mismatch": "not written that way",
     "string_type": "not quoted text",
     "too_short": "empty",
@@ -113,9 +115,17 @@ def _problem(item: ErrorDetails, values: Mapping[str, Any], source_of: Callable[
     if bad_name:
         pattern = next((each.pattern[len(parts) - 1] for each in tree.leaves() if _under(each.pattern, parts)), "")
         return Problem(source, key, "", f"can not be the name of {pattern}", tree.NAME_RULES.get(pattern, ""))
+    if leaf is None and item["type"] == "setting":
+        return Problem(source, key, "", item["msg"])
     if leaf is None:
         return Problem(source, key, shown(value), "is not a table", f"a table [{key}]")
-    return Problem(source, key, shown(value), _reason(item, key, value), leaf.allowed)
+    return Problem(source, key, _shown(parts, value), _reason(item, key, value), leaf.allowed)
+
+
+def _shown(parts: tuple[str, ...], value: object) -> str:
+    """Of an endpoint no more than its host: what is refused may be refused for the key in it."""
+    ends = len(parts) > 2 and parts[0] == "chains" and parts[2] in {"rpcs", "ws"}
+    return shown(endpoint.shown(value)) if ends and isinstance(value, str) else shown(value)
 
 
 def _reason(item: ErrorDetails, key: str, value: object) -> str:

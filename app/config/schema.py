@@ -5,9 +5,9 @@ Only what this version can do is here: a setting that nothing reads would be a p
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from decimal import Decimal
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
@@ -20,26 +20,28 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from app.config.alerts import Alerts, ClockSettings
-from app.config.section import Amount, Section, TerminalSettings
+from app.config.chains import Chains
+from app.config.section import (
+    MAX_AMOUNT,
+    Amount,
+    AssetName,
+    Names,
+    Section,
+    Step,
+    Symbol,
+    TerminalSettings,
+)
 from app.config.signer import Signer
-from app.config.values import read_amount, read_list, read_param, read_speed
+from app.config.values import read_list, read_param, read_speed
 from app.execution.fatigue import Fatigue
 from app.money import to_text, total
 from app.risk.model import Limits, Sizing, SizingMethod
 from strategies.base import MANUAL
 
-V = TypeVar("V")
-
-MAX_AMOUNT = Decimal(1_000_000_000)
 DAY_MS = 86_400_000
 
 Speed = Annotated[str, BeforeValidator(read_speed), '"max" or a quoted amount above 0 to 1000000']
 
-Step = Annotated[Decimal | None, BeforeValidator(lambda value: value if value is None else read_amount(value))]
-"""An amount that may be absent: then the data's own decimals count."""
-
-AssetName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9]{1,20}$")]
-Symbol = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9]{1,20}(-[A-Za-z0-9]{1,20}){1,2}$")]
 SymbolOrAll = Annotated[str, StringConstraints(pattern=r"^(\*|[A-Za-z0-9]{1,20}(-[A-Za-z0-9]{1,20}){1,2})$")]
 
 
@@ -54,27 +56,6 @@ ParamName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
 ParamValue = Annotated[
     Any, PlainValidator(read_param), "a finite number, true or false, quoted text, or a list of these"
 ]
-
-
-class Names(Mapping[str, V]):
-    """A read-only dict, which unlike MappingProxyType can be copied and sent to another process."""
-
-    __slots__ = ("_items",)
-
-    def __init__(self, items: Mapping[str, V]) -> None:
-        self._items = dict(items)
-
-    def __getitem__(self, name: str) -> V:
-        return self._items[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._items)
-
-    def __len__(self) -> int:
-        return len(self._items)
-
-    def __repr__(self) -> str:
-        return repr(self._items)
 
 
 class InstrumentSettings(Section):
@@ -351,6 +332,7 @@ class Settings(Section):
         default_factory=_modules, description="trading modules by name"
     )
     manual: Manual = Field(default_factory=Manual)
+    chains: Chains = Field(default_factory=dict, description="networks to trade on")
     signer: Signer = Field(default_factory=Signer)
     alerts: Alerts = Field(default_factory=Alerts)
     clock: ClockSettings = Field(default_factory=ClockSettings)

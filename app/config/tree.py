@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Final, Literal, get_args, get_origin
+from types import UnionType
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Union, get_args, get_origin
 
 from app.config.values import Kind, canonical, dotted, from_argument, read_amount, toml_literal
 from app.errors import ConfigError
@@ -27,11 +28,15 @@ if TYPE_CHECKING:
 Path = tuple[str, ...]
 
 ASSET: Final = "<asset>"
+CHAIN: Final = "<chain>"
+DEX: Final = "<exchange>"
 INSTRUMENT: Final = "<instrument>"
 MODULE: Final = "<module>"
 PARAM: Final = "<param>"
 NAME_RULES: Final = {
     ASSET: "1 to 20 letters and digits",
+    CHAIN: "lower-case letters, digits and -, beginning with a letter, at most 32; not anvil, the practice chain",
+    DEX: "lower-case letters, digits and -, beginning with a letter, at most 40",
     INSTRUMENT: "BASE-QUOTE or BASE-QUOTE-PERP",
     MODULE: "lower-case letters, digits, _ and -, beginning with a letter, at most 32; not manual, the trader's own",
     PARAM: "lower-case letters, digits and _, beginning with a letter, at most 64",
@@ -172,6 +177,10 @@ _TIGHTER: Final[dict[Path, int]] = {
     ("fatigue", "large_value"): -1,
     ("capital", "total"): -1,
     ("modules", MODULE, "allocation"): -1,
+    ("chains", CHAIN, "gas_cap_gwei"): -1,
+    ("chains", CHAIN, "gas_cap"): -1,
+    ("chains", CHAIN, "quorum"): 1,
+    ("chains", CHAIN, "confirmations"): 1,
     ("manual", "allocation"): -1,
     ("signer", "blind_value"): -1,
     ("signer", "hot", "enabled"): -1,
@@ -229,24 +238,38 @@ def _expand(pattern: Path, field: FieldInfo, about: str) -> Iterator[Leaf]:
 
 
 def _wildcard(key: object) -> str:
-    from app.config import schema  # noqa: PLC0415 -- loaded already
+    from app.config import chains, schema, section  # noqa: PLC0415 -- loaded already
 
-    known = ((schema.AssetName, ASSET), (schema.Symbol, INSTRUMENT), (schema.ModuleName, MODULE))
+    known = (
+        (section.AssetName, ASSET),
+        (section.Symbol, INSTRUMENT),
+        (schema.ModuleName, MODULE),
+        (chains.ChainName, CHAIN),
+        (chains.DexName, DEX),
+    )
     return next((name for annotated, name in known if annotated == key), PARAM)
 
 
 def _kind(annotation: Any) -> Kind:
-    choices = get_args(annotation)
-    if annotation is Decimal or Decimal in choices:
+    annotation = _bare(annotation)
+    if annotation is Decimal:
         return Kind.AMOUNT
     if get_origin(annotation) is tuple:
         return Kind.LIST
     return {bool: Kind.SWITCH, int: Kind.INTEGER, Any: Kind.FREE}.get(annotation, Kind.TEXT)
 
 
+def _bare(annotation: Any) -> Any:
+    """Without what may be absent: ``int`` of ``int | None``."""
+    if get_origin(annotation) is Annotated:
+        return _bare(get_args(annotation)[0])
+    choices = [each for each in get_args(annotation) if each is not type(None)]
+    return _bare(choices[0]) if get_origin(annotation) in {Union, UnionType} and len(choices) == 1 else annotation
+
+
 def _allowed(field: FieldInfo) -> str:
     """What a value may be, in words."""
-    annotation = field.annotation
+    annotation = _bare(field.annotation)
     note = next((item for item in field.metadata if isinstance(item, str)), None)
     if note is not None:
         return note
@@ -257,6 +280,8 @@ def _allowed(field: FieldInfo) -> str:
     kind = _kind(annotation)
     if kind is Kind.SWITCH:
         return "true or false"
+    if kind is Kind.TEXT:
+        return NAME_RULES[ASSET]
     words = 'a quoted amount such as "1.5"' if kind is Kind.AMOUNT else "a whole number"
     return f"{words}{_bounds(field)}"
 

@@ -144,7 +144,7 @@ def canonical(kind: Kind, value: object) -> str:
         return to_text(value)
     if isinstance(value, bool):
         return "true" if value else "false"
-    return ",".join(value) if isinstance(value, tuple) else str(value)
+    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
 def toml_literal(kind: Kind, text: str) -> str:
