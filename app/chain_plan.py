@@ -1,32 +1,192 @@
-"""What is traded on a chain, from the settings."""
+"""What a session on a chain trades with, from the settings: which network, which endpoints, what is quoted."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 from typing import Final
 
+from app.config.chain_facts import Configured, all_configured, with_endpoints
+from app.config.chains import SECRET
 from app.config.schema import Settings
+from app.errors import ConfigError, SafetyError, UsageError
 from app.market.live import LiveSource
 from app.market.naming import parse_timeframe
+from app.money import DOWN, div
+from app.session_plan import ChainPlan
+from app.venues.evm.chain import Token
+from app.venues.evm.known import KNOWN
+from app.venues.evm.nodes.settings import NodeSettings, NodesSettings
+from app.venues.resilience.endpoint import check_url, is_loopback
 from strategies.model import Instrument
 
+PRACTICE: Final = "anvil"
+"""The practice chain's name; it needs no settings."""
 _LOT: Final = Decimal("0.000001")
-_TICKS: Final = {"USDC": Decimal("0.000001"), "WETH": Decimal("0.000000000001")}
-_PRACTICE: Final = (("ETH", "USDC"), ("WETH", "USDC"), ("WBTC", "USDC"), ("PUP", "WETH"))
+_DIGITS: Final = 10
+"""Of a price, where its magnitude is known."""
+_FINEST: Final = 18
+_MOST_DECIMALS: Final = 12
+"""Of a tick, where the magnitude of its prices is not known."""
+_BURST: Final = 2
+_PRACTICE_MARKET: Final = ("ETH-USDC", "WETH-USDC", "WBTC-USDC", "PUP-WETH")
+_PRACTICE_DECIMALS: Final = {"ETH": 18, "WETH": 18, "WBTC": 8, "PUP": 18, "USDC": 6}
+
+Reveal = Callable[[str], str]
+"""From the name of a secret to its value; raises a `CountersignError`."""
 
 
-def instruments_of(settings: Settings) -> tuple[Instrument, ...]:
-    """What is traded on the practice chain; tick and lot from the settings where they say so."""
-    made = []
-    for base, quote in _PRACTICE:
-        symbol = f"{base}-{quote}"
-        given = settings.market.instruments.get(symbol)
-        tick = given.tick if given is not None and given.tick is not None else _TICKS[quote]
-        lot = given.lot if given is not None and given.lot is not None else _LOT
-        made.append(Instrument(symbol, base, quote, tick, lot))
-    return tuple(made)
+def practice_plan(settings: Settings) -> ChainPlan:
+    """The practice chain, in a process of its own."""
+    made = [_instrument(settings, symbol, _PRACTICE_DECIMALS) for symbol in _PRACTICE_MARKET]
+    return ChainPlan(PRACTICE, _source(f"chain:{PRACTICE}", made, settings), settings.market.seed)
 
 
-def source_of(name: str, instruments: tuple[Instrument, ...], timeframe: str) -> LiveSource:
-    """The market that a chain's pools are."""
-    return LiveSource(f"chain:{name}", instruments, parse_timeframe(timeframe))
+def network_plan(settings: Settings, name: str, reveal: Reveal) -> ChainPlan:
+    """A network of the settings.
+
+    Raises:
+        UsageError: there is no such network, or it has no endpoint; says what to set.
+        SafetyError: it is not one that the profile trades on.
+        ConfigError: tick or lot can not be, or an endpoint in the keyring can not be used.
+    """
+    found = find(settings, name)
+    check_profile(settings.profile, found)
+    if not found.rpcs:
+        raise _no_endpoint(name)
+    nodes = nodes_of(found, reveal)
+    chain = with_endpoints(found, tuple(node.url for node in nodes.nodes))
+    source = _source(f"chain:{name}:{chain.chain_id}", instruments_of(settings, found), settings)
+    return ChainPlan(name, source, chain=chain, nodes=nodes)
+
+
+def find(settings: Settings, name: str) -> Configured:
+    """The network called `name`.
+
+    Raises:
+        UsageError: it is not in the settings.
+    """
+    there = all_configured(settings.chains)
+    if name in there:
+        return there[name]
+    if name in KNOWN:
+        raise _no_endpoint(name)
+    raise UsageError(
+        "run.chain",
+        f"There is no chain {name!r}. {choices(settings)}",
+        next_step="Another network needs a table [chains.NAME] in the settings file.",
+    )
+
+
+def choices(settings: Settings) -> str:
+    """Which networks there are, in words."""
+    there = ", ".join((PRACTICE, *settings.chains))
+    rest = [name for name in KNOWN if name not in settings.chains]
+    return f"There is: {there}." + (f" Built in, and in need of an endpoint: {', '.join(rest)}." if rest else "")
+
+
+def check_profile(profile: str, found: Configured) -> None:
+    """Test networks under testnet, and nothing else.
+
+    Raises:
+        SafetyError: the profile does not trade on this network.
+    """
+    if profile == "testnet" and not found.testnet:
+        what = f"{found.title} (chain {found.chain.chain_id}) is a main network, where coins are money. "
+        what += "The testnet profile trades on test networks alone, and this version has no live profile."
+        raise SafetyError("run.chain", what, next_step="Nothing was started. Choose a test network.")
+    if profile != "testnet" and found.testnet:
+        what = f"{found.title} (chain {found.chain.chain_id}) is a test network: not for the {profile} profile."
+        raise SafetyError("run.chain", what, next_step="Nothing was started. Add --profile testnet.")
+
+
+def nodes_of(found: Configured, reveal: Reveal) -> NodesSettings:
+    """Its endpoints, those of the keyring read.
+
+    Raises:
+        ConfigError: what the keyring holds is no endpoint; never with the URL in its words.
+        CountersignError: what `reveal` raises.
+    """
+    urls = [_url(found.name, "rpcs", text, ("https", "http"), reveal) for text in found.rpcs]
+    streams = [text and _url(found.name, "ws", text, ("wss", "ws"), reveal) for text in found.streams]
+    streams += [""] * (len(urls) - len(streams))
+    rate = found.requests_per_s
+    nodes = NodesSettings(
+        found.chain.chain_id,
+        tuple(
+            NodeSettings(url, stream, requests_per_s=rate, burst=_BURST * rate)
+            for url, stream in zip(urls, streams, strict=True)
+        ),
+        found.chain.block_ms,
+        found.chain.confirmations,
+        quorum=found.quorum,
+    )
+    nodes.check()
+    return nodes
+
+
+def all_here(plan: ChainPlan) -> bool:
+    """Whether every endpoint is on this machine."""
+    if plan.nodes is None:
+        return True  # the practice chain's own
+    urls = [url for node in plan.nodes.nodes for url in (node.url, node.ws_url) if url]
+    return all(is_loopback(url) for url in urls)
+
+
+def instruments_of(settings: Settings, found: Configured) -> tuple[Instrument, ...]:
+    """What is traded on a network; tick and lot from the settings where they say so.
+
+    Raises:
+        ConfigError: a lot finer than the token can be divided.
+    """
+    tokens: dict[str, Token] = {token.symbol: token for token in (found.chain.native, *found.chain.tokens)}
+    decimals = {symbol: token.decimals for symbol, token in tokens.items()}
+    return tuple(_instrument(settings, symbol, decimals) for symbol in found.instruments)
+
+
+def tick_of(price: Decimal | None, quote_decimals: int) -> Decimal:
+    """The smallest step of a price: ten digits of it where its magnitude is known, else what the quote token can be
+    divided into, and no finer than 12 decimals."""
+    if price is None or price <= 0:
+        return Decimal(1).scaleb(-min(quote_decimals, _MOST_DECIMALS))
+    return Decimal(1).scaleb(max(price.adjusted() - _DIGITS + 1, -_FINEST))
+
+
+def lot_of(base_decimals: int) -> Decimal:
+    """The smallest step of a quantity: a millionth, and never less than the token can be divided into."""
+    return max(_LOT, Decimal(1).scaleb(-base_decimals))
+
+
+def _instrument(settings: Settings, symbol: str, decimals: Mapping[str, int]) -> Instrument:
+    base, quote = symbol.split("-")
+    given, rates = settings.market.instruments.get(symbol), settings.risk.rates
+    price = div(rates[base], rates[quote], _FINEST, DOWN) if base in rates and quote in rates else None
+    tick = given.tick if given is not None and given.tick is not None else tick_of(price, decimals[quote])
+    lot = given.lot if given is not None and given.lot is not None else lot_of(decimals[base])
+    if lot % Decimal(1).scaleb(-decimals[base]):
+        what = (
+            f"market.instruments.{symbol}.lot: the lot has more decimals than {base} on this chain: {decimals[base]}."
+        )
+        raise ConfigError("config.value", what, next_step="Set a lot of fewer decimals. Nothing was started.")
+    return Instrument(symbol, base, quote, tick, lot)
+
+
+def _source(source_id: str, instruments: Iterable[Instrument], settings: Settings) -> LiveSource:
+    return LiveSource(source_id, tuple(instruments), parse_timeframe(settings.market.timeframe))
+
+
+def _url(name: str, key: str, text: str, schemes: tuple[str, ...], reveal: Reveal) -> str:
+    if not text.startswith(SECRET):
+        return text
+    url = reveal(text.removeprefix(SECRET)).strip()
+    check_url(url, schemes, secure_only=True, setting=f"chains.{name}.{key}, {text}")
+    return url
+
+
+def _no_endpoint(name: str) -> UsageError:
+    return UsageError(
+        "run.chain",
+        f"{KNOWN[name].title if name in KNOWN else name} has no endpoint: chains.{name}.rpcs is not set.",
+        next_step=f'In the settings file: [chains.{name}] and rpcs = ["https://..."]. An endpoint with a key in it '
+        'goes into the keyring: countersign secrets set NAME, and rpcs = ["secret:NAME"].',
+    )

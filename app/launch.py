@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Final
 
 from app import paths
 from app.engine.clock import WallClock
-from app.errors import SafetyError, StorageError, UsageError
+from app.errors import ConfigError, SafetyError, StorageError, UsageError
 
 if TYPE_CHECKING:
     from app.config.load import Loaded
     from app.market.events import MarketSource
-    from app.session_plan import SessionPlan
+    from app.session_plan import ChainPlan, SessionPlan
 
 PAST_BARS: Final = 400
 """Bars of the practice market's past; the momentum module needs 360."""
@@ -95,35 +95,84 @@ def prepare(request: Request) -> Launch:
 
 def _on_chain(request: Request, loaded: Loaded) -> Launch:
     """A session on a chain; its pools are its market."""
-    from app.chain_plan import instruments_of, source_of  # noqa: PLC0415 -- see the module's docstring
-    from app.session_plan import ChainPlan, SessionPlan  # noqa: PLC0415 -- as above
+    from app.chain_plan import PRACTICE, choices, network_plan, practice_plan  # noqa: PLC0415 -- see the module's docstring
+    from app.session_plan import SessionPlan  # noqa: PLC0415 -- as above
 
     settings, name = loaded.settings, request.chain
     if settings.profile == "paper":
         raise UsageError("run.chain", "--chain trades on a chain.", next_step="Add --profile testnet.")
     if name is None:
-        raise UsageError("run.chain", "The testnet profile trades on a chain.", next_step="Add --chain anvil.")
+        what = f"The testnet profile trades on a chain. {choices(settings)}"
+        raise UsageError("run.chain", what, next_step=f"Add --chain NAME, for example --chain {PRACTICE}.")
     for flag, given in (("replay", request.replay), ("speed", request.speed)):
         if given is not None:
             raise UsageError(f"run.{flag}", f"--{flag} is for the paper profile: a chain has its own market and time.")
-    if request.auto_confirm and settings.signer.kind != "demo":
-        raise SafetyError(
-            "run.auto_confirm", "On a testnet only the demo device may confirm by itself, on this machine."
-        )
-    source = source_of(name, instruments_of(settings), settings.market.timeframe)
+    chain = practice_plan(settings) if name == PRACTICE else network_plan(settings, name, secret)
+    if request.auto_confirm:
+        _may_confirm_itself(settings.signer.kind, chain)
+    db = request.db or Path(os.path.realpath(paths.database(settings.profile)))
+    _check_chain(db, chain.source.source_id)
     plan = SessionPlan(
-        db=request.db or Path(os.path.realpath(paths.database(settings.profile))),
+        db=db,
         loaded=loaded,
-        source_id=source.source_id,
-        instruments=source.instruments,
+        source_id=chain.source.source_id,
+        instruments=chain.source.instruments,
         start_ms=WallClock().now_ms(),
         auto_confirm=request.auto_confirm,
         lockstep=False,
         reload=request.settings,
         attended=request.attended,
-        chain=ChainPlan(name, source, settings.market.seed),
+        chain=chain,
     )
-    return Launch(loaded, source, plan, Decimal(1))
+    return Launch(loaded, chain.source, plan, Decimal(1))
+
+
+def _may_confirm_itself(signer: str, chain: ChainPlan) -> None:
+    from app.chain_plan import all_here  # noqa: PLC0415 -- see the module's docstring
+
+    if signer != "demo":
+        raise SafetyError(
+            "run.auto_confirm", "On a testnet only the demo device may confirm by itself, on this machine."
+        )
+    if not all_here(chain):
+        raise SafetyError(
+            "run.auto_confirm",
+            f"On a testnet only what stays on this machine is confirmed by itself, and {chain.name} has an endpoint "
+            "elsewhere.",
+            next_step="Nothing was started. Leave out --auto-confirm.",
+        )
+
+
+def _check_chain(db: Path, asked: str) -> None:
+    """A database goes on with the chain that it began with: name it."""
+    from app.session_plan import remembered  # noqa: PLC0415 -- see the module's docstring
+
+    held = remembered(db, "source")
+    if held is not None and held != asked and held.startswith("chain:"):
+        raise SafetyError(
+            "run.source",
+            f"{db} holds a session on {_chain_words(held)}, not on {_chain_words(asked)}.",
+            next_step="Nothing was changed. Choose another database with --db.",
+        )
+
+
+def _chain_words(source: str) -> str:
+    _, name, *number = source.split(":")
+    return f"{name} (chain {number[0]})" if number else name
+
+
+def secret(name: str) -> str:
+    """The value of a secret of the settings.
+
+    Raises:
+        ConfigError: the keyring has none of that name, or can not be used.
+    """
+    from storage.secrets import SecretsError, SecretStore  # noqa: PLC0415 -- keyring loads its backends
+
+    try:
+        return SecretStore().get(name).reveal()
+    except SecretsError as error:
+        raise ConfigError("config.secret", f"secret:{name}: {error.what}", next_step=error.next_step) from None
 
 
 def _check_hot(loaded: Loaded) -> None:

@@ -38,7 +38,7 @@ def doctor(options: argparse.Namespace) -> int:
     checks += _database(db := context.database(options))
     checks += _alerts(options)
     signers, denied = _signers(options, db)
-    checks += signers
+    checks += [*signers, *_chains(options)]
     failed = [name for name, state, _ in checks if state == "FAIL"]
     rules = _rules() if denied or options.udev else []
     document = {
@@ -61,6 +61,18 @@ def _signers(options: argparse.Namespace, db: Path) -> tuple[list[_Check], bool]
     except CountersignError:
         return [], False  # told by the settings' own line
     return signer_checks(settings, db)
+
+
+def _chains(options: argparse.Namespace) -> list[_Check]:
+    try:
+        settings = context.settings(options).settings
+    except CountersignError:
+        return []  # as above
+    if not settings.chains:
+        return []
+    from app.cli.doctor_chains import checks  # noqa: PLC0415 -- aiohttp, only where there is a network to ask
+
+    return checks(settings)
 
 
 def _rules() -> list[str]:

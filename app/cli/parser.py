@@ -121,10 +121,12 @@ def _run(run: argparse.ArgumentParser) -> None:
     run.add_argument("--speed", metavar="N|max", help="market seconds per second; a replay runs at max unless told")
     run.add_argument("--instrument", metavar="BASE-QUOTE", help="instrument of files whose name does not say it")
     run.add_argument("--timeframe", metavar="1m", help="bar length of files whose name does not say it")
-    run.add_argument("--chain", choices=["anvil"], help="trade on this chain; anvil: one that runs on this machine")
+    run.add_argument("--chain", metavar="NAME", help="trade on this network; anvil: one that runs on this machine")
     run.add_argument("--seed", metavar="N", help="seed of the practice market")
     run.add_argument(
-        "--auto-confirm", action="store_true", help="confirm by itself: paper, or anvil with the demo device"
+        "--auto-confirm",
+        action="store_true",
+        help="confirm by itself: paper, or a chain on this machine with the demo device",
     )
     run.add_argument(
         "--set", dest="overrides", metavar="KEY=VALUE", action="append", default=[], help="a setting, for this run"

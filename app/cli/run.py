@@ -58,8 +58,8 @@ async def _trade(
     )
     if progress is not None:
         names = ", ".join(i.symbol for i in plan.instruments[:8]) + (" ..." if len(plan.instruments) > 8 else "")
-        market = f"replay {options.replay}" if options.replay else "practice market"
-        streams.tell_line(f"PAPER {market}: {names}; database {db}")
+        profile = start.loaded.settings.profile.upper()
+        streams.tell_line(f"{profile} {_market(options)}: {names}; database {db}")
     outcome = await trader.run()
     try:
         with reader(db) as data:
@@ -77,6 +77,12 @@ async def _trade(
         "halted": trader.halted,
         "skipped": {module.name: module.counters.skipped for module in trader.modules if module.counters.skipped},
     }
+
+
+def _market(options: argparse.Namespace) -> str:
+    if options.replay:
+        return f"replay {options.replay}"
+    return f"chain {options.chain}" if options.chain else "practice market"
 
 
 def _tell(ts_ms: int, text: str) -> None:

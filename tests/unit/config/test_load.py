@@ -137,7 +137,6 @@ BAD = [
     ('sizing.kelly_fraction = "0"', "sizing.kelly_fraction", '"0"', "above 0 to 1"),
     ('risk.drawdown_pct = "101"', "risk.drawdown_pct", '"101"', "above 0 to 100"),
     ('profile = "live"', "profile", '"live"', 'not available in this version; allowed: "paper"'),
-    ('profile = "testnet"', "profile", '"testnet"', 'not available in this version; allowed: "paper"'),
     ('profile = "papr"', "profile", '"papr"', 'not one of the choices; allowed: "paper"'),
     ('signer.kind = "keyring"', "signer.kind", '"keyring"', "signer.hot.enabled is false"),
     ('signer.kind = "paper"', "signer.kind", '"paper"', 'not one of the choices; allowed: "auto", "ledger"'),
