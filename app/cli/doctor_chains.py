@@ -95,9 +95,6 @@ async def _ask(chain: Chain, nodes: NodesSettings, node: NodeSettings) -> Answer
     clock, host = WallClock(), shown(node.url)
     one = Nodes(replace(nodes, nodes=(replace(node, ws_url=""),), quorum=1), clock)
     try:
-        said = quantity(await one.call("eth_chainId"))
-        if said != chain.chain_id:
-            return Answer(host, f"is of chain {said}, not {chain.chain_id}")
         block = await one.call("eth_getBlockByNumber", ["latest", False])
         head, age_s = quantity(block["number"]), clock.now_ms() // 1000 - quantity(block["timestamp"])
         lacks = [method for method, parameters in _METHODS if not await _has(one, method, parameters)]

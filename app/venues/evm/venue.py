@@ -84,11 +84,13 @@ class EvmVenue:
         Raises:
             VenueError: no node answers, or they are of another chain.
         """
-        await self.nodes.start()
-        said = int(await self.nodes.agreed("eth_chainId"), 16)
-        if said != self.chain.chain_id:
-            what = f"The nodes of {self.chain.name} are of chain {said}, not {self.chain.chain_id}."
-            raise VenueError("chain.id", what, next_step="Check the chain's rpc settings.")
+        view = await self.nodes.start()
+        others = [node for node in view.nodes if node.chain_id not in {None, self.chain.chain_id}]
+        if len(view.nodes) - len(others) < view.needed:
+            said = ", ".join(f"{node.name} is of chain {node.chain_id}" for node in others)
+            what = f"{self.chain.name} is chain {self.chain.chain_id}, and {said}."
+            raise VenueError("chain.id", what, next_step=f"Correct chains.{self.chain.name}.rpcs, or its chain_id.")
+        await self.nodes.agreed("eth_chainId")
         if not self._tasks:
             running = (self._heads.run(), self.nodes.watch(), self._follow())
             self._tasks = [asyncio.create_task(each) for each in running]
