@@ -58,8 +58,8 @@ def test_a_network_of_the_settings_is_traded_on_and_remembered(cli: Cli, anvil: 
 
 def test_nodes_of_another_chain_are_refused(cli: Cli, anvil: LocalChain, start_chain: StartChain) -> None:
     other = start_chain(chain_id=4242, deployed=False)
-    for rpcs, more in (([other.url], {}), ([anvil.url, other.url], {"quorum": 2})):
-        config = written(cli, chain_toml(anvil, rpcs=rpcs, **more))
+    for rpcs, quorum in (([other.url], None), ([anvil.url, other.url], 2)):
+        config = written(cli, chain_toml(anvil, rpcs=rpcs, quorum=quorum))
         done = cli(*RUN, "--chain", "mychain", "--config", config, "--db", cli.db)
         assert done.code == 1, done
         assert f"mychain is chain 31337, and {other.url} is of chain 4242." in done.err, done
