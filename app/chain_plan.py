@@ -15,7 +15,7 @@ from app.market.naming import parse_timeframe
 from app.money import DOWN, div
 from app.session_plan import ChainPlan
 from app.venues.evm.chain import Token
-from app.venues.evm.known import KNOWN
+from app.venues.evm.known import KNOWN, Known
 from app.venues.evm.nodes.settings import NodeSettings, NodesSettings
 from app.venues.resilience.endpoint import check_url, is_loopback
 from strategies.model import Instrument
@@ -50,6 +50,8 @@ def network_plan(settings: Settings, name: str, reveal: Reveal) -> ChainPlan:
         SafetyError: it is not one that the profile trades on.
         ConfigError: tick or lot can not be, or an endpoint in the keyring can not be used.
     """
+    if name in KNOWN:
+        check_profile(settings.profile, KNOWN[name])  # before an endpoint is asked for
     found = find(settings, name)
     check_profile(settings.profile, found)
     if not found.rpcs:
@@ -79,13 +81,14 @@ def find(settings: Settings, name: str) -> Configured:
 
 
 def choices(settings: Settings) -> str:
-    """Which networks there are, in words."""
-    there = ", ".join((PRACTICE, *settings.chains))
-    rest = [name for name in KNOWN if name not in settings.chains]
-    return f"There is: {there}." + (f" Built in, and in need of an endpoint: {', '.join(rest)}." if rest else "")
+    """Which test networks there are, in words."""
+    there = [name for name, found in all_configured(settings.chains).items() if found.testnet]
+    rest = [name for name, known in KNOWN.items() if known.testnet and name not in settings.chains]
+    more = f" Built in, and in need of an endpoint: {', '.join(rest)}." if rest else ""
+    return f"There is: {', '.join((PRACTICE, *there))}.{more}"
 
 
-def check_profile(profile: str, found: Configured) -> None:
+def check_profile(profile: str, found: Configured | Known) -> None:
     """Test networks under testnet, and nothing else.
 
     Raises:

@@ -28,10 +28,11 @@ def config(tmp_path: Path) -> Path:
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
-        ((), 2, "There is: anvil, sepolia, base, op-sepolia. Built in, and in need of an endpoint: ethereum,"),
-        (("--chain", "sepola"), 2, "There is no chain 'sepola'. There is: anvil, sepolia, base"),
+        ((), 2, "There is: anvil, sepolia, op-sepolia. Built in, and in need of an endpoint: base-sepolia,"),
+        (("--chain", "sepola"), 2, "There is no chain 'sepola'. There is: anvil, sepolia, op-sepolia"),
         (("--chain", ""), 2, "There is no chain ''"),
-        (("--chain", "polygon"), 2, "Polygon has no endpoint: chains.polygon.rpcs is not set."),
+        (("--chain", "bsc-testnet"), 2, "chains.bsc-testnet.rpcs is not set."),
+        (("--chain", "polygon"), 3, "Polygon (chain 137) is a main network"),
         (("--chain", "base"), 3, "Base (chain 8453) is a main network"),
         (("--chain", "op-sepolia"), 2, "secret:nowhere:"),
         (("--chain", "sepolia", "--auto-confirm"), 3, "sepolia has an endpoint elsewhere"),
