@@ -14,7 +14,7 @@ from app.cli import context, streams
 from app.errors import ConfigError, CountersignError, SafetyError, StorageError, UsageError
 from app.execution.stop_flag import StopFlag
 from app.text import stopped
-from storage.database import trader_pid
+from storage.database import reader, trader_pid
 from storage.faults import StorageFault
 from storage.identity import application_of
 from storage.schema import APPLICATION_ID
@@ -153,6 +153,8 @@ async def _act_alone(options: argparse.Namespace, db: Path) -> dict[str, Any]:
     source, instruments = remembered(db, "source"), remembered(db, "instruments")
     if source is None or instruments is None:
         return _nothing()
+    if source.startswith("chain:"):
+        return _on_chain(options, db, source)
     plan = SessionPlan(
         db=db,
         loaded=_session_settings(options, remembered(db, "config")),
@@ -174,6 +176,18 @@ async def _act_alone(options: argparse.Namespace, db: Path) -> dict[str, Any]:
     finally:
         await session.close("emergency stop")
     return document
+
+
+def _on_chain(options: argparse.Namespace, db: Path, source: str) -> dict[str, Any]:
+    """A chain holds no order that could be cancelled, and selling there takes a signature. What is signed and unsent
+    stays unsent while the stop is in force; what was sent is named."""
+    name = source.split(":")[1]
+    with reader(db) as data:
+        rows = data.rows(
+            "SELECT client_id FROM orders WHERE state IN ('PENDING', 'OPEN', 'UNKNOWN') ORDER BY client_id"
+        )
+    refused = [f"selling on {name} takes a signature, so it takes a session."] if options.flatten else []
+    return {**_nothing(), "unknown": [row["client_id"] for row in rows], "refused": refused}
 
 
 def _session_settings(options: argparse.Namespace, text: str | None) -> Loaded:

@@ -13,6 +13,7 @@ from app.chain_plan import all_here, network_plan
 from app.config.load import load
 from app.engine.clock import WallClock
 from app.errors import ConfigError, VenueError
+from app.paths import venue_db
 from app.venues.evm.nodes.pool import Nodes
 from app.venues.evm.venue import EvmVenue
 from tests.cli.harness import Cli, commands
@@ -54,6 +55,12 @@ def test_a_network_of_the_settings_is_traded_on_and_remembered(cli: Cli, anvil: 
     again = ("--config", config, "--db", cli.db)
     cli.refused(*RUN, "--chain", "other", *again, code=3, says="holds a session on mychain (chain 31337), not on other")
     cli.refused(*RUN, "--chain", "anvil", *again, code=3, says="not on anvil.")
+    stopped = cli("stop", "--emergency", *again)
+    assert stopped.code == 0, stopped
+    assert not venue_db(cli.db).exists(), "a chain's database is none of the paper venue's"
+    flat = cli("stop", "--emergency", "--flatten", *again)
+    assert flat.code == 1
+    assert "NOT DONE: selling on mychain takes a signature" in flat.out
 
 
 def test_nodes_of_another_chain_are_refused(cli: Cli, anvil: LocalChain, start_chain: StartChain) -> None:
