@@ -109,8 +109,7 @@ class Pipeline:
             if await self._record_signatures(trade, signatures):
                 await self.submit(trade)
 
-    async def _draft(self, trade: Trade) -> object:
-        """What the venue must be asked first; outside of the turn, which others need."""
+    async def _draft(self, trade: Trade) -> object:  # what the venue is asked first; outside of the turn
         try:
             return await self._preparation.draft(trade)
         except VenueError as error:

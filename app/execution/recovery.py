@@ -20,8 +20,13 @@ from app.venues.base import TERMINAL, OrderKind, OrderReport, OrderState
 
 _WAITS_S: Final = (0.0, 0.1, 0.3, 1.0, 2.0, 5.0)
 """Pauses between look-ups of an unknown order; the last repeats."""
+_LOOKS: Final = 4
+"""Times that venue and ledger are compared anew while transactions are under way."""
 _PATIENT: Final = 4
 """Look-ups before the market goes on."""
+
+
+_SENT: Final = frozenset({PayloadState.SENT, PayloadState.UNKNOWN})
 
 
 class Recovery:
@@ -229,13 +234,15 @@ class Recovery:
         """Compare balances and open orders with the venue. Differences are alerts and stop new trades; nothing is
         posted by itself."""
         desk = self._desk
-        theirs, ours = await desk.venue.balances(), desk.state.purse.balances()
-        differences = [
-            f"{asset}: the venue holds {to_text(theirs.get(asset, ZERO))}, the ledger {to_text(ours.get(asset, ZERO))} "
-            f"(difference {to_text(sub(theirs.get(asset, ZERO), ours.get(asset, ZERO)))})"
-            for asset in sorted(theirs.keys() | ours.keys())
-            if theirs.get(asset, ZERO) != ours.get(asset, ZERO)
-        ]
+        differences = await self._of_balances()
+        for _ in range(_LOOKS if differences else 0):
+            # A transaction of ours may have landed between what the chain said and what was booked of it.
+            under_way = [trade for trade in desk.state.trades.values() if _transacts(trade)]
+            for trade in under_way:
+                await self._track(trade, owned=True)
+            differences = await self._of_balances()
+            if not differences or not under_way:
+                break
         differences += [
             f"order {report.client_id} rests at the venue and is not in this database"
             for report in await desk.venue.open_orders()
@@ -247,10 +254,25 @@ class Recovery:
             desk.halt("the venue and the ledger differ: " + "; ".join(differences))
         return differences
 
+    async def _of_balances(self) -> list[str]:
+        """Assets of which venue and ledger do not have the same."""
+        theirs, ours = await self._desk.venue.balances(), self._desk.state.purse.balances()
+        return [
+            f"{asset}: the venue holds {to_text(theirs.get(asset, ZERO))}, the ledger {to_text(ours.get(asset, ZERO))} "
+            f"(difference {to_text(sub(theirs.get(asset, ZERO), ours.get(asset, ZERO)))})"
+            for asset in sorted(theirs.keys() | ours.keys())
+            if theirs.get(asset, ZERO) != ours.get(asset, ZERO)
+        ]
+
     async def _end(self, trade: Trade, state: TradeState, reason: str) -> None:
         transition = self._desk.transition()
         end_unsent(self._desk, transition, trade, state, reason)
         await self._desk.commit(transition, f"trade.{state.value.lower()}", trade.id)
+
+
+def _transacts(trade: Trade) -> bool:
+    """A transaction of it was sent in this session or before, and is booked or may still land."""
+    return any(payload.body and payload.state in _SENT for payload in trade.payloads)
 
 
 def _signed(trade: Trade) -> bool:
