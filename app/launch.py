@@ -101,6 +101,11 @@ def _on_chain(request: Request, loaded: Loaded) -> Launch:
     settings, name = loaded.settings, request.chain
     if settings.profile == "paper":
         raise UsageError("run.chain", "--chain trades on a chain.", next_step="Add --profile testnet.")
+    if request.auto_confirm and settings.profile != "testnet":
+        raise SafetyError(
+            "run.auto_confirm",
+            "Only the paper profile may confirm by itself, or a testnet on this machine with the demo device.",
+        )
     if name is None:
         what = f"The testnet profile trades on a chain. {choices(settings)}"
         raise UsageError("run.chain", what, next_step=f"Add --chain NAME, for example --chain {PRACTICE}.")
