@@ -37,8 +37,9 @@ pictures: .setup-dev
 	$(BIN)/python -m pytest -n auto tests/tui/test_pictures.py tests/tui/test_pictures_confirm.py \
 		tests/tui/test_pictures_troubles.py --snapshot-update
 
-crash: .setup-dev .setup-system
+crash: .setup-dev .setup-system .setup-chain
 	$(BIN)/python -m tests.crash --kills $(N)
+	COUNTERSIGN_CRASH_EVERY=1 $(BIN)/python -m pytest -n 0 tests/evm/test_crash.py
 
 # Hashes of everything that is installed; no index host is named. To be run after a change of dependencies.
 lock: .setup-dev

@@ -180,11 +180,28 @@ def plan_of(
     confirmations: int = 1,
     settings: Mapping[str, str] | None = None,
 ) -> SessionPlan:
+    nodes = tuple(NodeSettings(url, ws) for url, ws in urls or ((chain.url, chain.ws_url),))
+    described = replace(chain.chain, confirmations=confirmations)
+    made = NodesSettings(described.chain_id, nodes, described.block_ms, confirmations, stale_blocks=100_000)
+    return session_plan(
+        folder,
+        lambda source: ChainPlan(described.name, source, chain=described, nodes=made),
+        auto_confirm=auto_confirm,
+        settings=settings,
+    )
+
+
+def session_plan(
+    folder: Path,
+    chain: Callable[[LiveSource], ChainPlan],
+    *,
+    auto_confirm: bool = True,
+    settings: Mapping[str, str] | None = None,
+) -> SessionPlan:
+    """A session on what `chain` makes of the market that it feeds."""
     config = folder / "config.toml"
     config.touch()
     source = LiveSource("chain:test", INSTRUMENTS, 60_000)
-    nodes = tuple(NodeSettings(url, ws) for url, ws in urls or ((chain.url, chain.ws_url),))
-    described = replace(chain.chain, confirmations=confirmations)
     return SessionPlan(
         db=folder / "a.db",
         loaded=load_config(config, {}, {**WIDE, "profile": "testnet", **(settings or {})}),
@@ -193,12 +210,7 @@ def plan_of(
         start_ms=WallClock().now_ms(),
         auto_confirm=auto_confirm,
         lockstep=False,
-        chain=ChainPlan(
-            "anvil",
-            source,
-            chain=described,
-            nodes=NodesSettings(described.chain_id, nodes, described.block_ms, stale_blocks=100_000),
-        ),
+        chain=chain(source),
     )
 
 

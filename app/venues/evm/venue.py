@@ -328,8 +328,11 @@ class EvmVenue:
 
     async def _ask(self, client_id: str) -> None:
         """Look a transaction up, and tell of it what changed: its block, or that this is no more."""
-        known, before = self._known(client_id), self._watched[client_id]
+        known = self._known(client_id)
         mined = await self._mined(client_id)
+        before = self._watched.get(client_id)
+        if before is None:
+            return  # told meanwhile, by another look
         if known is None:
             self._watched.pop(client_id, None)
         elif mined is not None:
