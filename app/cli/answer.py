@@ -91,7 +91,7 @@ def confirm(options: argparse.Namespace) -> int:
         )
     request = {"op": "confirm", "id": proposal["id"], "text": proposal["text"]}
     if need["readback"] is not None:
-        request["readback"] = streams.typed_line("A large trade. Type its quantity as it is shown above: ")
+        request["readback"] = streams.typed_line(f"{need['words']} ")
     answer = _answer(db, request)
     outcome = _wait(db, answer["id"])
     if outcome is not None and not outcome.on_its_way and not outcome.traded:

@@ -6,18 +6,22 @@ For a person wall time counts, not market time: a replay at 600 times its speed 
 - *rate*: `confirmations` entries within `window_ms` of each other, and the next has to wait until `pause_ms` after the
   last of them. A rest of `pause_ms`, imposed or taken, begins the count anew.
 - *size*: an entry of `large_value` or more, and one that nothing values, needs its quantity typed.
+- *unseen*: what no node could simulate needs the word `UNSEEN` typed.
 
-Closes are asked for the first alone, and are not counted: whoever is tired must still be able to get out.
+Closes are asked for the first and the last alone, and are not counted: whoever is tired must still be able to get out.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Final
 
 READ_MS: Final = 500
+UNSEEN: Final = "UNSIMULATED"
+"""The word to be typed for transactions of which nobody could say what they do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,3 +64,17 @@ def rests_until(confirmed_ms: Sequence[int], limits: Fatigue) -> int | None:
             break
         count, after = count + 1, at
     return last + limits.pause_ms if count >= limits.confirmations else None
+
+
+def unsimulated(preview: str) -> str:
+    """Why the transactions of a preview were not simulated; "" where they were, or where there are none."""
+    shown = json.loads(preview) if preview else {}
+    return str(shown.get("not_simulated") or "no reason is on record") if shown.get("simulated") is False else ""
+
+
+def with_word(need: Requirement, why: str) -> Requirement:
+    """`need`, and the word beside it where the trade was not simulated (`why` says why not; "": it was)."""
+    if not why:
+        return need
+    typed = " ".join([UNSEEN, *([need.readback] if need.readback is not None else [])])
+    return replace(need, readback=typed, words=f"{need.words} NOT SIMULATED: {why}. Type {typed}.".lstrip())

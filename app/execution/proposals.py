@@ -23,7 +23,7 @@ from app.errors import SafetyError
 from app.execution.admission import may_rest
 from app.execution.desk import Desk
 from app.execution.device_view import device_view
-from app.execution.fatigue import READ_MS, Requirement, rests_until
+from app.execution.fatigue import READ_MS, Requirement, rests_until, unsimulated, with_word
 from app.execution.ranking import Edge, Waiting, device_app, edge, order, why
 from app.execution.records import Trade
 from app.execution.states import TradeState
@@ -111,6 +111,8 @@ class Proposals:
         if not intent.reduce_only and (why_not := desk.refuses(intent.module)):
             return Decision(Answer.WITHDRAWN, why_not)
         if desk.terms.auto_confirm:
+            if why_not := unsimulated(_preview(trade)):
+                return Decision(Answer.DECLINED, f"Nobody is there to confirm what was not simulated: {why_not}.")
             trade.clarity = device_view(desk, trade).clarity  # nobody reads it, so nobody is told less than they read
             return Decision(Answer.CONFIRMED)
         answer: asyncio.Future[Decision] = asyncio.get_running_loop().create_future()
@@ -139,6 +141,9 @@ class Proposals:
 
     def requirement(self, trade: Trade) -> Requirement:
         """What confirming `trade` needs now, beside having read it."""
+        return with_word(self._needed(trade), unsimulated(_preview(trade)))
+
+    def _needed(self, trade: Trade) -> Requirement:
         limits, words, readback = self._desk.terms.fatigue, [], None
         if trade.intent.reduce_only:
             return Requirement()
@@ -386,3 +391,7 @@ class Proposals:
             reason=intent.reason,
             why=why(intent, now, then, left_ms, len(beside)),
         )
+
+
+def _preview(trade: Trade) -> str:
+    return "" if trade.payload is None else trade.payload.preview

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from app.errors import SafetyError, VenueRefused
 from app.execution.desk import Desk
+from app.execution.fatigue import unsimulated
 from app.execution.records import Order, Payload, Role, Trade
 from app.execution.states import PayloadState
 from app.execution.transaction_terms import Account, role_of, unlike, wanted
@@ -125,11 +126,11 @@ class ChainPreparation:
         except ValueError as error:
             return str(error)
 
-    async def worse(self, trade: Trade, payload: Payload) -> str | None:  # noqa: ARG002 -- what is unsent goes together
+    async def worse(self, trade: Trade, payload: Payload) -> str | None:
         """Whether its nonces are still next, and a simulation on the newest block still does what was confirmed.
 
         Raises:
-            VenueError: a node did not answer, or can not simulate.
+            VenueError: a node did not answer, or two contradict one another.
         """
         left = [each for each in trade.payloads if each.state not in _SENT]
         read = [act_of(each.body) for each in left]
@@ -137,9 +138,13 @@ class ChainPreparation:
         nonces = [fields.nonce for fields, _ in read]
         if nonces != wanted:
             return f"Another transaction of this account took its nonce: it has {nonces[0]}, the next is {wanted[0]}."
-        simulation = await self._assembler.simulate([act for _, act in read], await self._planner.block())
-        if not simulation.ok:
+        simulation = await self._assembler.simulate([act for _, act in read], await self._planner.head())
+        if simulation.fails:
             return f"It would fail now: {simulation.why}."
+        if simulation.others:
+            return "It would move tokens now that the trade does not name."
+        if not simulation.complete and not unsimulated(payload.preview):
+            return f"It was simulated when it was confirmed; now {'; '.join(simulation.missing)}."
         return None
 
     def _unlike(self, trade: Trade, payload: Payload, payloads: Sequence[Payload]) -> str | None:
@@ -183,7 +188,11 @@ class ChainPreparation:
         return {
             "chain": self._chain.name,
             "block": simulation.block,
-            "simulated": True,
+            "simulated": simulation.complete,
+            "not_simulated": "; ".join(simulation.missing),
+            "method": simulation.method.value,
+            "nodes": list(simulation.nodes),
+            "alone": simulation.alone,
             "changes": changes,
             "quoted": of.text(quoted),
             "quoted_asset": of.symbol,

@@ -11,10 +11,12 @@ from typing import Final
 
 from app.errors import VenueRefused
 from app.venues.evm import abi
-from app.venues.evm.chain import Chain
+from app.venues.evm.chain import Chain, DexKind
 from app.venues.evm.fees import Fee, FeeRules, caps_of, data_fee, propose, read_market
 from app.venues.evm.nonces import Nonces
 from app.venues.evm.planner import Plan
+from app.venues.evm.pools.state import At
+from app.venues.evm.routing.gas import CROSSING, TRANSACTION, V2_HOP, V3_HOP
 from app.venues.evm.rpc import Rpc
 from app.venues.evm.simulate import COIN, Simulation, simulate
 from app.venues.evm.swap import Approval, Call, Swap, encode
@@ -25,6 +27,9 @@ _ROOM: Final = 130
 """Percent of the simulated gas that a transaction may use: a refund (at most a fifth, EIP-3529) is paid back only at
 its end, and a tick more than in the simulation may be crossed."""
 _MORE: Final = 20_000
+_APPROVAL: Final = 60_000
+_TICKS: Final = 4
+"""Initialised ticks that a swap nobody could run is taken to cross in each V3 pool."""
 _RULES: Final = FeeRules()
 
 
@@ -68,11 +73,12 @@ class Assembler:
 
         Raises:
             SafetyError: gas is above a cap.
-            VenueRefused: the simulation fails, or does something else than was planned.
-            VenueError: a node did not answer, or can not simulate.
+            VenueRefused: the simulation fails, or does something else than was planned, or two nodes contradict one
+                another about it.
+            VenueError: a node did not answer.
         """
         acts: list[Approval | Swap] = [*await self._approvals(plan.swap), plan.swap]
-        simulation = await self.simulate(acts, plan.at.number)
+        simulation = await self.simulate(acts, plan.at)
         if (why := contradiction(plan, simulation)) is not None:
             raise VenueRefused("chain.simulation", f"The simulation contradicts the trade: {why}")
         market = await read_market(self._rpc, self._chain, _RULES)
@@ -80,15 +86,15 @@ class Assembler:
         made = []
         nonces = await self._nonces.free(ours, len(acts))
         for act, outcome, nonce in zip(acts, simulation.outcomes, nonces, strict=True):
-            gas = outcome.gas * _ROOM // 100 + _MORE
+            gas = (outcome.gas or _unseen(act)) * _ROOM // 100 + _MORE
             fee = propose(market, gas, caps, _RULES, block_ms)
             extra = await data_fee(self._rpc, self._chain, self._fields(act, fee, nonce)[1], gas, _RULES)
             fee = propose(market, gas, caps, _RULES, block_ms, data_fee=extra) if extra else fee
             made.append(Transaction(act, *self._fields(act, fee, nonce), fee))
         return Assembled(plan, tuple(made), simulation)
 
-    async def simulate(self, acts: Sequence[Approval | Swap], block: int) -> Simulation:
-        """What `acts` would do on top of `block`.
+    async def simulate(self, acts: Sequence[Approval | Swap], at: At) -> Simulation:
+        """What `acts` would do on top of the block `at`.
 
         Raises:
             VenueError: as `app.venues.evm.simulate.simulate`.
@@ -97,7 +103,7 @@ class Assembler:
         tokens = dict.fromkeys(token for swap in swaps for token in (swap.token_in, swap.token_out))
         spenders = [(act.token, act.spender) for act in acts if isinstance(act, Approval)]
         calls = [encode(act) for act in acts]
-        return await simulate(self._rpc, self._account, calls, tokens=list(tokens), spenders=spenders, block=block)
+        return await simulate(self._rpc, self._account, calls, tokens=list(tokens), spenders=spenders, at=at)
 
     async def next_nonces(self, ours: Iterable[int], count: int) -> list[int]:
         """What the next transactions of the account would have."""
@@ -129,11 +135,26 @@ class Assembler:
         return fields, unsigned_of(fields)
 
 
+def _unseen(act: Approval | Swap) -> int:
+    """Units of gas for what no node could run: more than such a transaction takes (`app.venues.evm.routing.gas`), as
+    one that runs out of it costs all of it and does nothing."""
+    if isinstance(act, Approval):
+        return _APPROVAL
+    hops = [
+        V2_HOP if s.kind is DexKind.V2 else V3_HOP + _TICKS * CROSSING
+        for p in act.parts
+        for s in p.segments
+        for _ in s.tokens[1:]
+    ]
+    return len(act.parts) * TRANSACTION + 2 * sum(hops)
+
+
 def contradiction(plan: Plan, simulation: Simulation) -> str | None:
-    """Why a simulation is not what was planned, or None."""
+    """Why a simulation is not what was planned, or None. One that does not tell what moves contradicts nothing, and is
+    shown as what it is."""
     swap = plan.swap
-    if not simulation.ok:
-        return f"it would fail: {simulation.why}."
+    if simulation.fails or not simulation.complete:
+        return f"it would fail: {simulation.why}." if simulation.fails else None
     if simulation.others:
         return "it would move tokens that the trade does not name."
     paid = -simulation.changes[COIN if swap.coin_in else swap.token_in]

@@ -97,13 +97,13 @@ class Planner:
             self._pools = (await self._reader.advance(self._pools, at)).pools
         return self._pools
 
-    async def block(self) -> int:
-        """The newest block's number.
+    async def head(self) -> At:
+        """The newest block.
 
         Raises:
             RpcDown, RpcRefused: no node told.
         """
-        return (await self._reader.head()).number
+        return await self._reader.head()
 
     async def plan(self, wanted: Wanted, price: GasPrice = FREE) -> Plan:
         """The best way for `wanted` at the newest block.

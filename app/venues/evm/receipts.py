@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from app.venues.evm.simulate import TRANSFER
+from app.venues.evm.run import TRANSFER
 from app.venues.evm.swap import Swap
 
 DEPOSIT: Final = bytes.fromhex("e1fffcc4923d04b559f4d29a8bfc6cda04eb5b0d3c460751c2402c5c5cc9109c")

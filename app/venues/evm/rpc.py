@@ -5,7 +5,7 @@ they disagree is `app.venues.evm.nodes`'s business.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from app.errors import ErrorClass, VenueError, VenueRefused
 
@@ -30,6 +30,37 @@ class RpcDown(VenueError):
     """No node answered, or those that did are not to be trusted. Nothing is known."""
 
     error_class = ErrorClass.CHAIN
+
+
+class Asked(Protocol):
+    """Something that can be asked."""
+
+    async def call(self, method: str, params: Sequence[Any] = ()) -> Any:
+        """A read.
+
+        Raises:
+            RpcRefused: it was answered with an error.
+            RpcDown: it was not answered.
+        """
+        ...
+
+
+class Single(Asked, Protocol):
+    """One node alone, whatever the others say."""
+
+    @property
+    def name(self) -> str:
+        """Its host, as shown."""
+        ...
+
+
+@runtime_checkable
+class Several(Protocol):
+    """An `Rpc` of several nodes."""
+
+    def singly(self) -> Sequence[Single]:
+        """Each node that is well by itself, best first."""
+        ...
 
 
 class Rpc(Protocol):

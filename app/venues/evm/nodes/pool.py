@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 from app.engine.clock import Clock
@@ -22,7 +23,7 @@ from app.venues.evm.nodes.methods import asks_for_latest, block_needed, judge, p
 from app.venues.evm.nodes.refusals import ask_another
 from app.venues.evm.nodes.settings import NodesSettings
 from app.venues.evm.nodes.wire import quantity
-from app.venues.evm.rpc import RpcDown, RpcRefused
+from app.venues.evm.rpc import RpcDown, RpcRefused, Single
 
 _LOOK_MS: Final = 1_000
 """The nodes are looked at once per block, but not more often than this."""
@@ -177,6 +178,10 @@ class Nodes:
         """Nodes that may be asked, best first."""
         return best_first(self._members, self.settings.lag_allowed)
 
+    def singly(self) -> Sequence[Single]:
+        """As `Several.singly`: what one node says where two are to be compared. A node that has not a block says so."""
+        return tuple(_Alone(each) for each in self.best() if each.well)
+
     async def _having(self, number: int | None, faults: list[NodeFault]) -> list[Member]:
         """Nodes that have block `number`, best first. Their heads are asked for when none is known to have it."""
         for fresh in (False, True):
@@ -226,6 +231,22 @@ class Nodes:
         now = self._clock.now_ms()
         found = [words for at, words in self._contradictions.values() if now - at < _REMEMBER_MS]
         return found[0] if found else ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Alone:
+    """One node, asked by itself."""
+
+    member: Member
+
+    @property
+    def name(self) -> str:
+        """Its host."""
+        return self.member.name
+
+    async def call(self, method: str, params: Sequence[Any] = ()) -> Any:
+        """As `Member.ask`."""
+        return await self.member.ask(method, params)
 
 
 async def _answer(member: Member, method: str, params: Sequence[Any]) -> Answer | NodeFault:
