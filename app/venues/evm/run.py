@@ -94,18 +94,41 @@ async def run(
         RpcRefused, RpcDown: as `Rpc.call`.
     """
     given = {who: Account(balance=wei) for who, wei in (coins or {}).items()}
+    later = await _later(rpc, at)
     try:
-        return Method.SIMULATE, await _simulated(rpc, steps, at, given)
+        return Method.SIMULATE, await _simulated(rpc, steps, at, given, later)
     except RpcRefused as refusal:
         if not lacks(refusal):
             raise
     try:
-        return Method.TRACE, await _Traced(rpc, at, given).run(steps)
+        return Method.TRACE, await _Traced(rpc, at, given, later).run(steps)
     except RpcRefused as refusal:
         if not lacks(refusal):
             raise
         what = "The node has neither eth_simulateV1 nor debug_traceCall."
         raise NotSimulated("chain.not_simulated", what) from refusal
+
+
+_LATER_S: Final = 12
+SAME_TIME_GAS: Final = 50_000
+"""Units of gas that a swap may take more where nobody could set the time: two slots written for the first time (V2), or
+one and its index (V3)."""
+
+
+async def _later(rpc: Asked, at: At) -> int:
+    """A time after the block's, in seconds. In its own second a pool that was traded in it has no time to account for;
+    in the next block it has, which costs gas.
+
+    Raises:
+        NotSimulated: the node does not tell its time.
+    """
+    block = await rpc.call("eth_getBlockByHash", [abi.hexed(at.hash), False])
+    if block is None:
+        raise RpcRefused("eth_getBlockByHash", -32000, "block not found")
+    try:
+        return int(block["timestamp"], 16) + _LATER_S
+    except (ValueError, TypeError, KeyError) as error:
+        raise _unreadable(error) from error
 
 
 def lacks(refusal: RpcRefused) -> bool:
@@ -158,8 +181,11 @@ def _unreadable(error: Exception) -> NotSimulated:
 # -- eth_simulateV1 ---------------------------------------------------------------------------------------------------
 
 
-async def _simulated(rpc: Asked, steps: Sequence[Step], at: At, given: Mapping[bytes, Account]) -> tuple[Ran, ...]:
-    block: dict[str, Any] = {"calls": [request(step) for step in steps]}
+async def _simulated(
+    rpc: Asked, steps: Sequence[Step], at: At, given: Mapping[bytes, Account], later: int
+) -> tuple[Ran, ...]:
+    time = {"time": abi.quantity(later)}
+    block: dict[str, Any] = {"blockOverrides": time, "calls": [request(step) for step in steps]}
     if given:
         block["stateOverrides"] = _overrides(given)
     payload = {"blockStateCalls": [block], "traceTransfers": True, "validation": False}
@@ -193,8 +219,8 @@ def _bytes(text: str | None) -> bytes:
 # -- debug_traceCall --------------------------------------------------------------------------------------------------
 
 _PROBE: Final = bytes.fromhex("c0de51612a7e0000000000000000000000000002")
-_SAYS_SLOT: Final = "0x60005460005260206000f3"
-"""Code that answers what is in its storage at 0: sload(0), mstore(0), return 32 bytes."""
+_SAYS: Final = "0x6000546000524260205260406000f3"
+"""Code that answers what is in its storage at 0, and the time: sload(0), timestamp, return 64 bytes."""
 _MARK: Final = 0xC0DE51
 _MOVING: Final = frozenset({"CALL", "CREATE", "CREATE2", "SELFDESTRUCT"})
 _DEEPEST: Final = 1100
@@ -204,13 +230,12 @@ _DEEPEST: Final = 1100
 class _Traced:
     """Steps one after the other, each over what the ones before changed."""
 
-    def __init__(self, rpc: Asked, at: At, given: Mapping[bytes, Account]) -> None:
-        self._rpc, self._at = rpc, at
+    def __init__(self, rpc: Asked, at: At, given: Mapping[bytes, Account], later: int) -> None:
+        self._rpc, self._at, self._later, self._more = rpc, at, later, 0
         self._state = {who: Account(each.balance, each.code, dict(each.storage)) for who, each in given.items()}
 
     async def run(self, steps: Sequence[Step]) -> tuple[Ran, ...]:
-        if self._state or sum(not step.reads for step in steps):
-            await self._check()
+        await self._check()
         try:
             return tuple([await self._one(step) for step in steps])
         except (ValueError, TypeError, KeyError, AttributeError) as error:
@@ -223,10 +248,13 @@ class _Traced:
             NotSimulated: it does not.
         """
         slot = {abi.hexed(bytes(32)): abi.hexed(abi.word(_MARK))}
-        probe = {_PROBE: Account(code=_SAYS_SLOT, storage=slot)}
+        probe = {_PROBE: Account(code=_SAYS, storage=slot)}
         answer = await self._trace(Step(_PROBE, Call(_PROBE, b"")), "callTracer", {}, probe)
-        if not isinstance(answer, Mapping) or answer.get("output") != abi.hexed(abi.word(_MARK)):
+        said = answer.get("output") if isinstance(answer, Mapping) else None
+        if not isinstance(said, str) or not said.startswith(abi.hexed(abi.word(_MARK))):
             raise NotSimulated("chain.not_simulated", "The node's debug_traceCall does not take state overrides.")
+        if said != abi.hexed(abi.word(_MARK) + abi.word(self._later)):
+            self._later, self._more = 0, SAME_TIME_GAS
 
     async def _one(self, step: Step) -> Ran:
         frame = await self._trace(step, "callTracer", {"withLog": True}, self._state)
@@ -235,10 +263,12 @@ class _Traced:
         if ok and not step.reads:
             _walk(frame, moves)
             self._keep(await self._trace(step, "prestateTracer", {"diffMode": True}, self._state))
-        return Ran(ok, int(frame["gasUsed"], 16), _bytes(frame.get("output")), tuple(moves))
+        return Ran(ok, int(frame["gasUsed"], 16) + self._more, _bytes(frame.get("output")), tuple(moves))
 
     async def _trace(self, step: Step, tracer: str, config: dict[str, Any], state: Mapping[bytes, Account]) -> Any:
-        options = {"tracer": tracer, "tracerConfig": config, "stateOverrides": _overrides(state)}
+        options: dict[str, Any] = {"tracer": tracer, "tracerConfig": config, "stateOverrides": _overrides(state)}
+        if self._later:
+            options["blockOverrides"] = {"time": abi.quantity(self._later)}
         return await self._rpc.call("debug_traceCall", [request(step), block_parameter(self._at), options])
 
     def _keep(self, changed: Mapping[str, Any]) -> None:

@@ -21,7 +21,7 @@ from app.venues.evm.pools.batch import block_parameter
 from app.venues.evm.pools.state import At
 from app.venues.evm.reverts import revert_words
 from app.venues.evm.rpc import Asked, Rpc, RpcDown, RpcRefused, Several, Single
-from app.venues.evm.run import COIN, Method, NotSimulated, Ran, Step, lacks, request, run
+from app.venues.evm.run import COIN, SAME_TIME_GAS, Method, NotSimulated, Ran, Step, lacks, request, run
 from app.venues.evm.swap import Call
 
 __all__ = ["COIN", "Method", "NotSimulated", "Outcome", "Simulation", "simulate"]
@@ -261,7 +261,8 @@ class _Question:
                 return Outcome(False, 0, revert_words(refusal.data))
             raise
         try:
-            return Outcome(True, int(str(await rpc.call("eth_estimateGas", [asked, block])), 16))
+            estimate = int(str(await rpc.call("eth_estimateGas", [asked, block])), 16)
+            return Outcome(True, estimate + SAME_TIME_GAS)
         except RpcRefused as refusal:
             if lacks(refusal):
                 return Outcome(True, 0)
