@@ -5,6 +5,7 @@ the bytes, and the orders are made from the signed bytes and checked against the
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final
 
@@ -13,6 +14,7 @@ from app.execution.desk import Desk
 from app.execution.fatigue import unsimulated
 from app.execution.records import Order, Payload, Role, Trade
 from app.execution.states import PayloadState
+from app.execution.token_check import TokenCheck
 from app.execution.transaction_terms import Account, role_of, unlike, wanted
 from app.ids import payload_id
 from app.money import to_text
@@ -21,6 +23,7 @@ from app.venues.evm.assemble import Assembled, Assembler
 from app.venues.evm.chain import Chain
 from app.venues.evm.planner import Planner, Wanted
 from app.venues.evm.rpc import Rpc
+from app.venues.evm.safety.findings import Safety, SafetyRules
 from app.venues.evm.simulate import COIN
 from app.venues.evm.swap import Approval, Exact
 from app.venues.evm.words import act_of, transaction_words
@@ -36,19 +39,29 @@ _TAKES: Final = frozenset(
     {PayloadState.CONFIRMED, PayloadState.SIGNED, PayloadState.SENT, PayloadState.UNKNOWN, PayloadState.LANDED}
 )
 """States of a payload in which its nonce is taken."""
+_SAFETY: Final = SafetyRules()
 _SENT: Final = frozenset({PayloadState.SENT, PayloadState.LANDED, PayloadState.UNKNOWN, PayloadState.DEAD})
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """What was put together, and what speaks against what it buys; None: that was not looked at."""
+
+    made: Assembled
+    safety: Safety | None
 
 
 class ChainPreparation:
     """`Preparation` for one account on one chain."""
 
-    def __init__(self, desk: Desk, chain: Chain, rpc: Rpc, account: bytes) -> None:
+    def __init__(self, desk: Desk, chain: Chain, rpc: Rpc, account: bytes, safety: SafetyRules = _SAFETY) -> None:
         self._desk, self._chain, self._account = desk, chain, Account(chain, account)
         self._planner = Planner(chain, rpc)
         self._assembler = Assembler(chain, rpc, account)
+        self._check = TokenCheck(desk, chain, rpc, safety)
 
-    async def draft(self, trade: Trade) -> Assembled | str:
-        """Quote, simulate, put together; or why not.
+    async def draft(self, trade: Trade) -> Draft | str:
+        """Quote, look at what would be bought, simulate, put together; or why not.
 
         Raises:
             VenueError: a node did not answer.
@@ -56,6 +69,9 @@ class ChainPreparation:
         desk, until = self._desk, self._valid_until()
         try:
             plan = await self._planner.plan(self._wanted(trade.intent, until // 1000))
+            safety = await self._check.of(trade.intent, plan.at)
+            if safety is not None and (why := self._check.refusal(safety)) is not None:
+                return why
             rate = desk.valuation.last_rate(self._chain.native.symbol)
             made = await self._assembler.assemble(plan, rate, self._taken(trade))
         except (VenueRefused, SafetyError) as error:
@@ -64,16 +80,16 @@ class ChainPreparation:
         if most > trade.intent.max_gas:
             coin = self._chain.native.symbol
             return f"Its gas can cost {to_text(most)} {coin}; the intent allows {to_text(trade.intent.max_gas)}."
-        return made
+        return Draft(made, safety)
 
     def payloads(self, trade: Trade, draft: object) -> tuple[Payload, ...] | str:
         """One payload for each transaction."""
-        if not isinstance(draft, Assembled):
+        if not isinstance(draft, Draft):
             return draft if isinstance(draft, str) else "It was not prepared."
-        of, until = len(draft.transactions), self._valid_until()
+        of, until = len(draft.made.transactions), self._valid_until()
         preview = canonical(self._preview(trade, draft))
         made = []
-        for number, each in enumerate(draft.transactions, 1):
+        for number, each in enumerate(draft.made.transactions, 1):
             role = Role.APPROVE if isinstance(each.act, Approval) else role_of(trade.intent)
             text = transaction_words(self._chain, self._account.address, each.unsigned, number, of)
             name = payload_id(trade.id, number)
@@ -173,15 +189,16 @@ class ChainPreparation:
         payloads = [each for trade in trades if trade is not without for each in trade.payloads]
         return {fields_of(each.body).nonce for each in payloads if each.body and each.state in _TAKES}
 
-    def _preview(self, trade: Trade, draft: Assembled) -> dict[str, Any]:
+    def _preview(self, trade: Trade, draft: Draft) -> dict[str, Any]:
         """What is shown beside the words; amounts as text."""
-        plan, simulation, coin = draft.plan, draft.simulation, self._chain.native
+        made = draft.made
+        plan, simulation, coin = made.plan, made.simulation, self._chain.native
         changes = []
         for address, change in simulation.changes.items():
             if change:
                 token = coin if address == COIN else self._account.named(address)
                 changes.append([token.symbol, token.text(change)])
-        spent = sum(each.fee.expected for each in draft.transactions)
+        spent = sum(each.fee.expected for each in made.transactions)
         impact = max((quote.impact_bps for quote in plan.quotes), default=0)
         quoted = plan.amount_in if plan.swap.exact is Exact.OUT else plan.amount_out
         of = self._account.named(plan.swap.token_in if plan.swap.exact is Exact.OUT else plan.swap.token_out)
@@ -197,7 +214,7 @@ class ChainPreparation:
             "quoted": of.text(quoted),
             "quoted_asset": of.symbol,
             "gas": coin.text(spent),
-            "gas_most": coin.text(draft.highest_gas),
+            "gas_most": coin.text(made.highest_gas),
             "gas_asset": coin.symbol,
             "impact_bps": str(impact),
             "pool_fee_bps": str(max((quote.fee_bps for quote in plan.quotes), default=0)),
@@ -205,5 +222,6 @@ class ChainPreparation:
                 [self._account.named(token).symbol, checksum(spender), self._account.named(token).text(left)]
                 for (token, spender), left in simulation.allowances.items()
             ],
+            "safety": None if draft.safety is None else draft.safety.as_json(),
             "covered": trade.intent.reduce_only,
         }

@@ -140,6 +140,9 @@ class Chain:
     permit2: bytes | None = None
     private_rpcs: tuple[str, ...] = field(default=(), repr=False)
     """Endpoints that take a transaction without showing it to the public mempool."""
+    trusted: frozenset[bytes] = frozenset()
+    """Tokens that the trader vouches for: their safety score is shown and refuses nothing (what can not be sold is
+    refused all the same)."""
 
     def token(self, symbol: str) -> Token | None:
         """The token we call `symbol`, the native coin included."""

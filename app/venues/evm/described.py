@@ -26,8 +26,9 @@ def chain_of(text: str) -> Chain:
     """
     try:
         read: dict[str, Any] = json.loads(text)
+        tokens = tuple(_token(each) for each in _of_schema(read)["tokens"])
         return Chain(
-            name=_of_schema(read)["name"],
+            name=read["name"],
             chain_id=int(read["chain_id"]),
             native=_token(read["native"], native=True),
             rpcs=(read["url"],),
@@ -35,10 +36,11 @@ def chain_of(text: str) -> Chain:
             block_ms=int(read["block_ms"]) or _AT_ONCE_MS,
             gas_cap=_GAS_CAP,
             gas_cap_value=_GAS_CAP_VALUE,
-            tokens=tuple(_token(each) for each in read["tokens"]),
+            tokens=tokens,
             dexes=tuple(_dex(each) for each in read["dexes"]),
             multicall=_optional(read["multicall"]),
             permit2=_optional(read["permit2"]),
+            trusted=frozenset(token.address for token in tokens),
         )
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         what = f"The practice chain's description can not be read ({type(error).__name__}: {error})."
