@@ -22,6 +22,7 @@ from app.venue_setup import Ours, Owner, Running
 from app.venues.base import VenueInfo
 from app.venues.evm.chain import Chain
 from app.venues.evm.ladder import ladder
+from app.venues.evm.nodes.health import Mode
 from app.venues.evm.nodes.pool import Nodes
 from app.venues.evm.nodes.settings import NodeSettings, NodesSettings
 from app.venues.evm.planner import Planner
@@ -100,7 +101,7 @@ class ChainSetup:
         if self._venue is None:
             return Running(self.name, False, "not connected")
         mode, why = self.venue.nodes.mode()
-        return Running(f"chain {self.name}", mode == "NORMAL", why or "its nodes agree")
+        return Running(f"chain {self.name}", mode is Mode.NORMAL, why or "its nodes agree")
 
     async def close(self) -> None:
         """Stop following; the practice chain keeps its state on disk."""

@@ -30,6 +30,7 @@ class Request:
     Attributes:
         settings: reads the settings, flags included; called again when they may have changed.
         db: the database that was named, or None for the market's own.
+        profile: that was named by flag or environment, or None.
         speed: market seconds per second or "max", as typed; None for the default.
         attended: a person sees the demo device's screen and approves there.
     """
@@ -43,6 +44,24 @@ class Request:
     auto_confirm: bool = False
     attended: bool = False
     chain: str | None = None
+    profile: str | None = None
+
+    @property
+    def mode(self) -> str:
+        """The profile, as far as it is known before the settings are read: only testnets have chains so far."""
+        return self.profile or ("paper" if self.chain is None else "testnet")
+
+    @property
+    def database(self) -> Path:
+        """Where a session of the profile has its database, unless the settings file names another profile."""
+        return self.db or paths.database(self.mode)
+
+    @property
+    def market(self) -> str:
+        """Where prices come from, in words."""
+        if self.chain is not None:
+            return f"chain {self.chain}"
+        return "practice market" if self.replay is None else f"replay {self.replay}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -202,6 +202,7 @@ class Session:
             "source": self.plan.source_id,
             "instruments": instruments_to_text(self.plan.instruments),
             "start_ms": str(self.plan.start_ms),
+            **({} if self.plan.chain is None else {"venue": self.setup.name}),
         }
 
     def _begin_run(self) -> str:

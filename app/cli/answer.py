@@ -13,7 +13,7 @@ from typing import Any, Final
 from app.cli import context, streams
 from app.cli.watch import when
 from app.errors import CountersignError, SafetyError, UsageError
-from app.execution import basket_preview
+from app.execution import basket_preview, chain_preview
 from app.execution.states import TradeState
 from app.ids import by_prefix
 from app.outcomes import Outcome, became
@@ -172,6 +172,14 @@ def _walked(preview: dict[str, Any]) -> str:
     )
 
 
+def _preview(preview: dict[str, Any]) -> list[str]:
+    """The simulation of a chain's transactions; of anything else what it does to the book."""
+    if chain_preview.of_chain(preview):
+        return [each.text for each in chain_preview.lines(preview)]
+    book = "a SYNTHETIC book" if preview["synthetic_book"] else "the book"
+    return [f"Walking {book} of {when(preview['book_ms'])} UTC: {_walked(preview)}.", *basket_preview.lines(preview)]
+
+
 def _show(proposal: dict[str, Any]) -> None:
     """On stderr, so that ``--json`` stays one document."""
     preview = json.loads(proposal["preview"])
@@ -179,13 +187,7 @@ def _show(proposal: dict[str, Any]) -> None:
     if proposal["signer"] == "keyring":
         lines = [f"{_HOT} signs exactly this text, at once, and no device shows it again:", ""]
     lines += [f"    {line}" for line in proposal["text"].splitlines()]
-    book = "a SYNTHETIC book" if preview["synthetic_book"] else "the book"
-    lines += [
-        "",
-        f"Walking {book} of {when(preview['book_ms'])} UTC: {_walked(preview)}.",
-        *basket_preview.lines(preview),
-        f"Proposed by {proposal['module']}: {proposal['reason']}",
-    ]
+    lines += ["", *_preview(preview), f"Proposed by {proposal['module']}: {proposal['reason']}"]
     if proposal["resumed"]:
         lines.append("These bytes were signed before a restart and never sent; confirming sends the same bytes.")
     for line in lines:

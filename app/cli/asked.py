@@ -98,6 +98,7 @@ def request(options: argparse.Namespace, *, auto_confirm: bool = False, attended
         auto_confirm=auto_confirm,
         attended=attended,
         chain=options.chain,
+        profile=profile_named(options),
     )
 
 

@@ -13,7 +13,7 @@ from app.cli import asked
 from app.errors import UsageError
 
 if TYPE_CHECKING:
-    from app.launch import Launch
+    from app.launch import Launch, Request
     from app.tui.looks import Look
 
 
@@ -32,7 +32,7 @@ def terminal(options: argparse.Namespace) -> int:
     wanted, look = asked.request(options, attended=True), _look(options)
     return run(
         wanted,
-        first_run=_first(wanted.db, options),
+        first_run=_first(wanted),
         ascii_only=options.ascii or look.ascii_only,
         theme=look.theme,
         on_open=_opened,
@@ -55,8 +55,6 @@ def _look(options: argparse.Namespace) -> Look:
     return chosen(Path(named) if named else paths.config_file(), os.environ, flags)
 
 
-def _first(named: object, options: argparse.Namespace) -> bool:
-    """Whether nothing is there yet: no database of the profile, none named, no recording asked for."""
-    from app import paths  # noqa: PLC0415 -- platformdirs
-
-    return named is None and options.replay is None and not paths.database("paper").exists()
+def _first(wanted: Request) -> bool:
+    """Whether nothing is there yet and nothing was asked for: no database, no recording, no chain."""
+    return wanted.db is None and wanted.replay is None and wanted.chain is None and not wanted.database.exists()

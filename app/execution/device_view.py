@@ -19,7 +19,9 @@ class DeviceView:
 
     Attributes:
         name: model and app with their versions; the kind's name while nothing is known of it.
-        shown: None while the device is not there, or was not asked yet: `words` says why.
+        shown: None while the device is not there, or was not asked yet: `words` says why. Of several payloads the least
+            that it shows of one, and all their lines.
+        each: the same for each payload, in the order in which they are signed; none where `shown` is None.
         words: why it can not sign now, and the way on; "" when it can.
     """
 
@@ -28,6 +30,7 @@ class DeviceView:
     shown: Shown | None
     words: str
     state: DeviceState
+    each: tuple[Shown, ...] = ()
 
     @property
     def clarity(self) -> Clarity:
@@ -39,11 +42,17 @@ def asked(desk: Desk, trade: Trade, payload: Payload) -> tuple[SignRequest, str,
     """What the device is asked for a payload of `trade`: exactly what was confirmed, by the registered address, told to
     whom, and for how many seconds at most."""
     request = SignRequest(payload.to_sign, desk.terms.signer_path)
-    return request, desk.terms.signer_address, partial(desk.on_device, trade), desk.terms.device_deadline_s
+    told = partial(_told, desk, trade, payload)
+    return request, desk.terms.signer_address, told, desk.terms.device_deadline_s
+
+
+def _told(desk: Desk, trade: Trade, payload: Payload, state: DeviceState) -> None:
+    trade.at_device = payload
+    desk.on_device(trade, state)
 
 
 def device_view(desk: Desk, trade: Trade) -> DeviceView:
-    """For a prepared trade; of several payloads the least that the device shows of one, and all their lines."""
+    """For a prepared trade."""
     signer, last = desk.signer.signer, desk.signer.last
     if isinstance(last, DeviceInfo):
         every = []
@@ -51,7 +60,8 @@ def device_view(desk: Desk, trade: Trade) -> DeviceView:
             request, address, _, _ = asked(desk, trade, payload)
             every.append(signer.shown(request, address, last))
         shown = _together(every)
-        return DeviceView(signer.kind, last.title, shown, "", shown.refuses or DeviceState.READY)
+        state = shown.refuses or DeviceState.READY
+        return DeviceView(signer.kind, last.title, shown, "", state, tuple(every))
     name = signer.kind.capitalize()
     if isinstance(last, SignerFault):
         return DeviceView(signer.kind, name, None, f"{last.what} {last.next_step}", last.state)

@@ -112,6 +112,8 @@ class Trade:
     """How much of it the device was to show when the trader read it: it signs nothing that it shows less of."""
     hot_value: Decimal | None = None
     """What the hot signer's caps counted it as when they let it through, account currency."""
+    at_device: Payload | None = None
+    """What the device was last asked for."""
     lap_ns: int = 0
     """When its last step was done, on the monotonic clock; 0 before the first of this process."""
 

@@ -200,11 +200,15 @@ class ChainPreparation:
                 changes.append([token.symbol, token.text(change)])
         spent = sum(each.fee.expected for each in made.transactions)
         impact = max((quote.impact_bps for quote in plan.quotes), default=0)
-        quoted = plan.amount_in if plan.swap.exact is Exact.OUT else plan.amount_out
-        of = self._account.named(plan.swap.token_in if plan.swap.exact is Exact.OUT else plan.swap.token_out)
+        pays = plan.swap.exact is Exact.OUT
+        quoted, bound = (plan.amount_in, plan.swap.amount_in) if pays else (plan.amount_out, plan.swap.amount_out)
+        of = self._account.named(plan.swap.token_in if pays else plan.swap.token_out)
+        of = coin if (plan.swap.coin_in if pays else plan.swap.coin_out) else of
+        rate = self._desk.valuation.last_rate(coin.symbol)
         return {
             "chain": self._chain.name,
             "block": simulation.block,
+            "transactions": len(made.transactions),
             "simulated": simulation.complete,
             "not_simulated": "; ".join(simulation.missing),
             "method": simulation.method.value,
@@ -213,9 +217,12 @@ class ChainPreparation:
             "changes": changes,
             "quoted": of.text(quoted),
             "quoted_asset": of.symbol,
+            "bound": of.text(bound),
+            "bound_is": "most" if pays else "least",
             "gas": coin.text(spent),
             "gas_most": coin.text(made.highest_gas),
             "gas_asset": coin.symbol,
+            "gas_rate": None if rate is None else to_text(rate),
             "impact_bps": str(impact),
             "pool_fee_bps": str(max((quote.fee_bps for quote in plan.quotes), default=0)),
             "allowances": [

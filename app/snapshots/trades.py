@@ -28,7 +28,7 @@ class ConfirmView:
     Attributes:
         text: exactly what is signed, line by line.
         device: the signer, and what it will show.
-        device_pages: the demo device's pages; of any other device none.
+        device_pages: the demo device's pages, of each thing that is signed; of any other device none.
         at_stop, at_target: profit if the entry fills at its worst price and the exit at its own, fees included, quote
             asset; None without that exit. Of a basket: all legs bought, and each sold at the stop or at its target.
     """
@@ -45,7 +45,7 @@ class ConfirmView:
     at_target: Decimal | None
     risk: tuple[LimitUse, ...]
     device: DeviceView
-    device_pages: tuple[Page, ...]
+    device_pages: tuple[tuple[Page, ...], ...]
     left_ms: int
     resumed: bool
     now: tuple[Decimal, Decimal] | None
@@ -92,11 +92,11 @@ def confirmation(desk: Desk, trade: Trade) -> ConfirmView:
     )
 
 
-def _pages(device: DeviceView) -> tuple[Page, ...]:
+def _pages(device: DeviceView) -> tuple[tuple[Page, ...], ...]:
     """Of the demo device, which has a screen of its own here."""
-    if device.kind is not SignerKind.DEMO or device.shown is None:
+    if device.kind is not SignerKind.DEMO:
         return ()
-    return pages("\n".join(each.value for each in device.shown.lines))
+    return tuple(pages("\n".join(line.value for line in shown.lines)) for shown in device.each)
 
 
 def _walked(desk: Desk, intent: Intent) -> Preview | None:

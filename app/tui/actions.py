@@ -239,11 +239,10 @@ class Actions:
 
     async def _flag_alone(self) -> None:
         """No session is open: the flag stops the next one, and the one that is opening."""
-        from app import paths  # noqa: PLC0415 -- cheap, and rarely needed
-        from app.execution.stop_flag import StopFlag  # noqa: PLC0415 -- as above
+        from app.execution.stop_flag import StopFlag  # noqa: PLC0415 -- cheap, and rarely needed
 
         host = self._app.host
-        db = host.launch.db if host.launch is not None else host.request.db or paths.database("paper")
+        db = host.launch.db if host.launch is not None else host.request.database
         why = StopFlag(db).create("the emergency key")
         words = f"The stop could not be written: {why}" if why else f"The emergency stop is in force: {db.name}.stop"
         self._app.notify(words, severity="error" if why else "warning", timeout=30)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from app import paths
 from app.tui.host import Stage
 
 _FRAME_S: Final = 1 / 60
@@ -23,7 +22,7 @@ def begin(app: Terminal) -> None:
     if fresh and not host.first_run and host.request.replay is None:
         from app.tui.last import last  # noqa: PLC0415 -- after the first frame
 
-        host.last = last(host.request.db or paths.database("paper"))
+        host.last = last(host.request.database)
     mounted = app.do.show("trade")
     if not fresh:
         if host.first:

@@ -199,8 +199,7 @@ class Host:
         self.history = BarHistory()
 
     async def _trade(self) -> str:
-        from app.market.pace import pace  # noqa: PLC0415 -- loaded by `_load`, off this thread
-        from app.trader import RunLimits, Trader  # noqa: PLC0415 -- as above
+        from app.trader import RunLimits, Trader  # noqa: PLC0415 -- loaded by `_load`, off this thread
 
         start = self.launch
         assert start is not None
@@ -211,7 +210,7 @@ class Host:
             RunLimits(start.speed, None),
             self._tell,
             on_open=self._opened,
-            pacer=self._pacer or pace,
+            pacer=self._pacer,
         )
         trader.session.devices.on_ask, trader.on_words = self.on_ask, partial(self._first, compares=True)
         trader.session.devices.on_first, self.first = partial(self._first, compares=False), ""

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Final
+
 from app.text import counted, escape_untrusted
 from app.tui.glyphs import Glyphs
 from app.tui.host import Host, Stage
 from app.tui.widgets.lines import Piece
 
+if TYPE_CHECKING:
+    from app.snapshots.chain import ChainView
+
 Group = tuple[Piece, ...]
+_MODES: Final = {"paper": "mode", "testnet": "testnet"}
+"""How loud a profile is; anything else is real money."""
 
 
 def pieces(host: Host, glyphs: Glyphs) -> list[Group]:
     """Mode and market first; then, once the engine runs, time, money, and what waits."""
-    groups: list[Group] = [((" PAPER ", "mode"), (f" {market(host)}", "label"))]
+    mode = profile(host)
+    groups: list[Group] = [((f" {mode.upper()} ", _MODES.get(mode, "alarm")), (f" {market(host)}", "label"))]
     if host.stage is not Stage.RUNNING:
         going_on = "" if host.first_run and not host.started else glyphs.ellipsis
         words = "" if host.over else f"{host.starting()}{going_on}"
@@ -20,22 +28,31 @@ def pieces(host: Host, glyphs: Glyphs) -> list[Group]:
     return groups + _running(host, glyphs)
 
 
+def profile(host: Host) -> str:
+    """Where orders go: as the settings say, before they are read as it was asked for."""
+    return host.request.mode if host.launch is None else host.launch.loaded.settings.profile
+
+
 def market(host: Host) -> str:
     """Where prices come from."""
+    if host.request.chain is not None:
+        return escape_untrusted(host.request.chain)
     return "replay" if host.request.replay is not None else "PRACTICE"
 
 
 def _running(host: Host, glyphs: Glyphs) -> list[Group]:
     from app.snapshots.account import account  # noqa: PLC0415 -- the engine behind it, after the first frame
+    from app.snapshots.chain import chain  # noqa: PLC0415 -- as above
     from app.tui import words  # noqa: PLC0415 -- as above
 
     trader, desk = host.trader, host.desk
     if trader is None or desk is None:
         return []
     waiting = host.waiting
-    seen = account(desk)
+    seen, on_chain = account(desk), chain(trader.session)
     speed = host.launch.speed if host.launch is not None else None
     pace = "max" if speed is None else f"{host.slower(speed).normalize():f}x"
+    pace = pace if on_chain is None else "UTC"
     groups: list[Group] = [
         ((f"{waiting} waiting", "key" if waiting else "dim"),),
         (("equity ", "dim"), (words.money(seen.equity), "")),
@@ -44,6 +61,8 @@ def _running(host: Host, glyphs: Glyphs) -> list[Group]:
         (("held ", "dim"), (f"{words.money(seen.exposure)}/{words.money(seen.exposure_limit, 0)}", "")),
         (("open ", "dim"), (str(seen.open_positions), "")),
     ]
+    if on_chain is not None:
+        groups[1:1] = _block(on_chain)
     groups.insert(0 if host.device_trade is not None else len(groups), (_device(host),))
     left = host.progress()
     if left is not None:
@@ -59,6 +78,17 @@ def _running(host: Host, glyphs: Glyphs) -> list[Group]:
     if desk.terms.signer == "keyring":
         groups.insert(0, ((" HOT KEY ", "error"),))  # before everything else: on 80 columns the last ones have no room
     return groups
+
+
+def _block(seen: ChainView) -> list[Group]:
+    """The newest block and its age; before it what may not be done."""
+    from app.tui import words  # noqa: PLC0415 -- the engine behind it, after the first frame
+
+    old = seen.age_ms is None or seen.age_ms >= seen.stale_ms
+    number = "none yet" if seen.block is None else f"{seen.block:,}"
+    block = (("block ", "dim"), (number, ""), (f" {words.age(seen.age_ms)}", "warn" if old else "dim"))
+    limited: list[Group] = [] if seen.mode == "normal" else [((seen.mode.upper(), "error"),)]
+    return [*limited, block]
 
 
 def _device(host: Host) -> Piece:

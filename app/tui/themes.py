@@ -14,7 +14,21 @@ from textual.theme import Theme
 
 DEFAULT: Final = "dark"
 
-_ROLES: Final = ("dim", "title", "key", "up", "down", "ok", "warn", "error", "cursor", "alarm", "mode", "label")
+_ROLES: Final = (
+    "dim",
+    "title",
+    "key",
+    "up",
+    "down",
+    "ok",
+    "warn",
+    "error",
+    "cursor",
+    "alarm",
+    "mode",
+    "testnet",
+    "label",
+)
 
 _ANSI_VARIABLES: Final = {
     "ansi-background": "ansi_black",
@@ -49,6 +63,7 @@ _LOOKS: Final[dict[str, tuple[Theme, dict[str, str]]]] = {
             "cursor": "on #26384d",
             "alarm": "bold #ffffff on #a33a1a",
             "mode": "bold #11151a on #9ecbff",
+            "testnet": "bold #11151a on #f0c674",
             "label": "#a9b4c0",
         },
     ),
@@ -66,6 +81,7 @@ _LOOKS: Final[dict[str, tuple[Theme, dict[str, str]]]] = {
             "cursor": "on #2a2a52",
             "alarm": "bold #ffffff on #b00030",
             "mode": "bold #0a0a14 on #c3b6ff",
+            "testnet": "bold #0a0a14 on #ffd580",
             "label": "#a8a8c4",
         },
     ),
@@ -83,6 +99,7 @@ _LOOKS: Final[dict[str, tuple[Theme, dict[str, str]]]] = {
             "cursor": "on #cfe0f1",
             "alarm": "bold #ffffff on #b3261e",
             "mode": "bold #ffffff on #1f4e79",
+            "testnet": "bold #ffffff on #8a5a00",
             "label": "#49525e",
         },
     ),
@@ -100,6 +117,7 @@ _LOOKS: Final[dict[str, tuple[Theme, dict[str, str]]]] = {
             "cursor": "on #003a5c",
             "alarm": "bold #000000 on #f0e442",
             "mode": "bold #000000 on #56b4e9",
+            "testnet": "bold #000000 on #f0e442",
             "label": "#dddddd",
         },
     ),
@@ -127,6 +145,7 @@ _LOOKS: Final[dict[str, tuple[Theme, dict[str, str]]]] = {
             "cursor": "reverse",
             "alarm": "bold white on red",
             "mode": "bold reverse",
+            "testnet": "bold black on yellow",
             "label": "default",
         },
     ),

@@ -5,14 +5,14 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
-from app.execution import basket_preview
+from app.execution import basket_preview, chain_preview
 from app.execution.states import PayloadState, TradeState
 from app.money import mul, to_text
 from app.risk.usage import LimitUse, Source, UseState
 from app.snapshots.trades import ConfirmView
 from app.text import counted, escape_untrusted, lasting
 from app.tui import words
-from app.tui.screens import device_text
+from app.tui.screens import chain_text, device_text
 from app.tui.widgets.lines import Line, Piece, fit, flowed, line, wrapped
 from signers.base import SignerKind
 from signers.session import GIVEN_UP
@@ -33,6 +33,7 @@ _ENDS: Final = {
 }
 
 
+_SOLD: Final = "At its worst, and you sell at the stop:"
 _TARGET: Final = "The same at the target:                     "
 
 
@@ -47,7 +48,9 @@ def document(seen: ConfirmView, width: int, glyphs: Glyphs) -> list[Line]:
         lines += wrapped(
             "These bytes were signed before a restart and never sent. Confirming sends the same bytes.", width, "error"
         )
-    lines += [line((glyphs.rule * width, "dim")), *_preview(seen, width), *_outcomes(seen, width, glyphs)]
+    on_chain = chain_preview.of_chain(seen.preview)
+    preview = chain_text.preview(seen, width, glyphs) if on_chain else _preview(seen, width)
+    lines += [line((glyphs.rule * width, "dim")), *preview, *_outcomes(seen, width, glyphs, on_chain=on_chain)]
     lines += [line((glyphs.rule * width, "dim")), *_risk(seen, width)]
     lines += [line((glyphs.rule * width, "dim")), *wrapped(f"Why: {escape_untrusted(seen.why)}", width, "", "  ")]
     if hot:
@@ -80,11 +83,12 @@ def _preview(seen: ConfirmView, width: int) -> list[Line]:
     return [*wrapped(text, width, "", "  "), *legs]
 
 
-def _outcomes(seen: ConfirmView, width: int, glyphs: Glyphs) -> list[Line]:
+def _outcomes(seen: ConfirmView, width: int, glyphs: Glyphs, *, on_chain: bool) -> list[Line]:
     if seen.at_stop is None:
         return wrapped("A sale that closes what is held: it needs no exits of its own.", width, "label")
     lines: list[Line] = []
-    for label, value in (("If it fills at its worst and the stop fires:", seen.at_stop), (_TARGET, seen.at_target)):
+    stop = _SOLD if on_chain else "If it fills at its worst and the stop fires:"
+    for label, value in ((stop, seen.at_stop), (_TARGET, seen.at_target)):
         if value is not None:
             amount = (words.signed(value, glyphs, 4, exact=True), (f" {seen.quote}", "dim"))
             lines += flowed([((label, "label"),), amount, *words.worth(value, seen.rate)], width)
@@ -142,6 +146,12 @@ def outcome(trade: Trade, answered: str) -> tuple[str, str]:
     if any(order.state == "UNKNOWN" for order in trade.orders.values()):
         head = "Filled, and an exit is in doubt: maybe sent." if trade.state is TradeState.FILLED else "Maybe sent."
         return f"{head} It is being looked up. Do not repeat.", "error"
+    if (told := chain_text.outcome(trade)) is not None:
+        return told
+    return _outcome(trade, answered)
+
+
+def _outcome(trade: Trade, answered: str) -> tuple[str, str]:
     if trade.state is TradeState.FILLED:
         closed = "Filled. What it sold needs no exits any more: they were cancelled."
         return (closed if trade.intent.reduce_only else "Filled. Its exits rest at the venue."), "ok"
@@ -151,7 +161,13 @@ def outcome(trade: Trade, answered: str) -> tuple[str, str]:
         return _ENDS[trade.state]
     if trade.state is TradeState.PREPARED:
         return ("Declined." if answered == "declined" else "Confirmed; being written to disk."), "warn"
+    return _ended(trade), "error"
+
+
+def _ended(trade: Trade) -> str:
+    """Why nothing came of it, and whether anything was sent."""
     why = escape_untrusted(trade.reason).rstrip(".")
     why += "" if why.endswith((".)", "?", "!")) else "."
     sent = " It had been sent." if was_sent(trade) else "" if "othing was sent" in why else " Nothing was sent."
-    return f"{trade.state.value.replace('_', ' ').capitalize()}: {why}{sent}", "error"
+    sent = f" {approved}" if (approved := chain_text.before(trade)) else sent
+    return f"{trade.state.value.replace('_', ' ').capitalize()}: {why}{sent}"

@@ -12,6 +12,7 @@ from textual.containers import Container
 
 from app.seal_text import SEAL
 from app.text import counted
+from app.tui.screens import chain_text
 from app.tui.screens.dialog import Dialog
 from app.tui.widgets.choice import Choice
 from app.tui.widgets.lines import Line, Lines, fit, line, wrapped
@@ -155,8 +156,9 @@ class _Device(Lines):
             line(f"    {left} {side} ", (fit(row, COLUMNS), "title"), f" {side} {right}")
             for row in (*rows, *[""] * (ROWS - len(rows)))
         ]
+        trade = self._dialog.host.device_trade
         return [
-            Line(),
+            *(([] if trade is None else chain_text.asked(trade)) or [Line()]),
             line(f"      {top[0]}{edge}{top[2]}  ", (title, "dim")),
             *body,
             line(f"      {bottom[0]}{edge}{bottom[2]}"),

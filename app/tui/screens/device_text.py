@@ -34,7 +34,7 @@ HAND: Final = frozenset(
 """The person's hand is what it waits for: no fault."""
 
 
-def expected(device: DeviceView, pages: Sequence[Page], width: int, *, named: bool = True) -> list[Line]:
+def expected(device: DeviceView, pages: Sequence[Sequence[Page]], width: int, *, named: bool = True) -> list[Line]:
     """What will be on the device's screen."""
     if pages:
         return _pages(pages, width)
@@ -43,13 +43,20 @@ def expected(device: DeviceView, pages: Sequence[Page], width: int, *, named: bo
     lines = wrapped(f"{escape_untrusted(device.name)} signs.", width, "label") if named else []
     if device.shown is None:
         return [*lines, *wrapped(escape_untrusted(device.words), width, "warn", "  ")]
-    shown = device.shown
-    lines += wrapped(_SAYS[shown.clarity], width, ROLES[shown.clarity], "  ")
-    if shown.why:
-        lines += wrapped(escape_untrusted(shown.why), width, "warn", "  ")
-    if shown.refuses is not None:
-        lines += wrapped(f"{what_of(shown.refuses)} {next_step_of(shown.refuses)}", width, "error", "  ")
-    return [*lines, *fields(shown.lines, width)]
+    for number, shown in enumerate(device.each, 1):
+        lines += part(number, len(device.each))
+        lines += wrapped(_SAYS[shown.clarity], width, ROLES[shown.clarity], "  ")
+        if shown.why:
+            lines += wrapped(escape_untrusted(shown.why), width, "warn", "  ")
+        if shown.refuses is not None:
+            lines += wrapped(f"{what_of(shown.refuses)} {next_step_of(shown.refuses)}", width, "error", "  ")
+        lines += fields(shown.lines, width)
+    return lines
+
+
+def part(number: int, of: int) -> list[Line]:
+    """Which transaction it is, where a trade has several."""
+    return [line((f"Transaction {number} of {of}", "key"))] if of > 1 else []
 
 
 def hot(width: int) -> list[Line]:
@@ -87,11 +94,17 @@ def doing(device: DeviceView, state: DeviceState, elapsed_s: int, width: int) ->
     return [*lines, line((f"Waiting {elapsed_s} s.", "label"))]
 
 
-def _pages(pages: Sequence[Page], width: int) -> list[Line]:
-    count = len(pages)
-    lines = [line((f"The demo device (no hardware wallet) will show {count + 1} pages; the last one asks:", "label"))]
-    for number, page in enumerate(pages, 1):
-        first, *more = wrapped(" / ".join(page), max(width - 5, 8))
-        lines.append(line((f"  {number:>2} ", "dim"), *first.pieces))
-        lines += [line(" " * 5, *each.pieces) for each in more]
+def _pages(pages: Sequence[Sequence[Page]], width: int) -> list[Line]:
+    name = "The demo device (no hardware wallet)"
+    lines: list[Line] = []
+    if len(pages) > 1:
+        lines = wrapped(f"{name} asks for {len(pages)} signatures, one after the other:", width, "label")
+    for which, each in enumerate(pages, 1):
+        lines += part(which, len(pages))
+        shows = f"{name} will show" if len(pages) == 1 else "It will show"
+        lines.append(line((f"{shows} {len(each) + 1} pages; the last one asks:", "label")))
+        for number, page in enumerate(each, 1):
+            first, *more = wrapped(" / ".join(page), max(width - 5, 8))
+            lines.append(line((f"  {number:>2} ", "dim"), *first.pieces))
+            lines += [line(" " * 5, *more_of_it.pieces) for more_of_it in more]
     return lines

@@ -3,11 +3,12 @@ on the device, never here."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.binding import Binding, BindingType
 
-from app.tui.screens import device_text
+from app.tui.screens import chain_text, device_text
 from app.tui.screens.at_device import AtTheDevice
 from app.tui.screens.dialog import SCROLLING
 from app.tui.widgets.lines import Line, line, wrapped
@@ -58,13 +59,15 @@ class HardwareDialog(AtTheDevice):
 
     def lines(self, width: int) -> list[Line]:
         """State, then the expected lines."""
-        seen = self.view()
-        if seen is None:
+        seen, trade = self.view(), self.host.device_trade
+        if seen is None or trade is None:
             return [Line(), *wrapped("The device is asked for nothing. Confirm a trade first.", width, "dim")]
         state, rule = self.host.device or seen.state, self.app.glyphs.rule
         lines = device_text.doing(seen, state, self.host.device_s, width)
-        lines.append(line((rule * width, "dim")))
-        return [*lines, *device_text.expected(seen, (), width, named=False)]
+        lines += [*chain_text.asked(trade), line((rule * width, "dim"))]
+        number = chain_text.at_device(trade)[0]
+        now = replace(seen, each=seen.each[number - 1 : number])
+        return [*lines, *device_text.expected(now, (), width, named=False)]
 
     def action_give_up(self) -> None:
         """Wait no longer. The device may go on showing it."""

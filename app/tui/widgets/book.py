@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from app.tui import words
 from app.tui.widgets.lines import Line, Lines, fit, line
@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from app.tui.app import Terminal
 
 Level = tuple[Decimal, Decimal]
+_PRICE: Final = 11
+_SIZE: Final = 12
+"""Columns of a price, at least, and of a quantity."""
 
 
 class BookPane(Lines, can_focus=True):
@@ -23,6 +26,7 @@ class BookPane(Lines, can_focus=True):
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 -- Textual's name
         super().__init__(id=id, classes="pane")
         self._view: BookView | None = None
+        self._prices = _PRICE
         self.border_title = "Book"
 
     def set_book(self, view: BookView | None) -> None:
@@ -41,6 +45,7 @@ class BookPane(Lines, can_focus=True):
         asks, bids = view.asks[:levels], view.bids[:levels]
         largest = max(size for _, size in (*asks, *bids))
         spread = view.asks[0][0] - view.bids[0][0]
+        self._prices = max(_PRICE, *(len(words.price(price, view.tick)) for price, _ in (*asks, *bids)))
         middle = line((f" spread {words.price(spread, view.tick)}  age {words.age(view.age_ms)}", "dim"))
         return [
             *(self._level(each, largest, width, "down") for each in reversed(asks)),
@@ -52,8 +57,9 @@ class BookPane(Lines, can_focus=True):
         view = self._view
         assert view is not None
         price, size = words.price(level[0], view.tick), f"{level[1]:,f}"
-        room = max(0, width - 24)
+        size = size if len(size) <= _SIZE else words.precise(level[1])  # a chain's has up to 18 decimals
+        room = max(0, width - self._prices - _SIZE - 1)
         eighths = int(level[1] / largest * room * 8)
         bar = self.app.glyphs.bar
         drawn = bar[-1] * (eighths // 8) + (bar[eighths % 8] if eighths % 8 else "")
-        return line((fit(price, 11, right=True), role), (fit(size, 12, right=True), ""), (f" {drawn}", role))
+        return line((fit(price, self._prices, right=True), role), (fit(size, _SIZE, right=True), ""), (f" {drawn}", role))
