@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from app.risk.gate import oldest_quote_ms
+from app.snapshots.chain import ChainView, chain
 from app.text import counted
 
 if TYPE_CHECKING:
@@ -93,6 +94,8 @@ class Health:
     lag: Lag | None
     slow: tuple[Slow, ...]
     machine: Machine
+    chain: ChainView | None = None
+    """None: the session trades on none."""
 
     @property
     def ready(self) -> bool:
@@ -122,6 +125,7 @@ def health(trader: Trader) -> Health:
         lag=None if guard is None else guard.watchdog.lag(),
         slow=() if guard is None else guard.watchdog.slow(),
         machine=machine,
+        chain=chain(trader.session),
     )
 
 

@@ -8,6 +8,7 @@ import json
 from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Any
 
+from app import reports_chain
 from app.money import ZERO, add, div, from_text, mul, sub, to_text
 from app.portfolio.ledger import venue_account
 from storage.database import Reader
@@ -74,9 +75,18 @@ def orders(reader: Reader, *, limit: int, offset: int) -> list[Document]:
             "filled": row["filled"],
             "venue_order_id": row["venue_order_id"],
             "updated_ms": row["updated_ms"],
+            **_transaction(row),
         }
         for row in rows
     ]
+
+
+def _transaction(row: dict[str, Any]) -> Document:
+    """Of a transaction its gas and its block; nothing of any other order."""
+    kind = json.loads(row["terms"])["kind"]
+    if kind != reports_chain.KIND:
+        return {}
+    return {"gas": row["gas"], "block": reports_chain.block(kind, row["state"], row["gas"], row["revision"])}
 
 
 def profit(reader: Reader) -> Document:
@@ -104,6 +114,7 @@ def profit(reader: Reader) -> Document:
         "fills": reader.value("SELECT count(*) FROM fills"),
         "round_trips": _round_trips(reader),
         "unknown_marks": sorted(set(unknown_marks)),
+        "gas": reports_chain.gas(reader),
     }
 
 

@@ -181,7 +181,10 @@ def life(reader: Reader, trade_id: str) -> Life | None:
 _FACTS: Final = (
     (
         "SELECT e.seq, coalesce(o.role, 'order') || ' ' || e.to_state || "
-        "CASE e.filled WHEN '0' THEN '' ELSE ' ' || e.filled END AS words "
+        "CASE e.filled WHEN '0' THEN '' ELSE ' ' || e.filled END || "
+        # a transaction's: only those cost gas, and only in a block (`app.execution.mined`)
+        "CASE WHEN json_valid(e.detail) AND e.detail ->> '$.gas' IS NOT NULL "
+        "THEN ' in block ' || (e.revision - 2) || ', gas ' || (e.detail ->> '$.gas') ELSE '' END AS words "
         "FROM order_events e LEFT JOIN orders o ON o.client_id = e.client_id WHERE e.seq IN ({}) "
         "ORDER BY e.seq, e.rowid"
     ),
@@ -193,6 +196,11 @@ _FACTS: Final = (
     ),
 )
 """What the hashed rows of journal rows say: orders, fills, seals, settings."""
+
+
+def in_words(reader: Reader, rows: list[dict[str, Any]]) -> list[str]:
+    """What each of these rows of the table changed, in a few words."""
+    return [each.changes for each in _rows(reader, rows)]
 
 
 def _rows(reader: Reader, rows: list[dict[str, Any]]) -> tuple[JournalRow, ...]:

@@ -10,8 +10,10 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final
 
+from app import reports_chain
 from app.execution.records import Role
 from app.money import CEILING, ZERO, add, div, from_text, mul, sub
+from app.reports_chain import TransactionFacts
 from app.venues.base import TERMINAL, OrderState
 from signers.base import SignerKind
 from storage.database import Reader
@@ -43,7 +45,7 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class OrderRow:
-    """One order. `price` is the stop's or the limit's; None at market."""
+    """One order. `price` is the stop's or the limit's; None at market, and of what trades nothing."""
 
     client_id: str
     trade_id: str
@@ -57,6 +59,15 @@ class OrderRow:
     filled: Decimal
     price: Decimal | None
     updated_ms: int
+    gas: Decimal = ZERO
+    """What it has cost in gas, in its chain's coin."""
+    block: int | None = None
+    """Of a transaction, once it is in one."""
+
+    @property
+    def transaction(self) -> bool:
+        """It is one of a chain, and its client id the hash."""
+        return self.kind == reports_chain.KIND
 
     @property
     def unknown(self) -> bool:
@@ -151,6 +162,7 @@ class OrderDetail:
     events: tuple[OrderEvent, ...]
     fills: tuple[FillRow, ...]
     trade: TradeFacts
+    transaction: TransactionFacts | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,6 +225,7 @@ def detail(reader: Reader, client_id: str) -> OrderDetail | None:
         events=tuple(_event(each) for each in reversed(events)),
         fills=_fills(reader, "f.client_id = ?", (client_id,)),
         trade=facts(reader, row["trade_id"]),
+        transaction=reports_chain.transaction(reader, row["trade_id"], client_id),
     )
 
 
@@ -318,6 +331,8 @@ def _row(row: dict[str, Any]) -> OrderRow:
         filled=from_text(row["filled"]),
         price=None if price is None else from_text(price),
         updated_ms=row["updated_ms"],
+        gas=from_text(row["gas"]),
+        block=reports_chain.block(terms["kind"], row["state"], row["gas"], row["revision"]),
     )
 
 

@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 from app.alert_service import alert_handlers
+from app.chain_commands import chain_handlers
 from app.device_commands import at_device, device_handlers, give_up
 from app.engine.module_views import ModuleView
 from app.errors import SafetyError, UsageError
@@ -51,6 +52,7 @@ def handlers(trader: Trader) -> Mapping[str, Handler]:
         **device_handlers(trader.session),
         **alert_handlers(trader),
         **gate_handlers(trader.session),
+        **chain_handlers(trader.session),
         **risk_handlers(trader),
         **ticket_handlers(trader),
         **module_handlers(trader.manager),

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 from typing import Any
 
 from app.cli import context
-from app.errors import CountersignError
+from app.errors import CountersignError, UsageError
 from app.health import SERIOUS, size
 from storage.database import reader, trader_pid
 
@@ -14,6 +15,10 @@ from storage.database import reader, trader_pid
 def health(options: argparse.Namespace) -> int:
     """``--live``: the process answers. ``--ready``: it also takes new trades. Neither: everything, running or not."""
     db = context.database(options)
+    if options.reset is not None:
+        if options.live or options.ready:
+            raise UsageError("health.reset", "--reset goes alone.")
+        return _reset(options, db)
     pid = trader_pid(db)
     checks: list[tuple[str, bool, str]] = [("trader runs", pid is not None, f"pid {pid}" if pid else "not running")]
     live: dict[str, Any] | None = None
@@ -42,10 +47,36 @@ def health(options: argparse.Namespace) -> int:
     return 0 if healthy else 1
 
 
+def _reset(options: argparse.Namespace, db: Path) -> int:
+    answer = context.ask_trader(db, {"op": "nodes_reset", "name": options.reset})
+    lines = [f"Believed to be well again, and asked anew: {', '.join(answer['reset'])}."]
+    context.emit(options, "nodes-reset", answer, lines)
+    return 0
+
+
+def _chain(seen: dict[str, Any]) -> list[str]:
+    """A chain and its nodes; of a node the host only."""
+    mode = seen["mode"].upper().replace(" ", "_")
+    block = "none yet" if seen["block"] is None else f"{seen['block']}, {seen['age_ms'] / 1000:.1f} s old"
+    reason = f": {seen['reason']}" if seen["reason"] else ""
+    lines = [f"chain       {seen['name']} ({seen['chain_id']}) {mode}{reason}"]
+    lines.append(f"block       {block}; agreeing {seen['quorum']}")
+    for each in seen["nodes"]:
+        state = "well" if each["usable"] else "NOT USED"
+        head = "none" if each["head"] is None else f"{each['head']}, {each['lag']} behind"
+        breakers = f"reading {each['reading']['state']}, sending {each['sending']['state']}"
+        trouble = f": {each['trouble']}" if each["trouble"] else ""
+        lines.append(
+            f"node        {each['name']} {state}, {each['latency_us'] / 1000:.1f} ms, head {head}, {breakers}, "
+            f"{each['errors_percent']} % errors{trouble}"
+        )
+    return lines
+
+
 def _numbers(live: dict[str, Any]) -> list[str]:
     """What is measured, for reading; no number of these fails a check by itself."""
     lag, market, machine = live["lag"], live["market"], live["machine"]
-    lines = []
+    lines = [] if live["chain"] is None else _chain(live["chain"])
     if lag is not None and lag["samples"]:
         lines.append(
             f"loop lag    {_ms(lag['p50_us'])} / {_ms(lag['p99_us'])} / {_ms(lag['max_us'])} ms (p50, p99, max)"

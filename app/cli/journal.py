@@ -9,7 +9,7 @@ from typing import Any
 
 from app.cli import context
 from app.cli.watch import when
-from app.reports_journal import SealRow, is_hot, newest_seal
+from app.reports_journal import SealRow, in_words, is_hot, newest_seal
 from storage.database import reader
 
 
@@ -28,14 +28,14 @@ def _show(options: argparse.Namespace) -> int:
             "SELECT seq, ts_ms, kind, subject, body, hex(hash) AS hash FROM journal ORDER BY seq DESC LIMIT ? OFFSET ?",
             (options.limit, options.offset),
         )
-        seal = newest_seal(data)
+        seal, changes = newest_seal(data), in_words(data, rows)
     documents = [
         {**row, "body": _body(row["body"]), "hot": is_hot(row["body"]), "hash": row["hash"].lower()} for row in rows
     ]
     lines = [
         f"{r['seq']:>6} {_when(r['ts_ms'])} {r['kind']:<18} {r['subject'][:8]:<8} {r['hash'][:16]}"
-        f"{'  HOT' if r['hot'] else ''}"
-        for r in documents
+        f"{'  HOT' if r['hot'] else ''}  {said}"
+        for r, said in zip(documents, changes, strict=True)
     ]
     lines += _sealed(seal) if lines else ["The journal is empty."]
     context.emit(options, "journal", {"rows": documents, "seal": None if seal is None else asdict(seal)}, lines)

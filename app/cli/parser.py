@@ -140,6 +140,8 @@ def _plain(_parser: argparse.ArgumentParser) -> None:
 def _health(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--ready", action="store_true", help="ready to take trades")
     parser.add_argument("--live", action="store_true", help="the trader process answers")
+    what = "of a chain: believe this node, or all, to be well again and ask it anew"
+    parser.add_argument("--reset", nargs="?", const="", metavar="NODE", help=what)
 
 
 def _errors(parser: argparse.ArgumentParser) -> None:

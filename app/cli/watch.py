@@ -118,12 +118,24 @@ def orders(options: argparse.Namespace) -> int:
         rows = reports.orders(data, limit=options.limit, offset=options.offset)
     lines = [
         f"{when(r['updated_ms'])}  {r['state']:<16} {r['role']:<7} {r['side']:<4} {r['quantity']:>16} "
-        f"{r['symbol']:<12} {r['stop_price'] or r['limit_price'] or 'market':<14} filled {r['filled']}  "
-        f"{r['client_id'][:8]}{'  HOT' if r['signer'] == 'keyring' else ''}"
+        f"{r['symbol']:<12} {r['stop_price'] or r['limit_price'] or _at_market(r):<14} filled {r['filled']}  "
+        f"{_named(r)}{'  HOT' if r['signer'] == 'keyring' else ''}"
         for r in rows
     ]
     context.emit(options, "orders", {"orders": rows}, lines or ["No orders."])
     return 0
+
+
+def _at_market(order: dict[str, Any]) -> str:
+    return "-" if order["kind"] == "transaction" else "market"  # an approval trades nothing
+
+
+def _named(order: dict[str, Any]) -> str:
+    """The beginning of its id; of a transaction, whose id is its hash, its block and its gas too."""
+    if order["kind"] != "transaction":
+        return str(order["client_id"][:8])
+    place = "in no block" if order["block"] is None else f"block {order['block']}"
+    return f"{order['client_id'][:10]}  {place}, gas {order['gas']}"
 
 
 def pnl(options: argparse.Namespace) -> int:
@@ -142,6 +154,7 @@ def pnl(options: argparse.Namespace) -> int:
         f"{counted(each['trades'], 'trade')}, worst {each['worst_bps']} bps"
         for each in document["slippage"]
     ]
+    lines += [f"gas     {each['module']:<12} -{each['amount']} {each['asset']}" for each in document["gas"]]
     lines += [f"balance {asset:<6} {amount}" for asset, amount in document["balances"].items()]
     context.emit(options, "pnl", document, lines)
     return 0

@@ -72,6 +72,26 @@ class TotalView:
     value: Decimal | None
 
 
+@dataclass(frozen=True, slots=True)
+class GasView:
+    """What gas has cost since the database began: coins, and account currency at the coin's last price, None without
+    one."""
+
+    asset: str
+    amount: Decimal
+    value: Decimal | None
+
+
+def gas(desk: Desk) -> tuple[GasView, ...]:
+    """By coin."""
+    found = []
+    for asset, amount in sorted(desk.state.gas.items()):
+        rate = desk.valuation.last_rate(asset)
+        if amount:
+            found.append(GasView(asset, amount, None if rate is None else mul(amount, rate)))
+    return tuple(found)
+
+
 def held(desk: Desk) -> tuple[HeldView, ...]:
     """Open positions by module and symbol."""
     return tuple(_held(desk, seen) for seen in positions(desk))

@@ -70,6 +70,9 @@ def _trading(app: Terminal, desk: Desk) -> Iterator[Command]:
             "propose it",
             partial(do.close, holding.symbol, holding.module),
         )
+    if host.launch is not None and host.launch.plan.chain is not None:
+        words = "their breakers are closed, and each is asked for its chain anew"
+        yield Command("Believe all nodes to be well again", words, partial(do.command, "nodes_reset"))
     yield Command("What became of the proposals  (w)", "counted; what the missed would have made", do.became)
     yield Command("Pause all modules  (P)", "no new entries; exits stay managed", do.pause_all)
     yield Command("Resume all modules", "those that are paused", partial(do.command, "module_resume", all=True))

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from app.tui.glyphs import Glyphs
     from strategies.model import Intent
 
+_FINE: Final = Decimal("0.0001")
+"""Ticks below it make long prices."""
 _BY_ITSELF: Final = "tightened by itself"
 _ENDS: Final = {
     TradeState.CONFIRMED: ("Confirmed. The device is asked to sign: 9 shows it.", "warn"),
@@ -138,6 +140,8 @@ def now(seen: ConfirmView, intent: Intent) -> Line:
     if filled < intent.quantity:
         return line(*market, (f"  fills only {to_text(filled)} up to {worst}", "warn"))
     average = words.price(seen.fills_now.average, seen.tick)
+    if seen.tick < _FINE:  # the longest line that 80 columns hold
+        return line(("now ", "dim"), (f"bid {bid} ask {ask}", ""), (f" fills {average} worst {worst}", "label"))
     return line(*market, (f"  fills at {average}  worst {worst}", "label"))
 
 

@@ -37,7 +37,7 @@ HAND: Final = frozenset(
 def expected(device: DeviceView, pages: Sequence[Sequence[Page]], width: int, *, named: bool = True) -> list[Line]:
     """What will be on the device's screen."""
     if pages:
-        return _pages(pages, width)
+        return _pages(device, pages, width)
     if device.kind is SignerKind.KEYRING:
         return hot(width)
     lines = wrapped(f"{escape_untrusted(device.name)} signs.", width, "label") if named else []
@@ -94,13 +94,15 @@ def doing(device: DeviceView, state: DeviceState, elapsed_s: int, width: int) ->
     return [*lines, line((f"Waiting {elapsed_s} s.", "label"))]
 
 
-def _pages(pages: Sequence[Sequence[Page]], width: int) -> list[Line]:
+def _pages(device: DeviceView, pages: Sequence[Sequence[Page]], width: int) -> list[Line]:
     name = "The demo device (no hardware wallet)"
     lines: list[Line] = []
     if len(pages) > 1:
         lines = wrapped(f"{name} asks for {len(pages)} signatures, one after the other:", width, "label")
-    for which, each in enumerate(pages, 1):
+    for which, (each, shown) in enumerate(zip(pages, device.each, strict=True), 1):
         lines += part(which, len(pages))
+        if shown.clarity is not Clarity.CLEAR:
+            lines += wrapped(f"{shown.clarity.value.upper()}: {escape_untrusted(shown.why)}", width, "warn", "  ")
         shows = f"{name} will show" if len(pages) == 1 else "It will show"
         lines.append(line((f"{shows} {len(each) + 1} pages; the last one asks:", "label")))
         for number, page in enumerate(each, 1):

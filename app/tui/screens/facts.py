@@ -31,7 +31,9 @@ def state_words(state: str) -> str:
 
 
 def order_words(row: OrderRow) -> str:
-    """``sell 0.1 BTC-USDT at 98000, stop``."""
+    """``sell 0.1 BTC-USDT at 98000, stop``; ``approve, for a buy of ETH-USDC``."""
+    if row.role == "approve":
+        return f"approve, for a {row.side} of {row.symbol}"
     price = "at market" if row.price is None else f"at {words.amount(row.price)}"
     return f"{row.side} {words.amount(row.quantity)} {row.symbol} {price}, {row.role}"
 

@@ -18,12 +18,16 @@ from app.tui.widgets.table import Table
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from textual.widget import Widget
+
     from app.health import Health
     from app.reports_troubles import Troubles
+    from app.snapshots.chain import ChainView
     from app.snapshots.log import LogLine
 
 _LOG_LINES = 300
 _TABLES = (
+    ("nodes", "Nodes", rows.NODES),
     ("parts", "Parts", rows.PARTS),
     ("feeds", "Feeds", rows.FEEDS),
     ("errors", "Errors", rows.ERRORS),
@@ -33,6 +37,7 @@ _TABLES = (
 _NO_ENGINE = "The engine does not run."
 _EMPTY = {
     "parts": _NO_ENGINE,
+    "nodes": "This session trades on no chain.",
     "feeds": "The market has not spoken yet.",
     "errors": "No errors. What goes wrong is stored here until you press a on it.",
     "alerts": "No alerts. A halt, a stop or a failed module puts one here.",
@@ -51,6 +56,11 @@ class HealthView(Paned):
     .-tall.-wide HealthView, .-tall.-full HealthView {
         grid-size: 2 5; grid-rows: 12 9 3fr 2fr 3fr; grid-columns: 1fr 1fr;
     }
+    .-tall.-wide HealthView.-chain, .-tall.-full HealthView.-chain {
+        grid-size: 2 6; grid-rows: 12 6 9 3fr 2fr 3fr;
+    }
+    .-tall.-wide HealthView #nodes, .-tall.-full HealthView #nodes { column-span: 2; }
+    HealthView #nodes.-none { display: none; }
     .-tall.-wide HealthView #errors, .-tall.-wide HealthView #alerts, .-tall.-wide HealthView #log { column-span: 2; }
     .-tall.-full HealthView #errors, .-tall.-full HealthView #alerts, .-tall.-full HealthView #log { column-span: 2; }
     """
@@ -66,7 +76,7 @@ class HealthView(Paned):
         self._read_at: object = None
 
     def compose(self) -> ComposeResult:
-        """Seven panes."""
+        """Seven panes, and one for the nodes of a chain."""
         yield PaneNames(id="names")
         for name, title, document in (("state", "State", self._state), ("numbers", "Numbers", self._numbers)):
             reader = Reader(document, id=name)
@@ -85,9 +95,15 @@ class HealthView(Paned):
             return [("Enter", "all of it"), ("a", "acknowledge"), ("Tab", "next pane")]
         if self.pane_is("log"):
             return [("Enter", "all of it"), ("l", "level"), ("Tab", "next pane")]
+        if self.pane_is("nodes"):
+            return [("r", "believe it well again"), ("Tab", "next pane")]
         if self.pane_is("alerts"):
             return [("Enter", "all of it"), ("Tab", "next pane")]
         return [("Tab", "next pane")]
+
+    def panes(self) -> list[Widget]:
+        """Those there are: the nodes' only where a chain has some."""
+        return [pane for pane in super().panes() if not pane.has_class("-none")]
 
     # -- what it shows ----------------------------------------------------------------------------------------------
 
@@ -101,6 +117,7 @@ class HealthView(Paned):
         self._health = health.health(host.trader) if running and host.trader is not None else None
         seen = self._health
         self.query_one("#parts", Table).set_rows([] if seen is None else [rows.part(each) for each in seen.parts])
+        self._draw_nodes(None if seen is None else seen.chain)
         feeds = self.query_one("#feeds", Table)
         feeds.set_rows(
             [] if seen is None else [rows.feed(each) for each in seen.feeds],
@@ -111,6 +128,14 @@ class HealthView(Paned):
             self.query_one(f"#{name}", Reader).show()
         self.query_one(PaneNames).show()
         self._look_up()
+
+    def _draw_nodes(self, seen: ChainView | None) -> None:
+        nodes, launch = self.query_one("#nodes", Table), self.host.launch
+        on_chain = launch is not None and launch.plan.chain is not None
+        self.set_class(on_chain, "-chain")
+        nodes.set_class(not on_chain, "-none")
+        empty = _NO_ENGINE if on_chain else _EMPTY["nodes"]
+        nodes.set_rows([] if seen is None else [rows.node(each) for each in seen.nodes], empty=empty)
 
     def _state(self, width: int) -> list[Line]:
         serious = self._troubles.serious if self._troubles is not None else 0
@@ -202,6 +227,12 @@ class HealthView(Paned):
         table = self.query_one("#errors", Table)
         if table.has_focus and table.cursor:
             self.app.do.command("acknowledge", id=int(table.cursor))
+
+    def key_r(self) -> None:
+        """Believe the node under the cursor to be well again; only while the nodes have the focus."""
+        table = self.query_one("#nodes", Table)
+        if table.has_focus and table.cursor:
+            self.app.do.command("nodes_reset", name=table.cursor)
 
     def key_l(self) -> None:
         """The next level of the log; only while it has the focus."""

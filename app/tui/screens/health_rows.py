@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from app.health import LEAST_FREE, Feed, Health, Part, size
 from app.reports_troubles import AlertView, ErrorView
@@ -10,12 +10,29 @@ from app.snapshots.log import LogLine
 from app.text import escape_untrusted
 from app.tui import words
 from app.tui.screens.facts import fact
-from app.tui.widgets.lines import Line, line, wrapped
+from app.tui.widgets.lines import Line, Piece, line, wrapped
 from app.tui.widgets.table import Column, Row
+
+if TYPE_CHECKING:
+    from app.snapshots.chain import ChainView
+    from app.venues.evm.nodes.health import NodeView
+    from app.venues.resilience.breaker import BreakerView
 
 Facts = list[tuple[str, str, str]]
 
 PARTS: Final = (Column("part", 16), Column("state", 5), Column("detail", 0, rank=1))
+NODES: Final = (
+    Column("node", 22),
+    Column("state", 8),
+    Column("latency", 8, right=True),
+    Column("head", 9, right=True),
+    Column("lag", 4, right=True, rank=4),
+    Column("age", 5, right=True, rank=5),
+    Column("reading", 9, rank=2),
+    Column("sending", 9, rank=3),
+    Column("errors", 6, right=True, rank=6),
+    Column("trouble", 0, rank=1, least=20),
+)
 FEEDS: Final = (
     Column("instrument", 12),
     Column("state", 5),
@@ -48,6 +65,42 @@ def part(seen: Part) -> Row:
     """Something that must run."""
     state = ("ok", "ok") if seen.works else ("DOWN", "error")
     return Row(seen.name, ((seen.name, ""), state, (escape_untrusted(seen.detail), "dim" if seen.works else "error")))
+
+
+def node(seen: NodeView) -> Row:
+    """One node of the chain: its host, never the rest of its address."""
+    breakers = [_breaker(each) for each in (seen.reading, seen.sending)]
+    return Row(
+        seen.name,
+        (
+            (seen.name, ""),
+            ("well", "ok") if seen.usable else ("NOT USED", "error"),
+            (words.micros(seen.latency_us) if seen.latency_us else "-", ""),
+            ("-" if seen.head is None else f"{seen.head:,}", ""),
+            (str(seen.lag), "warn" if seen.lag else "dim"),
+            (words.age(seen.head_age_ms), "dim"),
+            *breakers,
+            (f"{seen.errors_percent} %", "warn" if seen.errors_percent else "dim"),
+            (escape_untrusted(seen.trouble), "warn"),
+        ),
+    )
+
+
+def _breaker(seen: BreakerView) -> Piece:
+    if seen.state == "closed":
+        return "closed", "dim"
+    left = f" {words.age(seen.retry_in_ms)}" if seen.retry_in_ms else ""
+    return f"{seen.state}{left}", "error"
+
+
+def chain(seen: ChainView, width: int) -> list[Line]:
+    """What may be done on the chain, and why not more."""
+    role = "ok" if seen.mode == "normal" else "error"
+    number = "no block yet" if seen.block is None else f"block {seen.block:,}, {words.age(seen.age_ms)} old"
+    lines = [line((seen.may, role), (f"  chain {seen.name} ({seen.chain_id}), {number}", ""))]
+    if seen.reason:
+        lines += wrapped(escape_untrusted(seen.reason), width, "warn", "  ")
+    return [*lines, *wrapped(f"Nodes that must agree: {seen.quorum}.", width, "dim", "  ")]
 
 
 def feed(seen: Feed) -> Row:
@@ -149,6 +202,8 @@ def state(seen: Health | None, why: str, serious: int, width: int) -> list[Line]
     ]
     checks = [(each.name, each.passed, each.detail) for each in seen.checks]
     checks.append(("no serious errors", serious == 0, f"{serious} not acknowledged"))
+    if seen.chain is not None:
+        lines += chain(seen.chain, width)
     for name, passed, detail in sorted(checks, key=lambda each: each[1]):
         head = ("ok   ", "ok") if passed else ("FAIL ", "error")
         first, *more = wrapped(escape_untrusted(detail), max(width - 24, 12), "dim" if passed else "warn")

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from app.money import mul
 from app.reports_orders import OrderDetail, needs_no_text
 from app.text import escape_untrusted
 from app.tui import words
@@ -18,6 +22,9 @@ from app.tui.screens.facts import (
 )
 from app.tui.widgets.lines import Line, line, wrapped
 
+if TYPE_CHECKING:
+    from app.reports_chain import TransactionFacts
+
 
 def order(each: OrderDetail | None, missing: str, width: int) -> list[Line]:
     """Everything known of one order; `missing` says why it is not there."""
@@ -28,14 +35,11 @@ def order(each: OrderDetail | None, missing: str, width: int) -> list[Line]:
     if row.unknown:
         lines += wrapped(f"UNKNOWN: {UNKNOWN}", width, "alarm")
     lines += fact("state", state_words(row.state), width, "error" if row.unknown else "")
-    lines += fact("filled", f"{words.amount(row.filled)} of {words.amount(row.quantity)}", width)
+    if row.role != "approve":
+        lines += fact("filled", f"{words.amount(row.filled)} of {words.amount(row.quantity)}", width)
     lines += fact("kind", f"{row.kind}{', only reduces' if terms['reduce_only'] else ''}", width)
     lines += fact("module", row.module, width)
-    until = "until it is cancelled" if terms["expires_ms"] is None else f"until {words.clock(terms['expires_ms'])}"
-    lines += fact("stays open", until, width)
-    lines += fact("sent until", words.clock(terms["valid_until_ms"]), width)
-    lines += fact("client id", row.client_id, width)
-    lines += fact("venue's id", each.venue_order_id or "none yet", width)
+    lines += _at_the_venue(each, width) if each.transaction is None else _on_chain(each, each.transaction, width)
     lines += fact("trade", f"{row.trade_id}, {state_words(trade.state)}", width)
     if trade.why:
         lines += fact("why", trade.why, width)
@@ -50,6 +54,26 @@ def order(each: OrderDetail | None, missing: str, width: int) -> list[Line]:
     return [*lines, *fact("slippage", slippage(trade), width)]
 
 
+def _at_the_venue(each: OrderDetail, width: int) -> list[Line]:
+    expires = each.terms["expires_ms"]
+    lines = fact("stays open", "until it is cancelled" if expires is None else f"until {words.clock(expires)}", width)
+    lines += fact("sent until", words.clock(each.terms["valid_until_ms"]), width)
+    lines += fact("client id", each.row.client_id, width)
+    return lines + fact("venue's id", each.venue_order_id or "none yet", width)
+
+
+def _on_chain(each: OrderDetail, of: TransactionFacts, width: int) -> list[Line]:
+    """The hash is cut nowhere but at the edge: it is what an explorer is asked for."""
+    row = each.row
+    place = f"{of.chain}, transaction {of.number} of {of.of}, nonce {of.nonce}"
+    lines = fact("chain", place, width)
+    lines += fact("hash", row.client_id, width)
+    lines += fact("block", "in none" if row.block is None else f"{row.block:,}", width)
+    worth = "" if of.gas_rate is None or not row.gas else f" (${words.money(mul(row.gas, of.gas_rate))})"
+    lines += fact("gas paid", f"{words.amount(row.gas)} {of.gas_asset}{worth}" if row.gas else "nothing yet", width)
+    return lines + fact("ends", f"{words.clock(each.terms['valid_until_ms'])} at the latest", width)
+
+
 def _permitted(each: OrderDetail, width: int) -> list[Line]:
     signed = each.trade.signed
     if needs_no_text(each.row.role):
@@ -57,4 +81,7 @@ def _permitted(each: OrderDetail, width: int) -> list[Line]:
         return [*heading("Permitted"), *wrapped(words_, width, "label")]
     if signed is None:
         return [*heading("Permitted"), *wrapped("By nothing: no signature of its trade is on record.", width, "error")]
+    if each.transaction is not None:
+        signed = replace(signed, text=each.transaction.text)
+        return [*heading("The transaction that was signed, in words"), line(), *signed_lines(signed, width)]
     return [*heading("Permitted by this text"), line(), *signed_lines(signed, width)]

@@ -35,10 +35,18 @@ COLUMNS: Final = (
     Column("module", 12, rank=3),
     Column("id", 8, rank=4),
 )
+ON_CHAIN: Final = (
+    *COLUMNS[:-1],
+    Column("block", 5, right=True, rank=6),
+    Column("gas", 3, right=True, rank=5),
+    Column("hash", 10, rank=4),
+)
+"""The same where an order is a transaction."""
 
 
-def order_row(each: OrderRow) -> Row:
+def order_row(each: OrderRow, *, on_chain: bool = False) -> Row:
     """One order; one in doubt is loud from end to end."""
+    mined = (("" if each.block is None else f"{each.block:,}", "dim"), (_gas(each), "dim")) if on_chain else ()
     ended = "" if each.live else "dim"
     return Row(
         each.client_id,
@@ -46,16 +54,27 @@ def order_row(each: OrderRow) -> Row:
             (words.clock(each.updated_ms), "dim"),
             (state_words(each.state), "error" if each.unknown else "ok" if each.live else "dim"),
             (each.side.upper(), ("up" if each.side == "buy" else "down") if each.live else "dim"),
-            (words.amount(each.quantity), ended),
+            ("-" if each.role == "approve" else words.amount(each.quantity), ended),
             (escape_untrusted(each.symbol), "title" if each.live else ""),
-            ("market" if each.price is None else words.amount(each.price), ended),
+            (_price(each), ended),
             (each.role, ended),
             (words.amount(each.filled), ended),
             (escape_untrusted(each.module), "label"),
-            (each.client_id[:8], "dim"),
+            *mined,
+            (each.client_id[: 10 if on_chain else 8], "dim"),
         ),
         base="alarm" if each.unknown else "",
     )
+
+
+def _price(each: OrderRow) -> str:
+    if each.price is None:
+        return "-" if each.transaction else "market"
+    return words.amount(each.price)
+
+
+def _gas(each: OrderRow) -> str:
+    return words.precise(each.gas, 6) if each.gas else ""
 
 
 class _Doubt(Lines):
@@ -88,6 +107,15 @@ class OrdersView(Paged):
         super().__init__(id=id)
         self._detail: History[str, OrderDetail | None] = History(self, reports_orders.detail)
 
+    @property
+    def on_chain(self) -> bool:
+        """Orders are transactions."""
+        return self.host.request.chain is not None
+
+    def titles(self) -> tuple[Column, ...]:
+        """Of transactions the block and the gas too."""
+        return ON_CHAIN if self.on_chain else COLUMNS
+
     def history(self) -> History[Any, Any]:
         """Pages of orders."""
         return History(self, reports_orders.page)
@@ -98,7 +126,7 @@ class OrdersView(Paged):
 
     def rows(self, found: OrderPage) -> list[Row]:
         """As the table shows them."""
-        return [order_row(each) for each in found.rows]
+        return [order_row(each, on_chain=self.on_chain) for each in found.rows]
 
     def title(self, found: OrderPage) -> str:
         """With how many there are."""

@@ -79,9 +79,13 @@ class Paged(Split):
 
     # -- the list ---------------------------------------------------------------------------------------------------
 
+    def titles(self) -> tuple[Column, ...]:
+        """The columns of the list."""
+        return self.columns
+
     def lists(self) -> list[Widget]:
         """What stands above, the list, the line to type on."""
-        table = PagedTable(self.columns, empty="reading", id=self.list_id)
+        table = PagedTable(self.titles(), empty="reading", id=self.list_id)
         table.add_class("pane")
         table.border_title = self.name_shown
         return [*self.above(), table, Input(id="filter", placeholder="type to find; Enter keeps it, Esc clears it")]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from app.reports_orders import MOST_FILLS, PositionOrigin
-from app.snapshots.holdings import HeldView, TotalView, TripView, account_total
+from app.snapshots.holdings import GasView, HeldView, TotalView, TripView, account_total
 from app.text import escape_untrusted
 from app.tui import words
 from app.tui.glyphs import Glyphs
@@ -89,6 +89,18 @@ def trip(each: TripView, width: int, glyphs: Glyphs) -> list[Line]:
     )
     lines += fact("fees", f"{words.amount(each.fees)} {each.quote}", width)
     return [*lines, _profit("net of fees", each.net, each.quote, glyphs)]
+
+
+def gas(found: tuple[GasView, ...]) -> list[Line]:
+    """What gas has cost, a line a coin."""
+    return [
+        line(("gas    ", "label"), (f"-{words.precise(each.amount, 6)} {each.asset}", "down"), *_worth(each.value))
+        for each in found
+    ]
+
+
+def _worth(value: Decimal | None) -> list[Piece]:
+    return [] if value is None else [(f" (-${words.money(value)}), beside all above", "dim")]
 
 
 def totals(found: tuple[TotalView, ...], width: int, glyphs: Glyphs) -> list[Line]:

@@ -18,7 +18,7 @@ from app.tui.widgets.table import Column, Row, Table
 
 if TYPE_CHECKING:
     from app.reports_orders import PositionOrigin
-    from app.snapshots.holdings import HeldView, TotalView, TripView
+    from app.snapshots.holdings import GasView, HeldView, TotalView, TripView
     from app.tui.app import Terminal
     from app.tui.glyphs import Glyphs
     from storage.database import Reader
@@ -123,14 +123,15 @@ class _Totals(Lines):
         super().__init__(id="totals", classes="pane")
         self.border_title = "Totals since the database began"
         self.found: tuple[TotalView, ...] = ()
+        self.gas: tuple[GasView, ...] = ()
 
     def get_content_height(self, *_: object) -> int:
-        """A header, a line an asset, one for all of them."""
-        return len(self.found) + 2 if self.found else 1
+        """A header, a line an asset, one for all of them; one for each coin that paid gas."""
+        return (len(self.found) + 2 if self.found else 1) + len(self.gas)
 
     def content(self, width: int, height: int) -> list[Line]:  # noqa: ARG002 -- it is as high as it must be
         """The lines."""
-        return text.totals(self.found, width, self.app.glyphs)
+        return [*text.totals(self.found, width, self.app.glyphs), *text.gas(self.gas)]
 
 
 class PositionsView(Split):
@@ -200,10 +201,10 @@ class PositionsView(Split):
             rows = [(trip_row(each, glyphs), each) for each in holdings.closed_today(desk)]
             self._trips = {row.key: each for row, each in rows}
             trips.set_rows([row for row, _ in rows], empty=_NONE_CLOSED)
-            found = holdings.totals(desk)
-            if len(found) != len(totals.found):
+            found, gas = holdings.totals(desk), holdings.gas(desk)
+            if (len(found), len(gas)) != (len(totals.found), len(totals.gas)):
                 totals.refresh(layout=True)
-            totals.found = found
+            totals.found, totals.gas = found, gas
         bare = sum(1 for each in self._held.values() if not each.seen.covered)
         count = f" ({len(self._held)})" if self._held else ""
         held.entitle(f"Positions{count}{f'  {bare} UNCOVERED' if bare else ''}")

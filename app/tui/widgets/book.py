@@ -62,4 +62,6 @@ class BookPane(Lines, can_focus=True):
         eighths = int(level[1] / largest * room * 8)
         bar = self.app.glyphs.bar
         drawn = bar[-1] * (eighths // 8) + (bar[eighths % 8] if eighths % 8 else "")
-        return line((fit(price, self._prices, right=True), role), (fit(size, _SIZE, right=True), ""), (f" {drawn}", role))
+        return line(
+            (fit(price, self._prices, right=True), role), (fit(size, _SIZE, right=True), ""), (f" {drawn}", role)
+        )
