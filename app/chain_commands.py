@@ -28,7 +28,9 @@ def chain_handlers(session: Session) -> Mapping[str, Handler]:
         from app.venues.evm.venue import EvmVenue  # noqa: PLC0415 -- loaded with the session on a chain
 
         assert isinstance(session.venue, EvmVenue)
-        session.venue.nodes.reset(str(name))
-        return {"reset": [each for each in names if name in {"", each}]}
+        nodes = session.venue.nodes
+        nodes.reset(str(name))
+        now = await nodes.start()
+        return {"reset": [each for each in names if name in {"", each}], "mode": now.mode, "reason": now.reason}
 
     return {"nodes_reset": nodes_reset}

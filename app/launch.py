@@ -57,6 +57,13 @@ class Request:
         return self.db or paths.database(self.mode)
 
     @property
+    def exits(self) -> str:
+        """What guards a position while nothing runs here."""
+        if self.chain is None:
+            return "Exits rest at the venue."
+        return "Nothing rests on a chain: what is held is UNCOVERED."
+
+    @property
     def market(self) -> str:
         """Where prices come from, in words."""
         if self.chain is not None:

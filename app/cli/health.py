@@ -49,14 +49,19 @@ def health(options: argparse.Namespace) -> int:
 
 def _reset(options: argparse.Namespace, db: Path) -> int:
     answer = context.ask_trader(db, {"op": "nodes_reset", "name": options.reset})
-    lines = [f"Believed to be well again, and asked anew: {', '.join(answer['reset'])}."]
+    now = f"{_mode(answer['mode'])}{': ' + answer['reason'] if answer['reason'] else ''}"
+    lines = [f"Believed to be well again, and asked anew: {', '.join(answer['reset'])}.", f"The chain is {now}"]
     context.emit(options, "nodes-reset", answer, lines)
     return 0
 
 
+def _mode(mode: str) -> str:
+    return mode.upper().replace(" ", "_")
+
+
 def _chain(seen: dict[str, Any]) -> list[str]:
     """A chain and its nodes; of a node the host only."""
-    mode = seen["mode"].upper().replace(" ", "_")
+    mode = _mode(seen["mode"])
     block = "none yet" if seen["block"] is None else f"{seen['block']}, {seen['age_ms'] / 1000:.1f} s old"
     reason = f": {seen['reason']}" if seen["reason"] else ""
     lines = [f"chain       {seen['name']} ({seen['chain_id']}) {mode}{reason}"]

@@ -79,7 +79,7 @@ def words(each: dict[str, Any]) -> str:
     if device["blind_signing"] is not None:
         parts.append(f"blind signing {'ON' if device['blind_signing'] else 'off'}")
     parts += ["EMULATOR"] if device["emulator"] else []
-    parts += [] if device["real"] else ["its key is public: paper only"]
+    parts += [] if device["real"] else ["its key is public: for paper and testnets only"]
     parts += [f"serial {device['serial']}"] if device["serial"] else []
     return ", ".join(parts)
 

@@ -32,6 +32,9 @@ _NEWS: Final = {
 }
 _EXITS: Final = ("stop", "target", "flatten")
 """Orders that nobody confirms; a close is a trade of its own, and told as one."""
+_NO_SALE: Final = (
+    "Stops all trading. On a chain NOTHING is sold by this: a sale there needs your signature. Held stays:"
+)
 _PREPARES, _PREPARES_S = 100, 0.05
 """How often, and after how long, a proposed trade is looked for until it is prepared: one commit, usually 1 ms."""
 
@@ -187,7 +190,7 @@ class Actions:
         app.push_screen(
             QuestionDialog(
                 "Quit",
-                [(f"{text[:1].upper()}{text[1:]}. Exits rest at the venue.", ""), ("", "")],
+                [(f"{text[:1].upper()}{text[1:]}. {host.request.exits}", ""), ("", "")],
                 [("n", "stay", lambda: None), ("y", "quit", lambda: (app.keep(self._quit()), None)[1])],
             )
         )
@@ -233,7 +236,10 @@ class Actions:
         held = desk.state.positions.open_holdings()
         text = f"Stops all trading, then sells {counted(len(held), 'position')} at market, whatever the price:"
         lines = [(text, ""), *((f"  {each.quantity:f} {each.symbol}  ({each.module})", "") for each in held[:9])]
-        lines.append(("No signature is needed: each sale takes the place of the signed stop.", "dim"))
+        if self._app.host.request.chain is None:
+            lines.append(("No signature is needed: each sale takes the place of the signed stop.", "dim"))
+        else:
+            lines = [(_NO_SALE, "error"), *lines[1:]]
         sell = partial(self.emergency, flatten=True)
         self._app.push_screen(WordDialog("Sell everything", lines, "SELL", sell, topic="stop"))
 

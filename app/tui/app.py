@@ -162,7 +162,7 @@ class Terminal(App[int]):
         """What a trader must know on whatever screen, or "". What can be done stands where 80 columns show it."""
         host = self.host
         if host.over:
-            return f"THE ENGINE STOPPED  R starts it again, q quits.  {host.words}  Exits rest at the venue."
+            return f"THE ENGINE STOPPED  R starts it again, q quits.  {host.words}  {host.request.exits}"
         desk = host.desk
         if desk is None:
             return ""

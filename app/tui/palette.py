@@ -54,9 +54,11 @@ def commands(app: Terminal) -> Iterator[Command]:
     name, wanted = ("Unicode characters", "false") if plain else ("Plain ASCII characters", "true")
     yield Command(name, _KEPT, partial(do.choose_look, "terminal.ascii", wanted))
     yield Command("Help  (?)", "keys of this screen", do.help)
+    exits = host.request.exits.rstrip(".")
+    exits = f"{exits[:1].lower()}{exits[1:]}"
     if host.over:
         yield Command("Start the engine again  (R)", "after it stopped", host.start)
-    yield Command("Quit  (q)", "exits rest at the venue; all is where it was when you come back", do.leave)
+    yield Command("Quit  (q)", f"{exits}; all is where it was when you come back", do.leave)
 
 
 def _trading(app: Terminal, desk: Desk) -> Iterator[Command]:

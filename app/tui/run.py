@@ -69,9 +69,7 @@ async def _give_up(host: Host, crash: Exception) -> None:
     """No screen, so nobody reads: no new entries, and an orderly end."""
     await host.end("the screen crashed")
     words = f"countersign: The screen crashed {_MOST_CRASHES} times ({type(crash).__name__}); the session was ended. "
-    sys.stderr.write(
-        words + "Exits rest at the venue. Details are in the log. Trade without a screen: run --headless\n"
-    )
+    sys.stderr.write(words + f"{host.request.exits} Details are in the log. Trade without a screen: run --headless\n")
 
 
 def _log(crash: Exception) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from textual.binding import Binding, BindingType
@@ -36,10 +37,10 @@ COLUMNS: Final = (
     Column("id", 8, rank=4),
 )
 ON_CHAIN: Final = (
-    *COLUMNS[:-1],
-    Column("block", 5, right=True, rank=6),
-    Column("gas", 3, right=True, rank=5),
-    Column("hash", 10, rank=4),
+    *(replace(each, rank=6) if each.title == "module" else each for each in COLUMNS[:-1]),
+    Column("block", 5, right=True, rank=3),
+    Column("gas", 3, right=True, rank=4),
+    Column("hash", 10, rank=5),
 )
 """The same where an order is a transaction."""
 

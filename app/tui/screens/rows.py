@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from app.snapshots.market import WatchRow
     from app.tui.glyphs import Glyphs
 
-NO_ENGINE: Final = "The engine does not run, so nothing here is known. R starts it again; exits rest at the venue."
 NO_MARKET: Final = "The market has not spoken yet."
 NO_PROPOSALS: Final = "Nothing waits for you. Running modules propose when a bar ends; 4 shows them."
 NO_POSITIONS: Final = "No open positions. Confirm a proposal to open one: p, then Enter."
@@ -53,6 +52,11 @@ POSITIONS: Final = (
     Column("exits", 0, rank=2, least=34),
     Column("module", 14, rank=4),
 )
+
+
+def no_engine(exits: str) -> str:
+    """Why nothing is shown once the engine has ended, and what guards positions meanwhile."""
+    return f"The engine does not run, so nothing here is known. R starts it again; {exits[:1].lower()}{exits[1:]}"
 
 
 def watch(seen: WatchRow, glyphs: Glyphs, chosen: str) -> Row:

@@ -205,7 +205,7 @@ class TradeView(View):
         for name, title in (("watch", "Watchlist"), ("proposals", "Proposals"), ("positions", "Positions")):
             table = self.query_one(f"#{name}", Table)
             table.entitle(title)
-            table.set_rows((), empty=rows.NO_ENGINE)
+            table.set_rows((), empty=rows.no_engine(self.host.request.exits))
         self.query_one(BookPane).set_book(None)
 
     def _last(self) -> None:
