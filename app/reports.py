@@ -83,10 +83,9 @@ def orders(reader: Reader, *, limit: int, offset: int) -> list[Document]:
 
 def _transaction(row: dict[str, Any]) -> Document:
     """Of a transaction its gas and its block; nothing of any other order."""
-    kind = json.loads(row["terms"])["kind"]
-    if kind != reports_chain.KIND:
+    if json.loads(row["terms"])["kind"] != reports_chain.KIND:
         return {}
-    return {"gas": row["gas"], "block": reports_chain.block(kind, row["state"], row["gas"], row["revision"])}
+    return {"gas": row["gas"], "block": reports_chain.block(row)}
 
 
 def profit(reader: Reader) -> Document:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Final
+from typing import Any, Final
 
 from app.execution.mined import block_of
 from app.money import from_text
@@ -59,10 +59,12 @@ def transaction(reader: Reader, trade_id: str, client_id: str) -> TransactionFac
     )
 
 
-def block(kind: str, state: str, gas: str, revision: int) -> int | None:
-    """The block that a transaction's order ended in; None of any other order, and before it is in one."""
-    mined = kind == KIND and (state == "FILLED" or (state == "REJECTED" and gas != "0"))
-    return block_of(revision) if mined else None
+def block(row: dict[str, Any]) -> int | None:
+    """The block that a transaction's order ended in, of its row in the table `orders`; None of any other order, and
+    before it is in one."""
+    state, kind = row["state"], json.loads(row["terms"])["kind"]
+    mined = kind == KIND and (state == "FILLED" or (state == "REJECTED" and row["gas"] != "0"))
+    return block_of(row["venue_order_id"], row["revision"]) if mined else None
 
 
 def gas(reader: Reader) -> list[dict[str, str]]:

@@ -332,7 +332,7 @@ def _row(row: dict[str, Any]) -> OrderRow:
         price=None if price is None else from_text(price),
         updated_ms=row["updated_ms"],
         gas=from_text(row["gas"]),
-        block=reports_chain.block(terms["kind"], row["state"], row["gas"], row["revision"]),
+        block=reports_chain.block(row),
     )
 
 

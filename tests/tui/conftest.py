@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.evm.conftest import anvil, chain_parts, chain_state, start_chain  # noqa: F401 -- chains to trade on
+
 
 @pytest.fixture(autouse=True)
 def _private(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:

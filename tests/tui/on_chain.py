@@ -1,0 +1,124 @@
+"""A terminal that trades on a local chain: the real application, engine, nodes layer and demo device; anvil as the
+judge. Blocks come with transactions and when a test mines one."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from app.config.load import load as load_config
+from app.execution.records import Trade
+from app.launch import Request
+from app.tui.app import Terminal
+from app.tui.host import Host, Stage
+from app.venues.evm.nodes.settings import NodeSettings, NodesSettings
+from tests.evm.chain import LocalChain
+from tests.evm.rig import demo_address
+from tests.execution.harness import WIDE
+from tests.tui.harness import SMALL, Hand, Seat, _Watch
+from tests.tui.idle import judged_by_the_loop
+
+_PATIENCE_S = 30
+
+
+class _ChainHost(Host):
+    """Trades on a chain of the test's instead of one that it would start."""
+
+    def __init__(self, request: Request, chain: LocalChain) -> None:
+        super().__init__(request)
+        self._local = chain
+
+    async def _load(self) -> None:
+        await super()._load()
+        assert self.launch is not None
+        plan, chain = self.launch.plan, self._local.chain
+        assert plan.chain is not None
+        nodes = NodesSettings(chain.chain_id, (NodeSettings(self._local.url, self._local.ws_url),), chain.block_ms)
+        self.launch = replace(self.launch, plan=replace(plan, chain=replace(plan.chain, chain=chain, nodes=nodes)))
+
+
+class ChainSeat(Seat):
+    """In front of a terminal on a chain."""
+
+    chain: LocalChain
+
+    async def running(self) -> None:
+        await self.until(lambda: self.host.stage is Stage.RUNNING and self.host.desk is not None)
+        self.desk.wall = _Watch(self.person)
+        await self.until(lambda: self.desk.market.quote("ETH-USDC") is not None)
+        await self.look()
+
+    async def mine(self) -> None:
+        """A block."""
+        await self.chain.arpc("anvil_mine", "0x1")
+
+    async def until(self, happened: Callable[[], bool]) -> None:
+        """Anvil is another process: by the clock, not by looks."""
+        try:
+            async with asyncio.timeout(_PATIENCE_S):
+                while not happened():
+                    await asyncio.sleep(0.002)
+        except TimeoutError:
+            words = f"it did not happen; the engine: {self.host.stage} {self.host.words}"
+            raise AssertionError(f"{words}\n{self.text()}") from None
+        await self.pilot.pause()
+
+    async def ticket(self, op: str, **fields: str) -> Trade:
+        """Proposed by hand at fresh quotes, and waiting."""
+        await self.mine()
+        answer: dict[str, Any] = await self.host.commands[op]({"op": op, "ticket": fields})
+        assert answer["id"] is not None, answer
+        await self.until(lambda: any(each.id == answer["id"] for each in self._waiting()) or self._ended(answer["id"]))
+        await self.look()
+        (trade,) = (each for each in self._waiting() if each.id == answer["id"])
+        return trade
+
+    def _waiting(self) -> list[Trade]:
+        assert self.host.trader is not None
+        return list(self.host.trader.session.pipeline.proposals.waiting())
+
+    def _ended(self, trade_id: str) -> bool:
+        """Denied while it was prepared."""
+        return trade_id not in self.desk.state.trades
+
+    async def approve(self) -> None:
+        """Walk through the demo device's pages and say yes."""
+        assert self.host.trader is not None
+        demo = self.host.trader.session.devices.demo
+        await self.until(lambda: demo.review is not None and self.dialog == "DeviceDialog")
+        demo.turn(100)
+        await self.press("A")
+
+
+@asynccontextmanager
+async def chain_terminal(
+    folder: Path, chain: LocalChain, size: tuple[int, int] = SMALL, *, ready: bool = True
+) -> AsyncIterator[ChainSeat]:
+    """A running terminal on `chain`, its account funded."""
+    config = folder / "config.toml"
+    config.touch()
+    given = {**WIDE, "profile": "testnet", "manual.allocation": "100000", "modules.momentum.enabled": "false"}
+    db = folder / "a.db"
+    request = Request(
+        settings=lambda: load_config(config, {}, given), db=db, attended=True, chain="anvil", profile="testnet"
+    )
+    if not db.exists():
+        chain.fund(demo_address())
+    host = _ChainHost(request, chain)
+    app = Terminal(host)
+    try:
+        with judged_by_the_loop(app, host):
+            async with app.run_test(size=size, notifications=False) as pilot:
+                seat = ChainSeat(pilot, app, host, Hand(), [])
+                seat.chain = chain
+                if ready:
+                    await seat.running()
+                yield seat
+    finally:
+        await host.end("test ended")
+        gc.unfreeze()
