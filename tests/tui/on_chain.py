@@ -14,16 +14,20 @@ from typing import Any
 from app.config.load import load as load_config
 from app.execution.records import Trade
 from app.launch import Request
+from app.session import Session
 from app.tui.app import Terminal
 from app.tui.host import Host, Stage
+from app.venues.evm.nodes.pool import Nodes
 from app.venues.evm.nodes.settings import NodeSettings, NodesSettings
+from app.venues.evm.venue import EvmVenue
 from tests.evm.chain import LocalChain
 from tests.evm.rig import demo_address
 from tests.execution.harness import WIDE
 from tests.tui.harness import SMALL, Hand, Seat, _Watch
 from tests.tui.idle import judged_by_the_loop
 
-_PATIENCE_S = 30
+_PATIENCE, _STEP_S = 15_000, 0.002
+"""More looks than for the paper venue: a block is another process's."""
 
 
 class _ChainHost(Host):
@@ -47,6 +51,16 @@ class ChainSeat(Seat):
 
     chain: LocalChain
 
+    @property
+    def session(self) -> Session:
+        assert self.host.trader is not None
+        return self.host.trader.session
+
+    @property
+    def nodes(self) -> Nodes:
+        assert isinstance(self.session.venue, EvmVenue)
+        return self.session.venue.nodes
+
     async def running(self) -> None:
         await self.until(lambda: self.host.stage is Stage.RUNNING and self.host.desk is not None)
         self.desk.wall = _Watch(self.person)
@@ -58,38 +72,30 @@ class ChainSeat(Seat):
         await self.chain.arpc("anvil_mine", "0x1")
 
     async def until(self, happened: Callable[[], bool]) -> None:
-        """Anvil is another process: by the clock, not by looks."""
-        try:
-            async with asyncio.timeout(_PATIENCE_S):
-                while not happened():
-                    await asyncio.sleep(0.002)
-        except TimeoutError:
-            words = f"it did not happen; the engine: {self.host.stage} {self.host.words}"
-            raise AssertionError(f"{words}\n{self.text()}") from None
-        await self.pilot.pause()
+        """It happened, with what anvil has to do for it."""
+        for _ in range(_PATIENCE):
+            if happened():
+                await self.pilot.pause()
+                return
+            await asyncio.sleep(_STEP_S)
+        raise AssertionError(f"it did not happen; the engine: {self.host.stage} {self.host.words}\n{self.text()}")
 
     async def ticket(self, op: str, **fields: str) -> Trade:
         """Proposed by hand at fresh quotes, and waiting."""
         await self.mine()
         answer: dict[str, Any] = await self.host.commands[op]({"op": op, "ticket": fields})
         assert answer["id"] is not None, answer
-        await self.until(lambda: any(each.id == answer["id"] for each in self._waiting()) or self._ended(answer["id"]))
+        await self.until(lambda: any(each.id == answer["id"] for each in self._waiting()))
         await self.look()
         (trade,) = (each for each in self._waiting() if each.id == answer["id"])
         return trade
 
     def _waiting(self) -> list[Trade]:
-        assert self.host.trader is not None
-        return list(self.host.trader.session.pipeline.proposals.waiting())
-
-    def _ended(self, trade_id: str) -> bool:
-        """Denied while it was prepared."""
-        return trade_id not in self.desk.state.trades
+        return list(self.session.pipeline.proposals.waiting())
 
     async def approve(self) -> None:
         """Walk through the demo device's pages and say yes."""
-        assert self.host.trader is not None
-        demo = self.host.trader.session.devices.demo
+        demo = self.session.devices.demo
         await self.until(lambda: demo.review is not None and self.dialog == "DeviceDialog")
         demo.turn(100)
         await self.press("A")

@@ -4,17 +4,19 @@ is the chain: a block that a screen names is the block of the receipt."""
 from __future__ import annotations
 
 import json
-from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
+from app import paths, reports, reports_journal
 from app.errors import UsageError
 from app.execution.mined import Stage, transactions
+from app.launch import Request
+from app.money import add, to_text
 from app.tui.widgets.reader import Reader
 from app.venues.resilience.breaker import BreakerState
 from tests.evm.chain import LocalChain
-from tests.tui.harness import SIZES, SMALL, WIDE_SCREEN
+from tests.tui.harness import SIZES, WIDE_SCREEN
 from tests.tui.on_chain import ChainSeat, chain_terminal
 
 BUY = {"symbol": "ETH-USDC", "quantity": "0.1", "stop": "2000"}
@@ -121,8 +123,10 @@ async def test_the_first_frame_says_testnet_and_the_chain_and_later_the_block(
         assert seat.text().splitlines()[0].startswith(" TESTNET  anvil")
         await seat.running()
         await seat.mine()
-        head = await anvil.arpc("eth_blockNumber")
-        await seat.until(lambda: seat.app.tick() or f"block {int(head, 16):,}" in seat.text().splitlines()[0])
+        head = int(await anvil.arpc("eth_blockNumber"), 16)
+        await seat.until(lambda: seat.nodes.snapshot().head == head)
+        await seat.look()
+        assert f"block {head:,}" in seat.text().splitlines()[0]
         assert "PAPER" not in seat.text()
         assert "PRACTICE" not in seat.text()
 
@@ -132,15 +136,14 @@ async def test_health_tells_of_the_nodes_and_a_key_believes_one_again(
     tmp_path: Path, anvil: LocalChain, size: tuple[int, int]
 ) -> None:
     async with chain_terminal(tmp_path, anvil, size) as seat:
-        session = seat.host.trader.session  # type: ignore[union-attr]  # it runs
         await seat.mine()
-        await seat.until(lambda: session.venue.nodes.mode()[0] == "normal")  # type: ignore[attr-defined]  # a chain's
-        assert session.setup.running().well, "a part that is down is alerted"
+        await seat.until(lambda: seat.nodes.mode()[0] == "normal")
+        assert seat.session.setup.running().well, "a part that is down is alerted"
         await seat.press("7")
         assert "NORMAL" in seat.text()
         assert "chain anvil (31337)" in seat.text()
         assert seat.app.view is not None
-        (member,) = session.venue.nodes.best()  # type: ignore[attr-defined]  # a chain's
+        (member,) = seat.nodes.best()
         (read, send) = member.node.breakers.values()
         for _ in range(3):
             ticket = send.begin()
@@ -154,26 +157,37 @@ async def test_health_tells_of_the_nodes_and_a_key_believes_one_again(
         await seat.press("r")
         await seat.until(lambda: send.state is BreakerState.CLOSED and member.chain_id is not None)
         assert read.state is BreakerState.CLOSED
-        with pytest.raises(UsageError, match="There is no node 'x'; there are: http://127.0.0.1:"):
+        with pytest.raises(UsageError, match="There is no node 'x'; there are: http://127"):
             await seat.host.commands["nodes_reset"]({"name": "x"})
         document = (await seat.host.commands["health"]({}))["chain"]
         assert json.loads(json.dumps(document))["nodes"][0]["name"].startswith("http://127.0.0.1:")
 
 
-async def test_the_stop_key_before_the_session_is_open_stops_this_profile(tmp_path: Path, anvil: LocalChain) -> None:
-    async with chain_terminal(tmp_path, anvil, SMALL, ready=False) as seat:
-        assert seat.host.request.database == tmp_path / "a.db"
-        await seat.running()
-        assert seat.host.request.mode == seat.host.launch.loaded.settings.profile  # type: ignore[union-attr]  # open
-
-
-async def test_a_swap_beyond_the_gas_that_the_trade_allows_never_waits(tmp_path: Path, anvil: LocalChain) -> None:
-    """The words of a denial are the trader's: nothing of it was sent."""
+async def test_the_records_of_a_trade_are_told_without_the_screens_too(tmp_path: Path, anvil: LocalChain) -> None:
     async with chain_terminal(tmp_path, anvil) as seat:
-        await seat.mine()
-        before = seat.desk.counters.submitted
-        anvil.next_base_fee(10**12)
-        answer = await seat.host.commands["buy"]({"op": "buy", "ticket": BUY})
-        await seat.until(lambda: seat._ended(answer["id"]) or bool(seat._waiting()))
-        assert seat.desk.counters.submitted == before
-        assert Decimal(seat.desk.state.positions.holding("manual", "ETH-USDC").quantity) == 0
+        trade = await seat.ticket("buy", **BUY)
+        await seat.confirmed(trade)
+        await seat.approve()
+        await seat.approve()
+        await seat.until(lambda: trade.state.value == "FILLED")
+        await seat.rig.settle()
+        approval, swap = transactions(trade)
+        reader = seat.session.reader
+        sold, approved = reports.orders(reader, limit=10, offset=0)
+        assert (sold["block"], sold["gas"]) == (swap.block, to_text(swap.gas))
+        assert (approved["block"], approved["role"]) == (approval.block, "approve")
+        assert reports.profit(reader)["gas"] == [
+            {"module": "manual", "asset": "ETH", "amount": to_text(add(approval.gas, swap.gas))}
+        ]
+        assert reports.profit(reader)["balances"]["ETH"] == to_text(seat.desk.state.purse.balance("ETH"))
+        rows = reports_journal.page(reader, reports_journal.JournalWanted(kind="order")).rows
+        assert f"entry FILLED 0.1 in block {swap.block}, gas {to_text(swap.gas)}" in rows[0].changes
+
+
+def test_before_the_settings_are_read_a_chain_is_a_testnets() -> None:
+    """The stop key works before they are: it must not stop another profile."""
+    asked = Request(settings=lambda: pytest.fail("they are not read"), chain="anvil")
+    assert (asked.mode, asked.database, asked.market) == ("testnet", paths.database("testnet"), "chain anvil")
+    assert "UNCOVERED" in asked.exits
+    paper = Request(settings=lambda: pytest.fail("they are not read"))
+    assert (paper.mode, paper.database, paper.market) == ("paper", paths.database("paper"), "practice market")
