@@ -64,7 +64,7 @@ def block(row: dict[str, Any]) -> int | None:
     before it is in one."""
     state, kind = row["state"], json.loads(row["terms"])["kind"]
     mined = kind == KIND and (state == "FILLED" or (state == "REJECTED" and row["gas"] != "0"))
-    return block_of(row["venue_order_id"], row["revision"]) if mined else None
+    return block_of(row["venue_order_id"]) if mined else None
 
 
 def gas(reader: Reader) -> list[dict[str, str]]:

@@ -184,8 +184,7 @@ _FACTS: Final = (
         "CASE e.filled WHEN '0' THEN '' ELSE ' ' || e.filled END || "
         # a transaction's: only those cost gas, and only in a block (`app.execution.mined`)
         "CASE WHEN json_valid(e.detail) AND e.detail ->> '$.gas' IS NOT NULL THEN ' in block ' || "
-        "CASE WHEN instr(e.detail ->> '$.venue_order_id', '/') THEN substr(e.detail ->> '$.venue_order_id', 1, "
-        "instr(e.detail ->> '$.venue_order_id', '/') - 1) ELSE e.revision - 2 END || ', gas ' || "
+        "substr(e.detail ->> '$.venue_order_id', 1, instr(e.detail ->> '$.venue_order_id', '/') - 1) || ', gas ' || "
         "(e.detail ->> '$.gas') ELSE '' END AS words "
         "FROM order_events e LEFT JOIN orders o ON o.client_id = e.client_id WHERE e.seq IN ({}) "
         "ORDER BY e.seq, e.rowid"

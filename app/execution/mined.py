@@ -13,9 +13,6 @@ from app.money import ZERO
 from app.venues.base import OrderState, SignedTransaction
 from signers.evm import decode
 
-_OFFSET: Final = 2
-"""A report that names no block has revision N + 2 for a transaction in block N: see `app.venues.evm.venue`."""
-
 
 class Stage(StrEnum):
     """How far a transaction is."""
@@ -77,7 +74,7 @@ def _view(trade: Trade, payload: Payload, number: int, of: int) -> TransactionVi
         nonce=decode(payload.body).nonce,
         hash=payload.signed.hash if isinstance(payload.signed, SignedTransaction) else "",
         stage=stage,
-        block=block_of(order.venue_order_id, order.revision) if order is not None and in_block else None,
+        block=block_of(order.venue_order_id) if order is not None and in_block else None,
         gas=ZERO if order is None else order.gas,
     )
 
@@ -90,13 +87,11 @@ def _stage(payload: Payload, order: Order | None) -> Stage:
     return _STAGES.get(order.state, Stage.REPLACED)
 
 
-def block_of(place: str, revision: int) -> int | None:
-    """The block of a transaction's newest report; None where it is in none.
+def block_of(place: str) -> int | None:
+    """The block that a transaction's newest report names; None where it names none.
 
     Args:
-        place: the venue's id of the order: ``412/0x...``, number and hash of the block, where the venue says them.
+        place: the venue's id of the order: number and hash of the block, ``412/0x...``; empty while it is in none.
     """
     number, slash, _ = place.partition("/")
-    if slash and number.isdecimal():
-        return int(number)
-    return revision - _OFFSET if revision >= _OFFSET else None
+    return int(number) if slash and number.isdecimal() else None

@@ -53,13 +53,13 @@ def outcome(trade: Trade) -> tuple[str, str] | None:
         return None
     last = sent[-1]
     if last.stage is Stage.REVERTED:
-        return f"{_name(last)} was reverted in block {last.block:,}: nothing was traded, its gas was paid.", "error"
+        return f"{_name(last)} was reverted in {_block(last)}: nothing was traded, its gas was paid.", "error"
     if last.stage is Stage.REPLACED:
         text = f"{_name(last)} was replaced: another transaction of nonce {last.nonce} is in a block."
         return f"{text} It can never land, and nothing was traded.", "error"
     if trade.state is TradeState.FILLED:
         closes = trade.intent.reduce_only
-        return f"In block {last.block:,}. {'Sold.' if closes else BARE}", "ok" if closes else "warn"
+        return f"In {_block(last)}. {'Sold.' if closes else BARE}", "ok" if closes else "warn"
     if trade.state in _GOES_ON:
         return _on_its_way(seen, last), "ok"
     return None
@@ -70,18 +70,22 @@ def before(trade: Trade) -> str:
     landed = [each for each in transactions(trade) if each.stage is Stage.MINED]
     if not landed or not landed[-1].approves:
         return ""
-    return f"The approval is in block {landed[-1].block:,} and stays; the swap was not sent."
+    return f"The approval is in {_block(landed[-1])} and stays; the swap was not sent."
 
 
 def _on_its_way(seen: tuple[TransactionView, ...], last: TransactionView) -> str:
     if last.stage is Stage.WAITING and last.approves:
         return "The approval is sent. Waiting for a block; the swap goes after it."
     if last.stage is Stage.MINED:
-        return f"The approval is in block {last.block:,}; now the swap."
+        return f"The approval is in {_block(last)}; now the swap."
     if len(seen) == 1:
         return "Sent. Waiting for a block."
-    return f"The approval is in block {seen[-2].block or 0:,}. The swap is sent. Waiting for a block."
+    return f"The approval is in {_block(seen[-2])}. The swap is sent. Waiting for a block."
 
 
 def _name(each: TransactionView) -> str:
     return "The approval" if each.approves else "The swap"
+
+
+def _block(each: TransactionView) -> str:
+    return "a block" if each.block is None else f"block {each.block:,}"
