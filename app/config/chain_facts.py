@@ -82,6 +82,7 @@ def configured(name: str, section: ChainSettings) -> Configured:
         dexes=dexes,
         multicall=raw(section.multicall) or (base.multicall if base else None),
         permit2=raw(section.permit2) or (base.permit2 if base else None),
+        trusted=_trusted(section, base),
     )
     rpcs, streams = section.rpcs or (), section.ws or ()
     _check_endpoints(rpcs, streams, section.quorum)
@@ -139,6 +140,13 @@ def _native(section: ChainSettings, base: Chain | None) -> Token:
     if decimals is None:
         decimals = base.native.decimals if base else 18
     return Token(symbol, wrapped, decimals, native=True)
+
+
+def _trusted(section: ChainSettings, base: Chain | None) -> frozenset[bytes]:
+    """The tokens that are built in, and those of the settings that say so."""
+    known = {token.address for token in base.tokens if token.symbol not in section.tokens} if base else set()
+    given = {raw(token.address) for token in section.tokens.values() if token.trusted}
+    return frozenset(address for address in known | given if address is not None)
 
 
 def _tokens(section: ChainSettings, base: Chain | None, native: Token) -> tuple[Token, ...]:

@@ -144,6 +144,9 @@ class TokenSettings(Section):
 
     address: Address = Field(description="its contract")
     decimals: int = Field(ge=0, le=36, description="its decimals")
+    trusted: bool = Field(
+        default=False, description="whether it is bought whatever its safety score; never when it can not be sold again"
+    )
 
 
 class DexSettings(Section):

@@ -51,7 +51,7 @@ def _lines(preview: Mapping[str, Any]) -> Iterator[Said]:
 
 def _simulation(preview: Mapping[str, Any]) -> Iterator[Said]:
     if not preview.get("simulated", False):
-        why = preview.get("why") or "no node can simulate it"
+        why = preview.get("not_simulated") or "no node can simulate it"
         yield Said(f"NOT SIMULATED: {str(why).rstrip('.')}. Nobody has tried what these transactions do.", "alarm")
     else:
         method = f" by {preview['method']}" if preview.get("method") else ""
@@ -59,8 +59,10 @@ def _simulation(preview: Mapping[str, Any]) -> Iterator[Said]:
         for asset, amount in preview.get("changes", ()):
             gets = not str(amount).startswith("-")
             yield Said(f"  {'+' if gets else ''}{amount} {asset}", "up" if gets else "down")
-    for missing in preview.get("missing", ()):
-        yield Said(f"Not known: {missing}.", "warn")
+    if len(preview.get("nodes", ())) > 1:
+        yield Said(f"{len(preview['nodes'])} nodes agree on it.")
+    elif preview.get("alone"):
+        yield Said(f"One node alone says so: {str(preview['alone']).rstrip('.')}.", "warn")
 
 
 def _price(preview: Mapping[str, Any]) -> Iterator[Said]:
@@ -95,9 +97,10 @@ def _safety(preview: Mapping[str, Any]) -> Iterator[Said]:
     if not isinstance(found, Mapping):
         return
     yield Said(f"Token safety {found.get('score', '?')} of 100: findings, never a promise.", "warn")
-    for reason in found.get("reasons", ()):
-        words = reason.get("words", "") if isinstance(reason, Mapping) else reason
-        yield Said(f"  {words}", "warn")
+    for finding in found.get("findings", ()):
+        yield Said(f"  {finding['words']}", "warn")
+    if found.get("more"):
+        yield Said(f"  and {found['more']} more", "warn")
 
 
 def money(amount: str, rate: str | None) -> str:

@@ -208,7 +208,7 @@ class ConfirmDialog(Dialog):
         if needed.readback is None or self.query_one(Input).value.strip() == needed.readback:
             return ""
         self.query_one(Input).focus()
-        return "A large trade: type its quantity as it stands in the text, Enter, then S."
+        return f"{needed.words} Then Enter, then S."
 
     @on(Input.Submitted)
     def _typed(self) -> None:

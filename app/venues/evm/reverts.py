@@ -3,11 +3,11 @@
 Contracts give strings (``Error(string)``), numbers (``Panic(uint256)``) or errors of their own. The words that the
 exchanges and the usual tokens give are known; any other text is the contract's: untrusted, and cut.
 
-Sources, all read as published: v2-core UniswapV2Pair.sol and UniswapV2ERC20.sol; v2-periphery UniswapV2Router02.sol and
+Sources. Read as published: v2-core UniswapV2Pair.sol and UniswapV2ERC20.sol; v2-periphery UniswapV2Router02.sol and
 UniswapV2Library.sol; @uniswap/lib TransferHelper.sol; v3-core UniswapV3Pool.sol, TickMath.sol and TransferHelper.sol;
 v3-periphery PeripheryValidation.sol, PeripheryPayments.sol and TransferHelper.sol; swap-router-contracts
-V2SwapRouter.sol and V3SwapRouter.sol; OpenZeppelin 3, 4 and 5 ERC20.sol, Pausable.sol; ERC-6093; WETH9; the Solidity
-documentation, "Panic via assert and Error via require".
+V2SwapRouter.sol and V3SwapRouter.sol; OpenZeppelin 3 ERC20.sol, Pausable.sol; WETH9; the Solidity documentation,
+"Panic via assert and Error via require". Known by their names alone: ERC-6093 and what OpenZeppelin 4 and 5 say.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -66,10 +67,26 @@ def refusal(folder: Path, text: str) -> str:
 def test_a_known_network_needs_an_endpoint_alone(tmp_path: Path) -> None:
     loaded = load(write(tmp_path, '[chains.base]\nrpcs = ["https://mainnet.base.example/v2"]'), {}, {})
     found = all_configured(loaded.settings.chains)["base"]
-    assert found.chain == KNOWN["base"].chain
+    known = KNOWN["base"].chain
+    # What is built in is bought whatever its safety score.
+    assert found.chain == replace(known, trusted=frozenset(token.address for token in known.tokens))
     assert found.rpcs == ("https://mainnet.base.example/v2",)
     assert not found.testnet
     assert found.quorum == 0
+
+
+def test_only_what_is_built_in_or_said_to_be_is_trusted(tmp_path: Path) -> None:
+    """And what takes the place of a built-in token is not built in."""
+    token = 'address = "{}"\ndecimals = 18\n'
+    tables = {"USDC": "0x" + "1" * 40, "PEPE": "0x" + "2" * 40, "MINE": "0x" + "3" * 40}
+    text = '[chains.base]\nrpcs = ["https://mainnet.base.example/v2"]\n' + "".join(
+        f"[chains.base.tokens.{symbol}]\n{token.format(address)}" for symbol, address in tables.items()
+    )
+    found = all_configured(load(write(tmp_path, f"{text}trusted = true\n"), {}, {}).settings.chains)["base"].chain
+    named = {each.symbol for each in found.tokens if each.address in found.trusted}
+    assert "MINE" in named
+    assert not {"USDC", "PEPE"} & named
+    assert "WETH" in named
 
 
 def test_whatever_is_set_takes_the_place_of_what_is_built_in(tmp_path: Path) -> None:

@@ -52,7 +52,7 @@ def test_quote_bound_and_gas_are_told_in_coin_and_money() -> None:
 
 
 def test_what_nobody_has_tried_is_an_alarm_and_shows_no_changes() -> None:
-    said = _with(simulated=False, why="The node has no eth_simulateV1.")
+    said = _with(simulated=False, not_simulated="The node has no eth_simulateV1.")
     (loud,) = (each for each in said if "NOT SIMULATED" in each.text)
     assert loud.role == "alarm"
     assert "The node has no eth_simulateV1." in loud.text
@@ -68,10 +68,16 @@ def test_an_allowance_that_is_left_warns_and_none_is_said_to_be_none() -> None:
 
 
 def test_findings_about_a_token_are_told_and_its_words_can_not_draw() -> None:
-    safety = {"score": 40, "reasons": [{"words": "owner\x1b[2J can mint"}]}
+    safety = {"score": 40, "findings": [{"words": "owner\x1b[2J can mint"}], "more": 2}
     text = [said.text for said in _with(safety=safety)]
     assert "Token safety 40 of 100: findings, never a promise." in text
     assert "  owner\\x1b[2J can mint" in text
+    assert "  and 2 more" in text
+
+
+def test_how_many_nodes_said_it_is_told() -> None:
+    assert Said("2 nodes agree on it.") in _with(nodes=["a", "b"])
+    assert Said("One node alone says so: b did not answer.", "warn") in _with(nodes=["a"], alone="b did not answer.")
 
 
 def test_small_money_is_not_nothing() -> None:
