@@ -229,15 +229,19 @@ class Pipeline:
             await self.withdraw(trade)
 
     async def _step(self, trade: Trade) -> None:
-        """An earlier transaction of the trade has ended: now the next one goes, or, where that one failed, nothing."""
+        """An earlier transaction of the trade has ended: now the next one goes; where that one failed, nothing. What
+        was signed before a restart is asked for once more."""
         await self._desk.until_quoted(trade.intent.symbol)  # right after a start
+        again = trade.resumed and trade not in self.proposals.waiting()
         async with self._desk.turn:
-            if trade.unsent is None or trade.waits_for_itself or trade.state is not TradeState.SUBMITTED:
+            if not trade.goes_on:
                 return
-            if trade.done_so_far:
-                await self.submit(trade)
-            else:
+            if not trade.done_so_far:
                 await self._end(trade, TradeState.CANCELLED, "The transaction before it failed.")
+            elif not trade.resumed:
+                await self.submit(trade)
+        if again and trade.goes_on:
+            await self._resume(trade)
 
     async def _became_worse(self, trade: Trade) -> bool:
         """The re-check: what became worse than what was confirmed ends here, and may be proposed afresh."""
@@ -283,22 +287,20 @@ class Pipeline:
                 await self._end(trade, decision.state, decision.reason, decision.answer)
 
     def resend(self, trade: Trade, order: Order) -> None:
-        """Send a transaction again that was sent and is in no block and no pool: the same bytes, so it lands once at
-        most. Not past the time that was confirmed, and no entry after an emergency stop."""
+        """Send a transaction again that is in no block and no pool: the same bytes, so it lands once at most."""
         if not self.work.owns(order.request.client_id):
             self.work.start(order.request.client_id, self._resend(trade, order))
 
     async def _resend(self, trade: Trade, order: Order) -> None:
-        desk = self._desk
-        reports: tuple[OrderReport, ...] = ()
-        async with desk.turn:
-            payload = sent_again(desk, self._preparation, trade, order)
+        async with self._desk.turn:
+            payload = sent_again(self._desk, self._preparation, trade, order)
             if payload is None:
                 return
             try:
-                reports = await desk.venue.submit((order.request,), payload.signed)
+                reports = await self._desk.venue.submit((order.request,), payload.signed)
             except VenueError as error:
-                desk.record_error(error, trade.id)  # nothing is concluded from it: its nonce will tell
+                self._desk.record_error(error, trade.id)  # nothing is concluded from it: its nonce will tell
+                return
         await self._settle(reports)
 
     async def withdraw(self, trade: Trade) -> None:
@@ -371,8 +373,6 @@ class Pipeline:
         desk.alert(Severity.CRITICAL, "signature.refused", f"{trade.intent.symbol}: {what}", trade.id)
         desk.halt("a signed trade was not what was confirmed")
         return await self._end(trade, TradeState.FAILED, what)
-
-    # -- shared -------------------------------------------------------------------------------------------------
 
     async def _end(self, trade: Trade, state: TradeState, reason: str, answer: Answer | None = None) -> bool:
         """End a trade whose bytes never left; `answer`: who waited was told so. Always False: nothing goes on."""

@@ -145,6 +145,11 @@ class Trade:
         return first is not None and first.state is not PayloadState.SIGNED
 
     @property
+    def goes_on(self) -> bool:
+        """It was sent in part, and its next transaction waits for nothing but to be sent."""
+        return self.unsent is not None and not self.waits_for_itself and self.state is TradeState.SUBMITTED
+
+    @property
     def done_so_far(self) -> bool:
         """Every transaction before the next one has done what it should."""
         sent = self.payloads[: self.payloads.index(self.unsent)] if self.unsent is not None else self.payloads

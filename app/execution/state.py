@@ -193,6 +193,7 @@ def load(venue: str, reader: Reader) -> State:
     ids = [row["id"] for row in reader.rows(query)]
     trades = sorted((load_trade(reader, trade_id) for trade_id in ids), key=lambda t: (t.intent.created_ms, t.id))
     for trade in trades:
+        trade.resumed = trade.unsent is not None  # signed before: it goes when the trader says so again
         state.add(trade)
     state.missed.load(reader)
     return state

@@ -73,6 +73,26 @@ async def test_the_approval_landed_while_we_were_away(tmp_path: Path, anvil: Loc
         again.assert_agrees()
 
 
+async def test_what_was_signed_before_a_restart_is_asked_for_again(tmp_path: Path, anvil: LocalChain) -> None:
+    """The approval landed; the swap was confirmed before the restart, and goes only when the trader says so again."""
+    async with chain_rig(tmp_path, anvil) as rig:
+        anvil.automine(on=False)
+        trade = await rig.propose()
+        await rig.reached(trade, "SUBMITTED")
+    anvil.mine()
+    anvil.automine(on=True)
+    async with chain_rig(tmp_path, anvil, auto_confirm=False) as again:
+        await again.quoted()
+        waiting = again.session.pipeline.proposals.waiting
+        await again.until(lambda: [each.id for each in waiting()] == [trade.id], "it is asked for")
+        assert again.orders(trade) == [("approve", "FILLED"), ("entry", "PENDING")]
+        assert again.sent() == 1
+        again.session.pipeline.proposals.decline(trade.id)
+        await again.reached(trade, "CANCELLED")
+        assert again.sent() == 1
+        again.assert_agrees()
+
+
 async def test_the_swap_landed_while_we_were_away(tmp_path: Path, anvil: LocalChain) -> None:
     async with chain_rig(tmp_path, anvil) as rig:
         anvil.automine(on=False)

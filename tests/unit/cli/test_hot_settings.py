@@ -86,4 +86,4 @@ def test_what_it_signed_is_marked_wherever_it_is_told(call: Call, tmp_path: Path
     rows = json.loads(call("journal", "show", "--json", "--limit", "100", "--db", "a.db").out)["rows"]
     assert [row["kind"] for row in rows if row["hot"]] == ["trade.signed"] * 2
     shown = call("journal", "show", "--limit", "100", "--db", "a.db").out.splitlines()
-    assert sum(line.endswith("HOT") for line in shown) == 2
+    assert sum("  HOT  " in line for line in shown) == 2

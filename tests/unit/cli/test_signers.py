@@ -103,7 +103,7 @@ def test_list_tells_each_kind_what_is_there_and_which_one_a_session_would_use(si
     assert "Ethereum 1.22.0, blind signing off, EMULATOR" in words[1]
     assert "version 2.12.5" in words[2]
     assert "signer.hot.enabled is false" in words[3]
-    assert "its key is public: paper only" in words[4]
+    assert "its key is public: for paper and testnets only" in words[4]
     assert "No address is registered." in words[5]
 
 
