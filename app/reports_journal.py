@@ -6,6 +6,7 @@ A row that somebody wrote by hand is shown like any other: what its body says is
 from __future__ import annotations
 
 import json
+import sqlite3
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -210,7 +211,11 @@ def _rows(reader: Reader, rows: list[dict[str, Any]]) -> tuple[JournalRow, ...]:
     facts: dict[int, list[str]] = {}
     marks, wanted = ", ".join("?" * len(rows)), tuple(row["seq"] for row in rows)
     for query in _FACTS:
-        for each in reader.rows(query.format(marks), wanted):
+        try:
+            found = reader.rows(query.format(marks), wanted)
+        except sqlite3.OperationalError:
+            continue  # a table is gone: `journal verify` names it, and what is left is shown all the same
+        for each in found:
             facts.setdefault(each["seq"], []).append(str(each["words"]))
     return tuple(_row(row, facts.get(row["seq"], [])) for row in rows)
 

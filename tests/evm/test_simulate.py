@@ -54,6 +54,7 @@ def front(fronts: ExitStack, chain: LocalChain, method: Method) -> FaultProxy:
 
 @asynccontextmanager
 async def lacking(fronts: ExitStack, chain: LocalChain, *methods: Method) -> AsyncIterator[Nodes]:
+    chain.mine()  # the state's last block may be long ago, and the next one's time is reckoned from it
     async with pool(*(front(fronts, chain, each).url for each in methods)) as nodes:
         yield nodes
 

@@ -194,6 +194,7 @@ async def _health(seat: Seat, key: Keyboard) -> None:
     await _pane(seat, "health", "log")
     await key(HealthView, "l")
     assert view._level == 2
+    await key(HealthView, "r")  # of a chain's nodes, which paper has none of: tests/tui/test_chain.py
 
 
 async def _settings(seat: Seat, key: Keyboard) -> None:

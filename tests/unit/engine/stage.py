@@ -139,7 +139,7 @@ class Stage:
         self.trader = Trader(r.session.plan, cast("MarketSource", self.past), RunLimits(None, None), self._hear)
         self.trader.session = self.trader.manager.session = r.session
         self.trader.tickets = Tickets(r.desk, r.pipeline, r.session.run, r.session.settings.manual.allocation)
-        r.pipeline._on_progress = self.trader._on_progress
+        r.pipeline._on_progress = r.pipeline._sent._on_progress = self.trader._on_progress
         r.pipeline._on_worse = self.trader._on_worse
 
     def _hear(self, _ts_ms: int, text: str) -> None:
