@@ -101,6 +101,9 @@ class ChainSetup:
         if self._venue is None:
             return Running(self.name, False, "not connected")
         mode, why = self.venue.nodes.mode()
+        quoting = self._quoting is not None and not self._quoting.done()
+        if not (quoting and self.venue.following):
+            return Running(f"chain {self.name}", False, "it is not followed any more: start the session again")
         return Running(f"chain {self.name}", mode is Mode.NORMAL, why or "its nodes agree")
 
     async def close(self) -> None:
@@ -125,7 +128,10 @@ class ChainSetup:
                 pools = await self._planner.pools()
             except VenueError as error:
                 _log.warning("chain.quotes", fault=error.what)
-                continue  # the last quotes grow old, and nothing is traded on old ones
+                books = []  # of a block before: they grow old, and nothing is traded on old ones
+                self._head.set()
+                await self._clock.sleep_until(self._clock.now_ms() + self.venue.chain.block_ms)
+                continue
             now, venue, books = self._clock.now_ms(), self.venue, []
             for instrument in self._plan.instruments:
                 base, quote = venue.token(instrument.base), venue.token(instrument.quote)

@@ -92,6 +92,7 @@ async def test_what_was_traded_is_told_with_block_hash_nonce_and_gas(tmp_path: P
         trade = await seat.ticket("buy", **BUY)
         await seat.confirmed(trade)
         await seat.approve()
+        await seat.until(lambda: trade.at_device is trade.payloads[1])
         await seat.approve()
         await seat.until(lambda: trade.state.value == "FILLED")
         while seat.dialog:
@@ -168,6 +169,7 @@ async def test_the_records_of_a_trade_are_told_without_the_screens_too(tmp_path:
         trade = await seat.ticket("buy", **BUY)
         await seat.confirmed(trade)
         await seat.approve()
+        await seat.until(lambda: trade.at_device is trade.payloads[1])
         await seat.approve()
         await seat.until(lambda: trade.state.value == "FILLED")
         await seat.rig.settle()

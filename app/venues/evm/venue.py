@@ -115,6 +115,11 @@ class EvmVenue:
         self._tasks.clear()
         await self.nodes.close()
 
+    @property
+    def following(self) -> bool:
+        """Whether blocks and transactions are followed; what ends that is a fault of ours."""
+        return bool(self._tasks) and not any(task.done() for task in self._tasks)
+
     def heads(self) -> HeadsView:
         """How the chain is followed."""
         return self._heads.view()
@@ -195,7 +200,10 @@ class EvmVenue:
 
     async def _mined(self, client_id: str) -> Mined | None:
         receipt = await self.nodes.agreed("eth_getTransactionReceipt", [client_id])
-        return None if receipt is None else read_receipt(receipt)
+        try:
+            return None if receipt is None else read_receipt(receipt)
+        except ValueError as error:
+            raise VenueError("chain.receipt", f"A node told of {client_id[:10]} by {error}.") from error
 
     async def open_orders(self) -> tuple[OrderReport, ...]:
         """A chain lists nobody's orders; what of ours waits is looked up by its hash."""
@@ -252,6 +260,9 @@ class EvmVenue:
         buys = request.side is Side.BUY
         quantity = base.amount(received if buys else paid)
         notional = quote.amount(paid if buys else received)
+        if quantity <= 0 or notional <= 0:
+            what = f"The receipt of {mined.hash[:10]} says that it went through, and not what it moved."
+            raise VenueError("chain.amounts", what, next_step="Compare with the chain; nothing was booked.")
         return VenueFill(
             fill_id=f"{mined.hash}@{mined.block_hash[2:18]}",
             client_id=request.client_id,
