@@ -54,7 +54,6 @@ def front(fronts: ExitStack, chain: LocalChain, method: Method) -> FaultProxy:
 
 @asynccontextmanager
 async def lacking(fronts: ExitStack, chain: LocalChain, *methods: Method) -> AsyncIterator[Nodes]:
-    chain.mine()  # the state's last block may be long ago, and the next one's time is reckoned from it
     async with pool(*(front(fronts, chain, each).url for each in methods)) as nodes:
         yield nodes
 
@@ -65,6 +64,7 @@ class Trader:
     def __init__(self, chain: LocalChain, rpc: Any) -> None:
         self.chain, self.rpc, self.me = chain, rpc, chain.accounts[2]
         chain.deal(chain.token("WETH").address, self.me, 100 * 10**18)
+        chain.mine()  # the state's last block may be long ago, and the next one's time is reckoned from it
 
     def acts(self, swap: Swap) -> list[Approval | Swap]:
         return [swap] if swap.coin_in else [Approval(swap.token_in, swap.router, swap.amount_in), swap]
