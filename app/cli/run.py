@@ -22,12 +22,13 @@ _SECONDS: Final = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?")
 def run(options: argparse.Namespace) -> int:
     """Trade. Exit 0 when the data or the time ends, or on Ctrl-C."""
     seconds = _seconds(options)
-    start = launch.prepare(asked.request(options, auto_confirm=options.auto_confirm))
+    wanted = asked.request(options, auto_confirm=options.auto_confirm)
+    start = launch.prepare(wanted)
     if start.speed is None and not options.auto_confirm:
         context.note("at full speed nobody can answer in time, so every proposal expires: --auto-confirm, or --speed N")
     logs.configure(launch.log_folder(), start.loaded.settings.log.level)
     try:
-        outcome, document = asyncio.run(_trade(options, start, seconds))
+        outcome, document = asyncio.run(_trade(options, start, seconds, wanted.market))
     finally:
         logs.close()
     lines = _lines(document, outcome, start.db)
@@ -46,7 +47,7 @@ def _seconds(options: argparse.Namespace) -> float | None:
 
 
 async def _trade(
-    options: argparse.Namespace, start: launch.Launch, seconds: float | None
+    options: argparse.Namespace, start: launch.Launch, seconds: float | None, market: str
 ) -> tuple[str, dict[str, Any]]:
     from app.trader import RunLimits, Trader  # noqa: PLC0415 -- 0.3 s, after bad input was refused
 
@@ -59,7 +60,7 @@ async def _trade(
     if progress is not None:
         names = ", ".join(i.symbol for i in plan.instruments[:8]) + (" ..." if len(plan.instruments) > 8 else "")
         profile = start.loaded.settings.profile.upper()
-        streams.tell_line(f"{profile} {_market(options)}: {names}; database {db}")
+        streams.tell_line(f"{profile} {market}: {names}; database {db}")
     outcome = await trader.run()
     try:
         with reader(db) as data:
@@ -77,12 +78,6 @@ async def _trade(
         "halted": trader.halted,
         "skipped": {module.name: module.counters.skipped for module in trader.modules if module.counters.skipped},
     }
-
-
-def _market(options: argparse.Namespace) -> str:
-    if options.replay:
-        return f"replay {options.replay}"
-    return f"chain {options.chain}" if options.chain else "practice market"
 
 
 def _tell(ts_ms: int, text: str) -> None:
