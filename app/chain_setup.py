@@ -91,7 +91,7 @@ class ChainSetup:
 
     def preparation(self, desk: Desk) -> Preparation:
         """Transactions."""
-        return ChainPreparation(desk, self.venue.chain, self.venue.nodes, self.venue.account)
+        return ChainPreparation(desk, self.venue.chain, self.venue.nodes, self.venue.account, self._planner)
 
     async def market(self, event: MarketEvent, position: int) -> None:
         """The chain is the market."""
@@ -128,8 +128,7 @@ class ChainSetup:
                 pools = await self._planner.pools()
             except VenueError as error:
                 _log.warning("chain.quotes", fault=error.what)
-                books = []  # of a block before: they grow old, and nothing is traded on old ones
-                self._head.set()
+                self._head.set()  # asked again: what is known of a block before grows old, and is not told as new
                 await self._clock.sleep_until(self._clock.now_ms() + self.venue.chain.block_ms)
                 continue
             now, venue, books = self._clock.now_ms(), self.venue, []

@@ -52,11 +52,17 @@ class Draft:
 
 
 class ChainPreparation:
-    """`Preparation` for one account on one chain."""
+    """`Preparation` for one account on one chain.
 
-    def __init__(self, desk: Desk, chain: Chain, rpc: Rpc, account: bytes, safety: SafetyRules = _SAFETY) -> None:
+    Args:
+        planner: knows the pools already: the market is made of them.
+    """
+
+    def __init__(
+        self, desk: Desk, chain: Chain, rpc: Rpc, account: bytes, planner: Planner, safety: SafetyRules = _SAFETY
+    ) -> None:
         self._desk, self._chain, self._account = desk, chain, Account(chain, account)
-        self._planner = Planner(chain, rpc)
+        self._planner = planner
         self._assembler = Assembler(chain, rpc, account)
         self._check = TokenCheck(desk, chain, rpc, safety)
 
