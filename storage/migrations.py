@@ -293,3 +293,34 @@ CREATE TABLE alert_deliveries (
 def m009_alert_deliveries(db: Database) -> None:
     """What became of each alert that was to leave this computer, by channel; times are wall time, as the person's."""
     _run(db, _DELIVERIES)
+
+
+_ACTS: Final = """
+CREATE TABLE intent_acts (
+    seq INTEGER NOT NULL REFERENCES journal, intent_id TEXT PRIMARY KEY, kind TEXT NOT NULL, terms TEXT NOT NULL,
+    replaces TEXT NOT NULL
+) STRICT;
+ALTER TABLE orders ADD COLUMN moves TEXT NOT NULL DEFAULT '';
+"""
+
+
+@MIGRATIONS()
+def m010_acts(db: Database) -> None:
+    """What an intent does beside buying and selling, which transaction it takes the place of, and what an act has
+    moved. Rows of other intents have none of it and hash as before."""
+    _run(db, _ACTS)
+
+
+_ADJUSTMENTS: Final = """
+CREATE TABLE adjustments (
+    seq INTEGER NOT NULL REFERENCES journal, subject TEXT NOT NULL, amount TEXT NOT NULL, venue_has TEXT NOT NULL,
+    ledger_has TEXT NOT NULL, block TEXT NOT NULL, reason TEXT NOT NULL, wall_ms INTEGER NOT NULL
+) STRICT;
+"""
+
+
+@MIGRATIONS()
+def m011_adjustments(db: Database) -> None:
+    """What the trader posted to make the ledger say what the venue has: the asset (or ``nonce``), both figures, the
+    block that they are of, and why. Times are wall time, as the person's."""
+    _run(db, _ADJUSTMENTS)

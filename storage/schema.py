@@ -23,6 +23,7 @@ HASHED: Final[dict[str, tuple[str, ...]]] = {
         "reason", "strength", "confidence", "created_ms", "expires_ms", "config_version",
     ),
     "intent_legs": ("intent_id", "number", "price", "quantity", "target", "rest_ms"),
+    "intent_acts": ("intent_id", "kind", "terms", "replaces"),
     "authorisations": ("payload_id", "trade_id", "text", "signature", "address", "signer", "signed_ms"),
     "order_events": (
         "client_id", "from_state", "to_state", "filled", "revision", "ts_ms", "detail",
@@ -36,6 +37,7 @@ HASHED: Final[dict[str, tuple[str, ...]]] = {
     "postings": ("account", "asset", "amount"),
     "config_changes": ("version", "key", "old", "new", "source"),
     "seals": ("sealed_seq", "hash", "text", "signature", "address", "signer", "sealed_ms"),
+    "adjustments": ("subject", "amount", "venue_has", "ledger_has", "block", "reason", "wall_ms"),
 }  # fmt: skip
 """Columns of each hashed table in hashing order, without `seq`."""
 
@@ -49,6 +51,8 @@ KNOWN: Final = (
     "m007_seals",
     "m008_transactions",
     "m009_alert_deliveries",
+    "m010_acts",
+    "m011_adjustments",
 )
 """Names of the migrations in `migrations`, oldest first, as recorded in ``_sqlite_migrations``."""
 

@@ -8,6 +8,8 @@ Accounts, in beancount's manner:
 - ``trading:<module>``     the other side of every fill: its balances, valued at marks, are minus the module's profit
 - ``expenses:fees``        fees paid
 - ``expenses:gas:<module>`` gas paid for a module's transactions
+- ``assets:liquidity:<module>:<position>`` what a position of liquidity holds, at what was put in
+- ``income:<act>:<module>`` what a module's acts have won: negative by nature
 """
 
 from __future__ import annotations
@@ -17,12 +19,14 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from app.money import ZERO, add, neg
-from app.venues.base import VenueFill
+from app.venues.base import Move, MoveKind, VenueFill
 from strategies.model import Instrument, Side
 
 OPENING = "equity:opening"
+ADJUSTMENT = "equity:adjustment"
 FEES = "expenses:fees"
 GAS = "expenses:gas:"
+INCOME = "income:"
 
 
 def venue_account(venue: str) -> str:
@@ -49,6 +53,12 @@ def opening(venue: str, asset: str, amount: Decimal) -> tuple[Posting, ...]:
     return _balanced((Posting(venue_account(venue), asset, amount), Posting(OPENING, asset, neg(amount))))
 
 
+def adjustment(venue: str, asset: str, amount: Decimal) -> tuple[Posting, ...]:
+    """What came to the account (or, negative, left it) by no trade of ours, as the trader says: neither profit nor
+    loss."""
+    return _balanced((Posting(venue_account(venue), asset, amount), Posting(ADJUSTMENT, asset, neg(amount))))
+
+
 def of_fill(venue: str, module: str, instrument: Instrument, fill: VenueFill) -> tuple[Posting, ...]:
     """One fill: base against quote through the module's trading account, and the fee."""
     notional = fill.quote_amount
@@ -73,6 +83,18 @@ def gas_account(module: str) -> str:
 def of_gas(venue: str, module: str, asset: str, amount: Decimal) -> tuple[Posting, ...]:
     """Gas that was burnt for a transaction; a negative `amount` takes it back, where its block was undone."""
     return _balanced((Posting(venue_account(venue), asset, neg(amount)), Posting(gas_account(module), asset, amount)))
+
+
+def of_move(venue: str, module: str, act: str, move: Move) -> tuple[Posting, ...]:
+    """One asset that an act moved."""
+    assets, income = venue_account(venue), f"{INCOME}{act}:{module}"
+    liquidity = f"assets:liquidity:{module}:{move.position}"
+    gets, gives = {
+        MoveKind.GAIN: (assets, income),
+        MoveKind.STAKE: (assets, liquidity),
+        MoveKind.CHANGE: (liquidity, income),
+    }[move.kind]
+    return _balanced((Posting(gets, move.asset, move.amount), Posting(gives, move.asset, neg(move.amount))))
 
 
 def imbalance(postings: Iterable[Posting]) -> dict[str, Decimal]:

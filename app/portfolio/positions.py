@@ -68,6 +68,12 @@ class Holding:
         return tuple((quantity, price) for quantity, price, _ in self._lots)
 
     @property
+    def opened_by(self) -> tuple[VenueFill, ...]:
+        """The purchases of the open lots, on a chain; the one that is sold first in front."""
+        bought = [fill for fill in self._undoable if fill.side is Side.BUY]
+        return tuple(bought[len(bought) - len(self._lots) :])
+
+    @property
     def trip_realised(self) -> Decimal:
         """Realised profit of the present position alone, before fees."""
         return sub(self.realised, self._before[0])
@@ -116,11 +122,19 @@ class Holding:
         Raises:
             ValueError: what it bought was sold since.
         """
-        holding = Holding(self.module, self.symbol)
+        return self.folded_without(fill_id)[0]
+
+    def folded_without(self, fill_id: str) -> tuple[Holding, dict[str, RoundTrip]]:
+        """The same, and the round trips that are left, each by the fill that ended it.
+
+        Raises:
+            ValueError: as `without`.
+        """
+        holding, trips = Holding(self.module, self.symbol), {}
         for fill in self._undoable:
-            if fill.fill_id != fill_id:
-                holding.apply(fill)
-        return holding
+            if fill.fill_id != fill_id and (trip := holding.apply(fill)) is not None:
+                trips[fill.fill_id] = trip
+        return holding, trips
 
     def _round_trip(self, closed_ms: int) -> RoundTrip:
         realised, fees = self.trip_realised, self.trip_fees
@@ -174,6 +188,16 @@ class TripRecord:
     gross_loss: Decimal = ZERO
 
 
+@dataclass(frozen=True, slots=True)
+class Undone:
+    """What taking a fill back has changed: the holding, the round trips that are none any more, and those that are now
+    others than before."""
+
+    holding: Holding
+    gone: tuple[RoundTrip, ...]
+    again: tuple[RoundTrip, ...]
+
+
 class PositionBook:
     """Every holding, and the counters the risk gate derives from fills. Rebuilt by folding all fills in order."""
 
@@ -182,6 +206,11 @@ class PositionBook:
         self.last_fill_ms: dict[str, int] = {}
         self._losses: list[int] = []
         self.records: dict[tuple[str, str], TripRecord] = {}
+        self._applied = 0
+        self._numbers: dict[str, int] = {}
+        """Of fills of a chain, by id: which it was, counted over all that were booked."""
+        self._closed: deque[tuple[int, RoundTrip]] = deque(maxlen=_TRIPS_KEPT)
+        """`trips`, each with the number of the fill that ended it."""
         self.trips: deque[RoundTrip] = deque(maxlen=_TRIPS_KEPT)
         """The newest closed round trips, oldest first."""
 
@@ -201,29 +230,64 @@ class PositionBook:
     def apply(self, module: str, fill: VenueFill) -> RoundTrip | None:
         """Book one fill for `module`."""
         trip = self.holding(module, fill.symbol).apply(fill)
+        self._applied += 1
+        if fill.notional is not None:
+            self._numbers[fill.fill_id] = self._applied
         self.last_fill_ms[fill.symbol] = max(fill.ts_ms, self.last_fill_ms.get(fill.symbol, 0))
         if trip is not None:
             self.trips.append(trip)
+            self._closed.append((self._applied, trip))
             self._count(trip)
+            self._follow_losses(trip)
         return trip
 
-    def undo(self, module: str, symbol: str, fill_id: str) -> Holding:
-        """Take a fill of a chain out again. Round trips that it ended stay counted: that costs a rule its patience,
-        never money.
+    def undo(self, module: str, symbol: str, fill_id: str) -> Undone:
+        """Take a fill of a chain out again, with all that followed from it: its round trip, the record of wins and
+        losses, and the losses in a row.
 
         Raises:
             ValueError: what it bought was sold since.
         """
-        holding = self.holdings[module, symbol] = self.holding(module, symbol).without(fill_id)
-        return holding
+        holding, left = self.holding(module, symbol).folded_without(fill_id)
+        self.holdings[module, symbol] = holding
+        numbers = {self._numbers[name]: trip for name, trip in left.items()}
+        del self._numbers[fill_id]
+        oldest = self._closed[0][0] if len(self._closed) == _TRIPS_KEPT else 0  # what was forgotten is long final
+        before = {n: trip for n, trip in self._closed if (trip.module, trip.symbol) == (module, symbol)}
+        after = {n: trip for n, trip in numbers.items() if n >= oldest}
+        gone = tuple(trip for n, trip in before.items() if after.get(n) != trip)
+        again = tuple(trip for n, trip in after.items() if before.get(n) != trip)
+        if gone or again:
+            others = [(n, trip) for n, trip in self._closed if n not in before]
+            self._recount(sorted([*others, *after.items()], key=lambda each: each[0]), gone, again)
+        return Undone(holding, gone, again)
 
-    def _count(self, trip: RoundTrip) -> None:
+    def _recount(
+        self, closed: list[tuple[int, RoundTrip]], gone: tuple[RoundTrip, ...], again: tuple[RoundTrip, ...]
+    ) -> None:
+        self._closed = deque(closed, maxlen=_TRIPS_KEPT)
+        self.trips = deque((trip for _, trip in closed), maxlen=_TRIPS_KEPT)
+        for trip in gone:
+            self._count(trip, -1)
+        for trip in again:
+            self._count(trip)
+        self._losses.clear()
+        for trip in self.trips:
+            self._follow_losses(trip)
+
+    def _count(self, trip: RoundTrip, times: int = 1) -> None:
+        """`times` -1 takes it out again."""
         record = self.records.setdefault((trip.module, trip.symbol), TripRecord())
+        amount = trip.net if times > 0 else neg(trip.net)
+        if trip.net > 0:
+            record.wins += times
+            record.gross_win = add(record.gross_win, amount)
+        elif trip.net < 0:
+            record.losses += times
+            record.gross_loss = sub(record.gross_loss, amount)
+
+    def _follow_losses(self, trip: RoundTrip) -> None:
         if trip.net > 0:
             self._losses.clear()
-            record.wins += 1
-            record.gross_win = add(record.gross_win, trip.net)
         elif trip.net < 0:
             self._losses.append(trip.closed_ms)
-            record.losses += 1
-            record.gross_loss = sub(record.gross_loss, trip.net)

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 from typing import Final
 
-from app.money import ZERO, add, mul, sub
+from app.money import ZERO, add, mul, neg
 from app.portfolio.positions import PositionBook
 from strategies.model import Instrument
 
@@ -65,20 +65,27 @@ class Valuation:
         ]
 
     def trading_profit(
-        self, book: PositionBook, instruments: Mapping[str, Instrument], gas: Mapping[str, Decimal] = _NOTHING
+        self,
+        book: PositionBook,
+        instruments: Mapping[str, Instrument],
+        gas: Mapping[str, Decimal] = _NOTHING,
+        earned: Mapping[str, Decimal] = _NOTHING,
     ) -> Decimal | None:
         """Realised and unrealised profit after fees and gas of everything, in account currency, at the last known
         prices: a market that went quiet must not keep a loss from the drawdown. None when a part has no value at all.
 
         Args:
             gas: what all transactions have cost, by coin.
+            earned: what acts have won, by asset.
         """
         result = ZERO
-        for coin, spent in gas.items():
-            rate = self.last_rate(coin)
+        for asset, amount in (*((coin, neg(spent)) for coin, spent in gas.items()), *earned.items()):
+            if not amount:
+                continue
+            rate = self.last_rate(asset)
             if rate is None:
                 return None
-            result = sub(result, mul(spent, rate))
+            result = add(result, mul(amount, rate))
         for (_, symbol), holding in book.holdings.items():
             profit = holding.net
             if holding.quantity:

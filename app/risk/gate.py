@@ -56,6 +56,9 @@ def check(intent: Intent, state: RiskState, limits: Limits) -> Verdict:
         decimal.DecimalException: an amount of `state` or `limits` is NaN, or needs more than 100 digits. The caller
             takes no trade then.
     """
+    if intent.act is not None:
+        # What an act may cost is in its own bounds; it has no price that could be far from the touch, and no stop.
+        return (None if intent.reduce_only else _first(_ACT_TABLE, intent, state, limits)) or _ALLOW_ACT
     if intent.reduce_only:
         return _first(_EXIT_TABLE, intent, state, limits) or _ALLOW_EXIT
     denied = _first(_BEFORE_SIZES, intent, state, limits)
@@ -304,6 +307,9 @@ _ENTRY_TABLE: Final[_Table] = tuple((rule.name, rule.test) for rule in RULES)
 _BEFORE_SIZES: Final = _ENTRY_TABLE[:_FIRST_SIZE]
 _SIZES: Final = _ENTRY_TABLE[_FIRST_SIZE : _LAST_SIZE + 1]
 _AFTER_SIZES: Final = _ENTRY_TABLE[_LAST_SIZE + 1 :]
+_NOT_OF_ACTS: Final = frozenset({"precision", "spread", "slippage", "long_only", "exits", "cool_down"})
+_ACT_TABLE: Final[_Table] = tuple((rule.name, rule.test) for rule in RULES if rule.name not in _NOT_OF_ACTS)
 _EXIT_TABLE: Final[_Table] = tuple((rule.name, rule.test) for rule in RULES if rule.exits)
 _ALLOW_ENTRY: Final = Allow(tuple(name for name, _ in _ENTRY_TABLE))
+_ALLOW_ACT: Final = Allow(tuple(name for name, _ in _ACT_TABLE))
 _ALLOW_EXIT: Final = Allow(tuple(name for name, _ in _EXIT_TABLE))

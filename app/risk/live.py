@@ -150,6 +150,7 @@ class Evidence:
         channels: channels that alerts are sent to now.
         clock_now: what a comparison right now came to, where one was made and was no success; "" otherwise.
         paper: filled entries of each module on the paper profile, and `paper_source` where they were made.
+        hot: the settings have a key of this computer sign in the place of a device.
     """
 
     registered: tuple[Registered, ...] = ()
@@ -164,6 +165,7 @@ class Evidence:
     paper: Mapping[str, int] = field(default_factory=dict)
     paper_source: str = ""
     words: tuple[Word, ...] = ()
+    hot: bool = False
 
 
 # -- the judgement --------------------------------------------------------------------------------------------------
@@ -225,19 +227,15 @@ def _missing(name: Name, words: str, step: str) -> Condition:
 def _signer(evidence: Evidence, now_ms: int) -> Condition:
     """A device's own account, compared on it, and a signature of it after that."""
     step = "countersign signers address --register; then: countersign signers test"
-    real = [each for each in evidence.registered if each.signer not in evidence.emulators]
+    if evidence.hot:
+        step = "countersign config set signer.kind ledger; or your word: countersign doctor --live --override signer"
+        return _missing(Name.SIGNER, "a HOT key of this computer signs: there is no device to verify", step)
+    real = _compared(evidence)
     if not real:
         emulated = f"; the settings name an emulator of: {', '.join(sorted(evidence.emulators))}"
         more = emulated if evidence.emulators else ""
         return _missing(Name.SIGNER, f"no hardware wallet's address was compared on it{more}", step)
-    accounts = {(each.signer, each.chain, each.path, each.address): each.at_ms for each in real}
-    good = [
-        test
-        for test in evidence.tests
-        if not test.emulator
-        and test.at_ms <= now_ms + _AHEAD_MS
-        and test.at_ms >= accounts.get((test.signer, test.chain, test.path, test.address), test.at_ms + 1)
-    ]
+    good = _signed(evidence, now_ms)
     if not good:
         one = real[-1]
         what = (
@@ -248,6 +246,27 @@ def _signer(evidence: Evidence, now_ms: int) -> Condition:
     return _record(
         Name.SIGNER, f"{best.device} signed a test as {best.address} ({best.signer} {best.path})", best.at_ms
     )
+
+
+def _compared(evidence: Evidence) -> list[Registered]:
+    return [each for each in evidence.registered if each.signer not in evidence.emulators]
+
+
+def _signed(evidence: Evidence, now_ms: int) -> list[SignerTest]:
+    """Tests of such accounts, signed after they were compared, by the device itself."""
+    accounts = {(each.signer, each.chain, each.path, each.address): each.at_ms for each in _compared(evidence)}
+    return [
+        test
+        for test in evidence.tests
+        if not test.emulator
+        and test.at_ms <= now_ms + _AHEAD_MS
+        and test.at_ms >= accounts.get((test.signer, test.chain, test.path, test.address), test.at_ms + 1)
+    ]
+
+
+def verified(evidence: Evidence, now_ms: int) -> frozenset[tuple[str, str, str, str]]:
+    """Signer, chain, path and address of every account that condition `signer` accepts."""
+    return frozenset((each.signer, each.chain, each.path, each.address) for each in _signed(evidence, now_ms))
 
 
 def _limits(evidence: Evidence) -> Condition:

@@ -28,9 +28,11 @@ class UseState(StrEnum):
 
 
 class Source(StrEnum):
-    """Who set the limit: the settings, or the adaptive profile, which tightened it."""
+    """Who set the limit: the settings, the pilot caps of the live profile, or the adaptive profile, which tightens what
+    these leave."""
 
     CONFIGURED = "configured"
+    PILOT = "pilot"
     ADAPTIVE = "adaptive"
 
 
@@ -102,20 +104,34 @@ class Account:
 
 
 @dataclass(frozen=True, slots=True)
-class _Scale:
-    """Makes uses: the limits in force beside those of the settings."""
+class Bounds:
+    """The limits in force, and what they are made from: the settings' as the pilot caps leave them, and as they are."""
 
     limits: Limits
-    configured: Limits
+    capped: Limits
+    settings: Limits
+
+
+@dataclass(frozen=True, slots=True)
+class _Scale:
+    """Makes uses."""
+
+    bounds: Bounds
+
+    @property
+    def limits(self) -> Limits:
+        """Those in force."""
+        return self.bounds.limits
 
     def use(
         self, name: str, title: str, used: Decimal | None, limit: Decimal, unit: str, *, field: str = "", note: str = ""
     ) -> LimitUse:
         field = field or name
-        tighter = getattr(self.limits, field) != getattr(self.configured, field)
+        of = self.bounds
+        now, before, own = (getattr(each, field) for each in (of.limits, of.capped, of.settings))
         share = _share(used, limit)
         state = UseState.REACHED if share >= _ONE else UseState.NEAR if share >= _NEAR else UseState.OK
-        source = Source.ADAPTIVE if tighter else Source.CONFIGURED
+        source = Source.ADAPTIVE if now != before else Source.PILOT if before != own else Source.CONFIGURED
         return LimitUse(name, title, used, limit, unit, share, state, source, note)
 
 
@@ -127,11 +143,9 @@ def _share(used: Decimal | None, limit: Decimal) -> Decimal:
     return max(ZERO, div(used, limit, 4, UP))
 
 
-def account_uses(
-    account: Account, markets: Iterable[Market], limits: Limits, configured: Limits
-) -> tuple[LimitUse, ...]:
+def account_uses(account: Account, markets: Iterable[Market], bounds: Bounds) -> tuple[LimitUse, ...]:
     """The limits on the account; of those on a single position, asset or group the one that is fullest."""
-    scale = _Scale(limits, configured)
+    scale = _Scale(bounds)
     return (*_sizes(scale, account, markets), *_record(scale, account))
 
 
@@ -194,14 +208,14 @@ def _largest_group(markets: Iterable[Market], limits: Limits) -> tuple[str, Deci
     return found, most
 
 
-def market_uses(market: Market, account: Account, limits: Limits, configured: Limits) -> tuple[LimitUse, ...]:
+def market_uses(market: Market, account: Account, bounds: Bounds) -> tuple[LimitUse, ...]:
     """The limits on one instrument."""
-    scale = _Scale(limits, configured)
+    scale = _Scale(bounds)
     return (
-        scale.use("position", "position", market.value, position_limit(account.equity, limits), "USD"),
+        scale.use("position", "position", market.value, position_limit(account.equity, bounds.limits), "USD"),
         _correlated(scale, market),
         _volatility(scale, market),
-        scale.use("spread_bps", "spread", market.spread_bps, limits.spread_bps, "bps", note=_no_quote(market)),
+        scale.use("spread_bps", "spread", market.spread_bps, bounds.limits.spread_bps, "bps", note=_no_quote(market)),
         scale.use(
             "quote_age_ms", "age of the quote", _seconds(market.quote_age_ms), _seconds_of(market.quote_limit_ms), "s",
             note=_no_quote(market),
