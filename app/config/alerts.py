@@ -64,5 +64,5 @@ class ClockSettings(Section):
         'a list of at most 9 https addresses, such as ["https://example.com"]',
     ] = Field(
         default=("https://www.cloudflare.com", "https://www.google.com", "https://www.wikipedia.org"),
-        description="asked for the time by `doctor --live`, and by nothing else",
+        description="asked for the time by `doctor --live` and by a live session, and by nothing else",
     )

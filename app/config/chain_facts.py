@@ -8,11 +8,12 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from app.money import mul, to_text
-from app.venues.evm.chain import Chain, DataFee, Dex, DexKind, FeeKind, Token
+from app.venues.evm.chain import Approvals, Chain, DataFee, Dex, DexKind, FeeKind, Token
 from app.venues.evm.known import KNOWN, Known, known_id
+from app.venues.evm.private.way import MOST_BLOCKS, Fallback, PrivateKind, PrivateWay
 
 if TYPE_CHECKING:
-    from app.config.chains import ChainSettings, DexSettings
+    from app.config.chains import ChainSettings, DexSettings, PrivateSettings
 
 T = TypeVar("T")
 GWEI: Final = Decimal(10**9)
@@ -47,6 +48,8 @@ class Configured:
     quorum: int
     requests_per_s: int
     instruments: tuple[str, ...]
+    private: PrivateWay | None = None
+    """With its URLs as the settings name them."""
 
     @property
     def name(self) -> str:
@@ -67,6 +70,7 @@ def configured(name: str, section: ChainSettings) -> Configured:
     native = _native(section, base)
     tokens = _tokens(section, base, native)
     dexes = _dexes(name, section, base)
+    permit2 = raw(section.permit2) or (base.permit2 if base else None)
     chain = Chain(
         name=name,
         chain_id=chain_id,
@@ -81,8 +85,10 @@ def configured(name: str, section: ChainSettings) -> Configured:
         tokens=tokens,
         dexes=dexes,
         multicall=raw(section.multicall) or (base.multicall if base else None),
-        permit2=raw(section.permit2) or (base.permit2 if base else None),
+        permit2=permit2,
+        approvals=_approvals(section, permit2, dexes),
         trusted=_trusted(section, base),
+        watched=_watched(section),
     )
     rpcs, streams = section.rpcs or (), section.ws or ()
     _check_endpoints(rpcs, streams, section.quorum)
@@ -97,6 +103,22 @@ def configured(name: str, section: ChainSettings) -> Configured:
         quorum=section.quorum or 0,
         requests_per_s=section.requests_per_s or _REQUESTS_PER_S,
         instruments=instruments,
+        private=_private(section.private),
+    )
+
+
+def _private(given: PrivateSettings) -> PrivateWay | None:
+    if given.url is None:
+        for key in ("kind", "blocks", "fallback", "status"):
+            if getattr(given, key) is not None:
+                raise ChainProblem(f"private.{key}", "says how, and private.url, which says where, is missing")
+        return None
+    return PrivateWay(
+        url=given.url,
+        kind=PrivateKind(given.kind or PrivateKind.RPC),
+        blocks=given.blocks or MOST_BLOCKS,
+        fallback=Fallback(given.fallback or Fallback.ASK),
+        status=given.status or "",
     )
 
 
@@ -149,6 +171,16 @@ def _trusted(section: ChainSettings, base: Chain | None) -> frozenset[bytes]:
     return frozenset(address for address in known | given if address is not None)
 
 
+def _watched(section: ChainSettings) -> tuple[tuple[bytes, str], ...]:
+    found: dict[bytes, str] = {}
+    for name, given in sorted(section.watched.items()):
+        address = bytes.fromhex(given.address[2:])
+        if address in found:
+            raise ChainProblem(f"watched.{name}.address", f"is {found[address]}'s already")
+        found[address] = name
+    return tuple(found.items())
+
+
 def _tokens(section: ChainSettings, base: Chain | None, native: Token) -> tuple[Token, ...]:
     found = {token.symbol: token for token in (base.tokens if base else ())}
     for symbol, given in section.tokens.items():
@@ -180,6 +212,21 @@ def _dexes(name: str, section: ChainSettings, base: Chain | None) -> tuple[Dex, 
     return tuple(found.values())
 
 
+def _approvals(section: ChainSettings, permit2: bytes | None, dexes: tuple[Dex, ...]) -> Approvals:
+    chosen = Approvals(section.approvals or Approvals.ROUTER)
+    if chosen is Approvals.PERMIT2 and permit2 is None:
+        raise ChainProblem("approvals", 'nothing is known of Permit2 there: set permit2, or approvals = "router"')
+    routers = {dex.router: dex.name for dex in dexes}
+    for dex in dexes:
+        if dex.universal in routers:
+            what = f"is the router of {routers[dex.universal]}, and a universal router is another contract"
+            raise ChainProblem(f"dexes.{dex.name}.universal_router", what)
+    if chosen is Approvals.PERMIT2 and all(dex.universal is None for dex in dexes):
+        what = 'no exchange there names a universal router: set dexes.NAME.universal_router, or approvals = "router"'
+        raise ChainProblem("approvals", what)
+    return chosen
+
+
 def _dex(name: str, given: DexSettings) -> Dex:
     v3 = given.kind == "v3"
     for key in ("quoter", "positions", "fee_tiers"):
@@ -205,6 +252,7 @@ def _dex(name: str, given: DexSettings) -> Dex:
         quoter=raw(given.quoter),
         positions=raw(given.positions),
         deployer=raw(given.deployer),
+        universal=raw(given.universal_router),
     )
 
 
@@ -250,6 +298,6 @@ def _symbols(chain: Chain) -> Iterator[str]:
     yield from (token.symbol for token in chain.tokens)
 
 
-def with_endpoints(found: Configured, rpcs: tuple[str, ...]) -> Chain:
+def with_endpoints(found: Configured, rpcs: tuple[str, ...], private: PrivateWay | None = None) -> Chain:
     """The chain with its endpoints as URLs."""
-    return replace(found.chain, rpcs=rpcs)
+    return replace(found.chain, rpcs=rpcs, private=private)

@@ -108,6 +108,7 @@ def _ws(text: str) -> str:
 
 ChainName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,31}$"), AfterValidator(_no_practice)]
 DexName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,39}$")]
+WatchedName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,23}$")]
 _ADDRESS_WORDS: Final = "an address in mixed case, as explorers show it (EIP-55)"
 _HTTP_WORDS: Final = 'a list of "https://..." (http:// on this machine), or "secret:NAME" of the keyring'
 Address = Annotated[str, AfterValidator(_address), _ADDRESS_WORDS]
@@ -123,6 +124,11 @@ Streams = Annotated[
     tuple[Annotated[str, AfterValidator(_ws)], ...] | None,
     BeforeValidator(_some),
     'a list like that of rpcs with "wss://...", "secret:NAME", or "" for one that has none',
+]
+Url = Annotated[
+    str | None,
+    AfterValidator(lambda text: text if text is None else _http(text)),
+    '"https://..." (http:// on this machine), or "secret:NAME" of the keyring',
 ]
 Tiers = Annotated[
     Annotated[
@@ -163,6 +169,30 @@ class DexSettings(Section):
     quoter: MaybeAddress = Field(default=None, description="QuoterV2 (v3)")
     positions: MaybeAddress = Field(default=None, description="NonfungiblePositionManager (v3)")
     deployer: MaybeAddress = Field(default=None, description="makes the pools in the factory's stead, where one does")
+    universal_router: MaybeAddress = Field(default=None, description="UniversalRouter, for approvals through Permit2")
+
+
+class PrivateSettings(Section):
+    """A way past the public mempool; with `url` every transaction of the network goes there and to no node."""
+
+    url: Url = Field(
+        default=None, description="endpoint that gives transactions to who builds blocks, and to nobody else"
+    )
+    kind: Literal["rpc", "relay", "bundle"] | None = Field(
+        default=None,
+        description="what it takes: what a node takes (rpc, the default), or Flashbots' signed requests",
+    )
+    blocks: int | None = Field(default=None, ge=1, le=1_000, description="blocks to wait before the fallback; else 25")
+    fallback: Literal["never", "ask", "public"] | None = Field(
+        default=None, description="then: stay private, ask you (the default), or publish by itself"
+    )
+    status: Url = Field(default=None, description="what tells of a transaction, asked as URL/0x...; known for some")
+
+
+class WatchedSettings(Section):
+    """An address of somebody else, under the name that we give it."""
+
+    address: Address = Field(description="whose moves modules are told of")
 
 
 class ChainSettings(Section):
@@ -186,8 +216,17 @@ class ChainSettings(Section):
     dexes: Annotated[Mapping[DexName, DexSettings], AfterValidator(Names)] = Field(
         default_factory=dict, description="exchanges by name"
     )
+    watched: Annotated[Mapping[WatchedName, WatchedSettings], AfterValidator(Names)] = Field(
+        default_factory=dict, description="addresses of others, by our name for each"
+    )
     multicall: MaybeAddress = Field(default=None, description="Multicall3 or UniswapInterfaceMulticall")
     permit2: MaybeAddress = Field(default=None, description="Permit2")
+    approvals: Literal["router", "permit2"] | None = Field(
+        default=None,
+        description="who is allowed to take what a swap pays: its router (the default), which uses it up, or Permit2 "
+        "until the swap's deadline, for a transaction more",
+    )
+    private: PrivateSettings = Field(default_factory=PrivateSettings, description="a way past the public mempool")
     fee_kind: Literal["eip1559", "legacy"] | None = Field(default=None, description="how gas is paid")
     data_fee: Literal["none", "op-stack", "arbitrum"] | None = Field(
         default=None, description="what a rollup charges for its data"

@@ -21,7 +21,6 @@ MOST: Final = 50
 
 _STORE_IT: Final = "secrets are not settings; store it with `countersign secrets set NAME` and remove it here"
 _PLANNED: Final[Mapping[str, frozenset[str]]] = {
-    "profile": frozenset({"live"}),
     "market.source": frozenset({"replay", "live"}),
 }
 _WORDS: Final = {

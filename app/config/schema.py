@@ -21,6 +21,7 @@ from pydantic_core import PydanticCustomError
 
 from app.config.alerts import Alerts, ClockSettings
 from app.config.chains import Chains
+from app.config.exits import Exits
 from app.config.section import (
     MAX_AMOUNT,
     Amount,
@@ -305,6 +306,12 @@ class Metrics(Section):
     health_s: int = Field(default=30, ge=1, le=86_400, description="seconds between two health checks")
 
 
+class ReconcileSettings(Section):
+    """Whether the ledger says what the venue has; also compared at each start."""
+
+    every_s: int = Field(default=60, ge=1, le=86_400, description="seconds between two comparisons with the venue")
+
+
 class LogSettings(Section):
     """The log files."""
 
@@ -320,11 +327,12 @@ def _modules() -> dict[str, ModuleSettings]:
 class Settings(Section):
     """Everything a trader can set."""
 
-    profile: Literal["paper", "testnet"] = Field(default="paper", description="where orders go")
+    profile: Literal["paper", "testnet", "live"] = Field(default="paper", description="where orders go")
     market: Market = Field(default_factory=Market)
     paper: Paper = Field(default_factory=Paper)
     trade: Trade = Field(default_factory=Trade)
     risk: Risk = Field(default_factory=Risk)
+    exits: Exits = Field(default_factory=Exits)
     fatigue: FatigueSettings = Field(default_factory=FatigueSettings)
     sizing: SizingSettings = Field(default_factory=SizingSettings)
     capital: Capital = Field(default_factory=Capital)
@@ -337,6 +345,7 @@ class Settings(Section):
     alerts: Alerts = Field(default_factory=Alerts)
     clock: ClockSettings = Field(default_factory=ClockSettings)
     metrics: Metrics = Field(default_factory=Metrics)
+    reconcile: ReconcileSettings = Field(default_factory=ReconcileSettings)
     log: LogSettings = Field(default_factory=LogSettings)
     terminal: TerminalSettings = Field(default_factory=TerminalSettings)
 

@@ -163,7 +163,7 @@ def _cased(wanted: str, word: str) -> str:
     """Variable names are upper case, and a shell allows no dash in them."""
     if wanted == tree.INSTRUMENT:
         return word.replace("_", "-")
-    if wanted in {tree.CHAIN, tree.DEX}:
+    if wanted in {tree.CHAIN, tree.DEX, tree.WATCHED}:
         return word.lower().replace("_", "-")
     return word if wanted == tree.ASSET else word.lower()
 

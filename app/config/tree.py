@@ -33,6 +33,7 @@ DEX: Final = "<exchange>"
 INSTRUMENT: Final = "<instrument>"
 MODULE: Final = "<module>"
 PARAM: Final = "<param>"
+WATCHED: Final = "<name>"
 NAME_RULES: Final = {
     ASSET: "1 to 20 letters and digits",
     CHAIN: "lower-case letters, digits and -, beginning with a letter, at most 32; not anvil, the practice chain",
@@ -40,6 +41,7 @@ NAME_RULES: Final = {
     INSTRUMENT: "BASE-QUOTE or BASE-QUOTE-PERP",
     MODULE: "lower-case letters, digits, _ and -, beginning with a letter, at most 32; not manual, the trader's own",
     PARAM: "lower-case letters, digits and _, beginning with a letter, at most 64",
+    WATCHED: "lower-case letters, digits and -, beginning with a letter, at most 24",
 }
 
 
@@ -246,6 +248,7 @@ def _wildcard(key: object) -> str:
         (schema.ModuleName, MODULE),
         (chains.ChainName, CHAIN),
         (chains.DexName, DEX),
+        (chains.WatchedName, WATCHED),
     )
     return next((name for annotated, name in known if annotated == key), PARAM)
 
