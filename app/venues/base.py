@@ -6,7 +6,7 @@ All calls have a deadline inside the adapter. A call that may have reached the v
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
@@ -106,6 +106,32 @@ class VenueFill:
         return mul(self.price, self.quantity) if self.notional is None else self.notional
 
 
+class MoveKind(StrEnum):
+    """Why an act moved an asset.
+
+    GAIN: won (or lost) by it. STAKE: put into a position of liquidity, or taken out. CHANGE: a position ended with more
+    of the asset than was put in (negative: less); nothing moves to or from the account.
+    """
+
+    GAIN = "gain"
+    STAKE = "stake"
+    CHANGE = "change"
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """What the account has more of an asset (negative: less) after an act, its gas aside.
+
+    Attributes:
+        position: number of the position of liquidity it belongs to; "" for none.
+    """
+
+    asset: str
+    amount: Decimal
+    kind: MoveKind
+    position: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class OrderReport:
     """Everything the venue knows about one order. Reports are cumulative: `fills` are all fills so far, so a lost or
@@ -113,6 +139,7 @@ class OrderReport:
 
     Attributes:
         gas: what a transaction has cost so far beside its fills, in `gas_asset`; also where it traded nothing.
+        moves: what a transaction moved that neither bought nor sold.
     """
 
     client_id: str
@@ -126,6 +153,7 @@ class OrderReport:
     reason: str = ""
     gas: Decimal = ZERO
     gas_asset: str = ""
+    moves: tuple[Move, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,6 +222,23 @@ class VenueInfo:
         return max(self.taker_fee_bps, self.maker_fee_bps)
 
 
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a venue says of the account at one instant.
+
+    Attributes:
+        balances: total per asset, resting orders included; what is not there is left out.
+        block: on a chain, the block that all of it is true of, as ``number/0xhash``; else empty.
+        transactions: on a chain, how many the account has sent up to that block: the first nonce that is free there.
+        more: what else was read in that block, by name.
+    """
+
+    balances: Mapping[str, Decimal]
+    block: str = ""
+    transactions: int | None = None
+    more: Mapping[str, tuple[bytes | None, ...]] = field(default_factory=dict)
+
+
 class Venue(Protocol):
     """One trading venue."""
 
@@ -243,6 +288,18 @@ class Venue(Protocol):
 
     async def balances(self) -> dict[str, Decimal]:
         """Total per asset, resting orders included."""
+        ...
+
+    async def reading(self, *, sure: bool = False) -> Reading:
+        """The same at one instant, to compare a ledger with. Fills that are in it were told to the subscriber before,
+        or, on a chain, are those of the transactions that it counts.
+
+        Args:
+            sure: of a venue that is asked through several nodes, as many must agree as it takes to trade.
+
+        Raises:
+            VenueError: not answered.
+        """
         ...
 
     def subscribe(self, handler: Callable[[OrderReport], None]) -> None:

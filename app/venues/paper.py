@@ -21,6 +21,7 @@ from app.venues.base import (
     Capabilities,
     OrderReport,
     OrderRequest,
+    Reading,
     Signed,
     SignedTransaction,
     VenueInfo,
@@ -186,6 +187,10 @@ class PaperVenue:
     async def balances(self) -> dict[str, Decimal]:
         """Total per asset."""
         return {asset: from_text(amount) for asset, amount in (await self._call({"op": "balances"})).items()}
+
+    async def reading(self, *, sure: bool = False) -> Reading:  # noqa: ARG002 -- there is one venue to ask
+        """The balances: a report is handled before the reply it precedes."""
+        return Reading(await self.balances())
 
     def subscribe(self, handler: Callable[[OrderReport], None]) -> None:
         """Reports of changes that no call of ours returned."""

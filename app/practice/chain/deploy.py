@@ -14,6 +14,7 @@ from app.practice.chain import market
 from app.practice.chain.market import POOLS, TIERS, TOKENS, V2, V2B, V3, WRAPPED, PlannedPair, PlannedPool
 from app.practice.chain.node import Node, constructor, hex_of
 from app.practice.chain.parts import HERE, Parts
+from app.practice.chain.permit2 import place_permit2
 from app.venues.evm.described import SCHEMA
 
 NO_DEADLINE: Final = 2**63
@@ -75,6 +76,7 @@ class Deployment:
                     self.node.transact(other, self.tokens["WETH"], "deposit()", value=share)
                 else:
                     self._do(self.tokens[coin.symbol], "transfer(address,uint256)", other, share)
+        self._universal()
         self._describe(described)
         described["accounts"] = [hex_of(each) for each in accounts]
 
@@ -147,6 +149,14 @@ class Deployment:
         token0, token1 = (hex_of(each) for each in sorted((a, b)))
         self.pools.append({"dex": dex, "address": hex_of(address), "token0": token0, "token1": token1, "fee": fee})
 
+    def _universal(self) -> None:
+        """Last of all: what was there before it keeps its address. Without V4 pools, and without a bridge."""
+        permit2 = self.contracts["Permit2"] = place_permit2(self.node, self.parts)
+        there = [self.contracts[each] for each in ("WETH9", "UniswapV2Factory", "UniswapV3Factory")]
+        hashes = [keccak(self.parts.artifact(each).code) for each in ("UniswapV2Pair", "UniswapV3Pool")]
+        rest = (_NOBODY, self.contracts["NonfungiblePositionManager"], _NOBODY, _NOBODY)
+        self._create("UniversalRouter", "UniversalRouter", (permit2, *there, *hashes, *rest))
+
     def _describe(self, described: dict[str, Any]) -> None:
         text = {name: hex_of(address) for name, address in self.contracts.items()}
         tokens = {symbol: hex_of(address) for symbol, address in self.tokens.items()}
@@ -172,6 +182,10 @@ class Deployment:
                 "positions": text["NonfungiblePositionManager"],
             }
         )  # fmt: skip
+        for dex in described["dexes"]:
+            if dex["name"] != V2B:
+                dex["universal_router"] = text["UniversalRouter"]
+        described["permit2"] = text["Permit2"]
         described["multicall"] = text["UniswapInterfaceMulticall"]
         described["contracts"] = text
         described["pools"] = self.pools

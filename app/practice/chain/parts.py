@@ -41,6 +41,7 @@ ARTIFACTS: Final = {
     "TickLens": "@uniswap/v3-periphery/artifacts/contracts/lens/TickLens.sol/TickLens.json",
     "UniswapInterfaceMulticall": "@uniswap/v3-periphery/artifacts/contracts/lens/UniswapInterfaceMulticall.sol/"
     "UniswapInterfaceMulticall.json",
+    "UniversalRouter": "@uniswap/universal-router/artifacts/contracts/UniversalRouter.sol/UniversalRouter.json",
     "SwapRouter02": "@uniswap/swap-router-contracts/artifacts/contracts/SwapRouter02.sol/SwapRouter02.json",
 }
 """Contract and its file below node_modules: interface and creation code as its maker published them."""
@@ -108,6 +109,18 @@ class Parts:
             read = json.loads(path.read_bytes())
             return Artifact(tuple(read["abi"]), bytes.fromhex(read["bytecode"].removeprefix("0x")))
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise PartsMissing(f"{NO_CONTRACTS} ({path}: {type(error).__name__}). {_HOW}.") from error
+
+    def source(self, file: str) -> str:
+        """A source file below node_modules.
+
+        Raises:
+            PartsMissing: it is not there.
+        """
+        path = self._modules.joinpath(file)
+        try:
+            return path.read_text(encoding="utf-8")
+        except (OSError, ValueError) as error:
             raise PartsMissing(f"{NO_CONTRACTS} ({path}: {type(error).__name__}). {_HOW}.") from error
 
     def compile(self, source: Path) -> dict[str, Artifact]:

@@ -109,6 +109,15 @@ TRANSFER: Final = Function("transfer", ("address", "uint256"))
 DEPOSIT: Final = Function("deposit", ())
 WITHDRAW: Final = Function("withdraw", ("uint256",))
 
+# -- Permit2 (permit2, IAllowanceTransfer.sol) ------------------------------------------------------------------------
+
+INNER_ALLOWANCE: Final = Function("allowance", ("address", "address", "address"), ("uint160", "uint48", "uint48"))
+INNER_APPROVE: Final = Function("approve", ("address", "address", "uint160", "uint48"))
+
+# -- UniversalRouter (universal-router, IUniversalRouter.sol and Dispatcher.sol) --------------------------------------
+
+EXECUTE: Final = Function("execute", ("bytes", "bytes[]", "uint256"))
+
 # -- Uniswap V2 Router02 (v2-periphery, UniswapV2Router02.sol) --------------------------------------------------------
 
 V2_EXACT_IN: Final = Function(
@@ -154,3 +163,31 @@ V3_EXACT_IN: Final = Function("exactInput", ("(bytes,address,uint256,uint256)",)
 V3_EXACT_OUT: Final = Function("exactOutput", ("(bytes,address,uint256,uint256)",), ("uint256",))
 UNWRAP: Final = Function("unwrapWETH9", ("uint256", "address"))
 REFUND: Final = Function("refundETH", ())
+
+# -- NonfungiblePositionManager (v3-periphery) ------------------------------------------------------------------------
+
+P_MULTICALL: Final = Function("multicall", ("bytes[]",), ("bytes[]",))
+MINT: Final = Function(
+    "mint",
+    ("(address,address,uint24,int24,int24,uint256,uint256,uint256,uint256,address,uint256)",),
+    ("uint256", "uint128", "uint256", "uint256"),
+)
+DECREASE: Final = Function("decreaseLiquidity", ("(uint256,uint128,uint256,uint256,uint256)",), ("uint256", "uint256"))
+COLLECT: Final = Function("collect", ("(uint256,address,uint128,uint128)",), ("uint256", "uint256"))
+BURN: Final = Function("burn", ("uint256",))
+SWEEP: Final = Function("sweepToken", ("address", "uint256", "address"))
+OWNED_AT: Final = Function("tokenOfOwnerByIndex", ("address", "uint256"), ("uint256",))
+POSITIONS: Final = Function(
+    "positions",
+    ("uint256",),
+    (
+        "uint96", "address", "address", "address", "uint24", "int24", "int24", "uint128", "uint256", "uint256",
+        "uint128", "uint128",
+    ),
+)  # fmt: skip
+OWNER_OF: Final = Function("ownerOf", ("uint256",), ("address",))
+
+# -- UniswapV3Pool (v3-core) ------------------------------------------------------------------------------------------
+
+GROWTH_0: Final = Function("feeGrowthGlobal0X128", (), ("uint256",))
+GROWTH_1: Final = Function("feeGrowthGlobal1X128", (), ("uint256",))

@@ -10,6 +10,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Final
 
+from app.venues.evm.private.way import PrivateWay
 from storage.decimals import CONTEXT, to_text
 
 ZERO_ADDRESS: Final = bytes(20)
@@ -33,6 +34,21 @@ class DataFee(StrEnum):
     NONE = "none"
     OP_STACK = "op-stack"
     ARBITRUM = "arbitrum"
+
+
+class Approvals(StrEnum):
+    """Who is allowed to take what a swap pays in a token; always exactly that much.
+
+    ROUTER: the router that swaps. The swap itself uses that up, but for what a purchase did not need, which stays.
+    PERMIT2: Permit2, and through it the universal router. It takes a transaction more, and what is allowed there ends
+    with the swap's deadline. It is allowed by transactions, whose bytes are shown and decoded as any other's; never by
+    a signed permit (EIP-712) within the calldata, which would have to be signed before the bytes are known that the
+    trader is shown. What is paid in the coin needs no leave; liquidity, and tokens that take a share of each transfer,
+    are allowed to their own contracts as ever.
+    """
+
+    ROUTER = "router"
+    PERMIT2 = "permit2"
 
 
 class DexKind(StrEnum):
@@ -91,11 +107,14 @@ class Dex:
     Attributes:
         router: V2: Router02. V3: SwapRouter02; a `Dex` of each kind that name the same SwapRouter02 can be one
             transaction.
+        others: routers that swap in its pools as well: a SwapRouter02 says itself of which V2 exchange that is.
         fee_bps: of every pool (V2), basis points.
         fee_tiers: hundredths of a basis point (V3).
         quoter: QuoterV2, to compare our own numbers with (V3); none is needed to quote.
         positions: NonfungiblePositionManager, for liquidity (V3).
         deployer: makes the pools in the factory's stead, so that their addresses follow from it (PancakeSwap V3).
+        universal: UniversalRouter, which swaps in its pools what Permit2 lets it take. Exchanges that name the same one
+            can be one transaction.
     """
 
     name: str
@@ -108,6 +127,13 @@ class Dex:
     quoter: bytes | None = None
     positions: bytes | None = None
     deployer: bytes | None = None
+    others: tuple[bytes, ...] = ()
+    universal: bytes | None = None
+
+    @property
+    def routers(self) -> tuple[bytes, ...]:
+        """All that swap in its pools, its own first."""
+        return (self.router, *self.others)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,11 +164,14 @@ class Chain:
     dexes: tuple[Dex, ...] = ()
     multicall: bytes | None = None
     permit2: bytes | None = None
-    private_rpcs: tuple[str, ...] = field(default=(), repr=False)
-    """Endpoints that take a transaction without showing it to the public mempool."""
+    approvals: Approvals = Approvals.ROUTER
+    private: PrivateWay | None = None
+    """Where transactions go without being shown to the public mempool; None: they are shown."""
     trusted: frozenset[bytes] = frozenset()
     """Tokens that the trader vouches for: their safety score is shown and refuses nothing (what can not be sold is
     refused all the same)."""
+    watched: tuple[tuple[bytes, str], ...] = ()
+    """Addresses of others whose moves modules are told of, each with the trader's name for it."""
 
     def token(self, symbol: str) -> Token | None:
         """The token we call `symbol`, the native coin included."""

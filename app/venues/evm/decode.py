@@ -1,5 +1,5 @@
-"""What a call of ours does, read from its bytes alone. Only what `app.venues.evm.swap.encode` writes is read; the rest
-is refused, because nobody could say on a screen what it does.
+"""What a swap of ours does, read from its bytes alone. That they say no more than that is for who reads them to prove
+(`app.venues.evm.acts.decode`).
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from typing import Final
 
 from app.venues.evm import abi
 from app.venues.evm.chain import DexKind
-from app.venues.evm.swap import ALL, Approval, Call, Exact, Part, RouterKind, Segment, Swap, encode
+from app.venues.evm.swap import ALL, Call, Exact, Part, RouterKind, Segment, Swap
 
 _V2: Final = {
     abi.V2_EXACT_IN: (Exact.IN, False, False, False),
@@ -24,24 +24,13 @@ _V2: Final = {
 """Which amount is exact, coin paid, coin received, taxed."""
 
 
-def decode(call: Call) -> Swap | Approval:
-    """The inverse of `encode`.
+def read_swap(call: Call) -> Swap:
+    """The swap of a call of a router.
 
     Raises:
-        ValueError: nothing that `encode` writes.
+        ValueError: it is none.
     """
-    selector = call.data[:4]
-    act: Swap | Approval
-    if selector == abi.APPROVE.selector:
-        spender, amount = abi.APPROVE.decode(call.data)
-        act = Approval(call.to, spender, amount)
-    elif selector == abi.MULTICALL.selector:
-        act = _many(call)
-    else:
-        act = _router02(call)
-    if encode(act) != call:
-        raise ValueError("a call that says more than a swap or an approval")
-    return act
+    return _many(call) if call.data[:4] == abi.MULTICALL.selector else _router02(call)
 
 
 def _router02(call: Call) -> Swap:
@@ -106,13 +95,13 @@ def _segment(data: bytes) -> tuple[Exact, Segment, int, int, bytes]:
         return Exact.OUT, Segment(DexKind.V2, path), paid, received, to
     if selector == abi.V3_EXACT_IN.selector:
         ((packed, to, paid, received),) = abi.V3_EXACT_IN.decode(data)
-        return Exact.IN, _unpacked(packed), paid, received, to
+        return Exact.IN, unpacked(packed), paid, received, to
     ((packed, to, received, paid),) = abi.V3_EXACT_OUT.decode(data)
-    back = _unpacked(packed)
+    back = unpacked(packed)
     return Exact.OUT, Segment(back.kind, back.tokens[::-1], back.fees[::-1]), paid, received, to
 
 
-def _unpacked(packed: bytes) -> Segment:
+def unpacked(packed: bytes) -> Segment:
     """The inverse of `Segment.path`."""
     if len(packed) < 43 or (len(packed) - 20) % 23:
         raise ValueError("not a path of V3 pools")

@@ -16,6 +16,8 @@ _GAS_CAP: Final = 100 * 10**9
 _AT_ONCE_MS: Final = 1_000
 """Taken for the time between blocks where each transaction gets one at once."""
 _GAS_CAP_VALUE: Final = Decimal(100)
+_TRADERS: Final = 5
+"""Accounts that trade there beside us: after the first, which deployed everything. Practice has these to watch."""
 
 
 def chain_of(text: str) -> Chain:
@@ -41,6 +43,9 @@ def chain_of(text: str) -> Chain:
             multicall=_optional(read["multicall"]),
             permit2=_optional(read["permit2"]),
             trusted=frozenset(token.address for token in tokens),
+            watched=tuple(
+                (_bytes(each, 20), f"trader-{number}") for number, each in enumerate(read["accounts"]) if number
+            )[:_TRADERS],
         )
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         what = f"The practice chain's description can not be read ({type(error).__name__}: {error})."
@@ -68,6 +73,7 @@ def _dex(read: Mapping[str, Any]) -> Dex:
         fee_tiers=tuple(int(each) for each in read.get("fee_tiers", ())),
         quoter=_optional(read.get("quoter")),
         positions=_optional(read.get("positions")),
+        universal=_optional(read.get("universal_router")),
     )
 
 

@@ -272,3 +272,8 @@ async def _oracle(rpc: Rpc, signature: str, types: Sequence[str], argument: obje
 
 def _gwei(wei: int, rounding: str) -> str:
     return to_text(div(Decimal(wei), _GWEI, 3, rounding))
+
+
+def gwei(wei: int) -> str:
+    """For reading, rounded up."""
+    return _gwei(wei, CEILING)

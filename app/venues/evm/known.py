@@ -8,7 +8,10 @@ which operator sees the trader's transactions first is the trader's choice.
 The sources, as they were read:
 - docs: Uniswap/docs 8c5d09e (2026-04-08), contracts/v3/reference/deployments/*.md and
   contracts/v2/reference/smart-contracts/08-deployment-addresses.md
-- sdks: Uniswap/sdks 241fb9a (2026-08-07), sdk-core/src/{addresses,entities/weth9}.ts, {v2,v3}-sdk/src/constants.ts
+- sdks: Uniswap/sdks 241fb9a (2026-08-07), sdk-core/src/{addresses,entities/weth9}.ts, {v2,v3}-sdk/src/constants.ts,
+  universal-router-sdk/src/utils/constants.ts
+- universal: Uniswap/universal-router b122a8d (2025-02-11), deploy-addresses/*.json (UniversalRouterV2, which is 2.0;
+  sdks agree on each that is here) and, for whose factories each was made, script/deployParameters/*.sol
 - tokens: Uniswap/default-token-list 49f39bd (2026-08-06), src/tokens/*.json
 - aave: bgd-labs/aave-address-book f61c976 (2026-05-01), src/AaveV3*.sol: underlying assets and their decimals
 - optimism: ethereum-optimism/ethereum-optimism.github.io 9db0b00 (2026-06-18), data/*/data.json

@@ -48,8 +48,12 @@ ETHEREUM: Final = Known(
             token("WBTC", "0x2260FAC5E5542a773Aa44fBCfeDf7C193bc2C599", 8),
         ),
         dexes=(
-            uniswap_v2("0x5C69bEe701ef814a2B6a3EDD4B1652CB9cc5aA6f", "0x7a250d5630B4cF539739dF2C5dAcb4c659F2488D"),
-            uniswap_v3(*V3_FIRST),
+            uniswap_v2(
+                "0x5C69bEe701ef814a2B6a3EDD4B1652CB9cc5aA6f",
+                "0x7a250d5630B4cF539739dF2C5dAcb4c659F2488D",
+                "0x66a9893cC07D91D95644AEDD05D03f95e1dBA8Af",
+            ),
+            uniswap_v3(*V3_FIRST, "0x66a9893cC07D91D95644AEDD05D03f95e1dBA8Af"),
             sushi("0xC0AEe478e3658e2610c5F7A4A2E1777cE9e4f2Ac", "0xd9e1cE17f2641f24aE83637ab66a2cca9C378B9F"),
         ),
         multicall=MULTICALL3,
@@ -80,12 +84,17 @@ BASE: Final = Known(
             token("cbBTC", "0xcbB7C0000aB88B473b1f5aFd9ef808440eed33Bf", 8),
         ),
         dexes=(
-            uniswap_v2("0x8909Dc15e40173Ff4699343b6eB8132c65e18eC6", "0x4752ba5DBc23f44D87826276BF6Fd6b1C372aD24"),
+            uniswap_v2(
+                "0x8909Dc15e40173Ff4699343b6eB8132c65e18eC6",
+                "0x4752ba5DBc23f44D87826276BF6Fd6b1C372aD24",
+                "0x6fF5693b99212Da76ad316178A184AB56D299b43",
+            ),
             uniswap_v3(
                 "0x33128a8fC17869897dcE68Ed026d694621f6FDfD",
                 "0x2626664c2603336E57B271c5C0b26F421741e481",
                 "0x3d4e44Eb1374240CE5F1B871ab261CD16335B76a",
                 "0x03a520b32C04BF3bEEf7BEb72E919cf822Ed34f1",
+                "0x6fF5693b99212Da76ad316178A184AB56D299b43",
             ),
             sushi("0x71524B4f93c58fcbF659783284E38825f0622859", "0x6BDED42c6DA8FBf0d2bA55B2fa120C5e0c8D7891"),
         ),
@@ -120,8 +129,12 @@ ARBITRUM: Final = Known(
             token("ARB", "0x912CE59144191C1204E64559FE8253a0e49E6548", 18),
         ),
         dexes=(
-            uniswap_v2("0xf1D7CC64Fb4452F05c498126312eBE29f30Fbcf9", "0x4752ba5DBc23f44D87826276BF6Fd6b1C372aD24"),
-            uniswap_v3(*V3_FIRST),
+            uniswap_v2(
+                "0xf1D7CC64Fb4452F05c498126312eBE29f30Fbcf9",
+                "0x4752ba5DBc23f44D87826276BF6Fd6b1C372aD24",
+                "0xA51afAFe0263b40EdaEf0Df8781eA9aa03E381a3",
+            ),
+            uniswap_v3(*V3_FIRST, "0xA51afAFe0263b40EdaEf0Df8781eA9aa03E381a3"),
             sushi(*SUSHI_FIRST),
         ),
         multicall=MULTICALL3,
@@ -154,8 +167,12 @@ OPTIMISM: Final = Known(
             token("OP", "0x4200000000000000000000000000000000000042", 18),
         ),
         dexes=(
-            uniswap_v2("0x0c3c1c532F1e39EdF36BE9Fe0bE1410313E074Bf", "0x4A7b5Da61326A6379179b40d00F57E5bbDC962c2"),
-            uniswap_v3(*V3_FIRST),
+            uniswap_v2(
+                "0x0c3c1c532F1e39EdF36BE9Fe0bE1410313E074Bf",
+                "0x4A7b5Da61326A6379179b40d00F57E5bbDC962c2",
+                "0x851116D9223fabED8E56C0E6b8Ad0c31d98B3507",
+            ),
+            uniswap_v3(*V3_FIRST, "0x851116D9223fabED8E56C0E6b8Ad0c31d98B3507"),
         ),
         multicall=MULTICALL3,
         permit2=PERMIT2,
@@ -186,8 +203,12 @@ POLYGON: Final = Known(
             token("WBTC", "0x1BFD67037B42Cf73acF2047067bd4F2C47D9BfD6", 8),
         ),
         dexes=(
-            uniswap_v2("0x9e5A52f57b3038F1B8EeE45F28b3C1967e22799C", "0xedf6066a2b290C185783862C7F4776A2C8077AD1"),
-            uniswap_v3(*V3_FIRST),
+            uniswap_v2(
+                "0x9e5A52f57b3038F1B8EeE45F28b3C1967e22799C",
+                "0xedf6066a2b290C185783862C7F4776A2C8077AD1",
+                "0x1095692A6237d83C6a72F3F5eFEdb9A670C49223",
+            ),
+            uniswap_v3(*V3_FIRST, "0x1095692A6237d83C6a72F3F5eFEdb9A670C49223"),
             sushi(*SUSHI_FIRST),
         ),
         multicall=MULTICALL3,
@@ -229,12 +250,17 @@ BSC: Final = Known(
                 "0xB048Bbc1Ee6b733FFfCFb9e9CeF7375518e25997",
                 "0x46A15B0b27311cedF172AB29E4f4766fbE7F4364",
             ),
-            uniswap_v2("0x8909Dc15e40173Ff4699343b6eB8132c65e18eC6", "0x4752ba5DBc23f44D87826276BF6Fd6b1C372aD24"),
+            uniswap_v2(
+                "0x8909Dc15e40173Ff4699343b6eB8132c65e18eC6",
+                "0x4752ba5DBc23f44D87826276BF6Fd6b1C372aD24",
+                "0x1906c1d672b88cD1B9aC7593301cA990F94Eae07",
+            ),
             uniswap_v3(
                 "0xdB1d10011AD0Ff90774D0C6Bb92e5C5c8b4461F7",
                 "0xB971eF87ede563556b2ED4b1C0b0019111Dd85d2",
                 "0x78D78E420Da98ad378D7799bE8f4AF69033EB077",
                 "0x7b8A01B39D58278b5DE7e48c8449c9f4F5170613",
+                "0x1906c1d672b88cD1B9aC7593301cA990F94Eae07",
             ),
             sushi(*SUSHI_FIRST),
         ),

@@ -64,13 +64,21 @@ _PANCAKE_V3_FACTORY: Final = "0x0BFbCF9fa4f9C56B0F40a671Ad40E0805A091865"
 _PANCAKE_V3_DEPLOYER: Final = "0x41ff9AA7e16B8B1a8a8dc4f0eFacd93D02d071c9"
 
 
-def uniswap_v2(factory: str, router: str) -> Dex:
-    """`router`: Router02."""
-    return Dex("uniswap-v2", DexKind.V2, _bytes(factory), _bytes(router), UNISWAP_V2_HASH, 30)
+def uniswap_v2(factory: str, router: str, universal: str = "") -> Dex:
+    """`router`: Router02. `universal`: UniversalRouter of this factory."""
+    return Dex(
+        "uniswap-v2",
+        DexKind.V2,
+        _bytes(factory),
+        _bytes(router),
+        UNISWAP_V2_HASH,
+        30,
+        universal=_bytes(universal) or None,
+    )
 
 
-def uniswap_v3(factory: str, router: str, quoter: str, positions: str) -> Dex:
-    """`router`: SwapRouter02."""
+def uniswap_v3(factory: str, router: str, quoter: str, positions: str, universal: str = "") -> Dex:
+    """`router`: SwapRouter02. `universal`: as of V2."""
     return Dex(
         "uniswap-v3",
         DexKind.V3,
@@ -80,6 +88,7 @@ def uniswap_v3(factory: str, router: str, quoter: str, positions: str) -> Dex:
         fee_tiers=UNISWAP_V3_TIERS,
         quoter=_bytes(quoter),
         positions=_bytes(positions),
+        universal=_bytes(universal) or None,
     )
 
 

@@ -22,7 +22,8 @@ from app.venues.evm.known_parts import (
     uniswap_v3,
 )
 
-# docs (V2, V3, WETH); optimism and circle (USDC).
+# docs (V2, V3, WETH); optimism and circle (USDC). The universal router is of another V2 factory than docs tells of, so
+# that it is V3's alone.
 SEPOLIA: Final = Known(
     "Sepolia",
     testnet=True,
@@ -48,6 +49,7 @@ SEPOLIA: Final = Known(
                 "0x3bFA4769FB09eefC5a80d6E87c3B9C650f7Ae48E",
                 "0xEd1f6473345F45b75F8179591dd5bA1888cf2FB3",
                 "0x1238536071E1c677A632429e3655c799b22cDA52",
+                "0x3A9D48AB9751398BbFa63ad67599Bb04e4BdF98b",
             ),
         ),
         multicall=MULTICALL3,
@@ -55,7 +57,8 @@ SEPOLIA: Final = Known(
     ),
 )
 
-# docs (V3, WETH; sdks agree); sdks (V2); optimism and aave (USDC).
+# docs (V3, WETH; sdks agree); sdks (V2); optimism and aave (USDC). universal and sdks name different universal
+# routers.
 BASE_SEPOLIA: Final = Known(
     "Base Sepolia",
     testnet=True,
@@ -89,7 +92,7 @@ BASE_SEPOLIA: Final = Known(
     ),
 )
 
-# docs (V3, WETH; sdks agree); circle and aave (USDC).
+# docs (V3, WETH; sdks agree); circle and aave (USDC). universal names no router there.
 ARBITRUM_SEPOLIA: Final = Known(
     "Arbitrum Sepolia",
     testnet=True,

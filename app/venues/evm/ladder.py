@@ -13,27 +13,41 @@ from app.venues.evm.chain import Token
 from app.venues.evm.pools.state import Pools
 from app.venues.evm.routing.best import best_in, best_out
 from app.venues.evm.routing.graph import Graph
+from app.venues.evm.taxed import TaxedMarket
 from strategies.model import Book, Instrument
 
-_STEPS: Final = (1, 4, 16, 64, 256)
-"""Sizes of the levels' ends, in units of the first."""
+_STEPS: Final = tuple(4**n for n in range(9))
+"""Sizes of the levels' ends, in units of the first: of ten dollars, up to half a million."""
 _PLACES: Final = 24
 Levels: TypeAlias = tuple[tuple[Decimal, Decimal], ...]
 
 
-def ladder(pools: Pools, instrument: Instrument, base: Token, quote: Token, first: Decimal, ts_ms: int) -> Book:
+def ladder(
+    pools: Pools,
+    instrument: Instrument,
+    base: Token,
+    quote: Token,
+    first: Decimal,
+    ts_ms: int,
+    taxed: TaxedMarket | None = None,
+) -> Book:
     """The book of `instrument`.
 
     Args:
         first: base units to the end of the first level; smaller than anybody trades, so that the touch is the price.
+        taxed: where one of its tokens takes a share of each transfer, which its prices then contain.
     """
     graph, unit = Graph.of(pools.pools), max(base.base_units(round_to_step(first, base.unit, DOWN)), 1)
 
     def sold(amount: int) -> int | None:
+        if taxed is not None:
+            return taxed.sold(amount)
         route = best_in(graph, base.address, quote.address, amount)
         return None if route is None else route.amount_out
 
     def bought(amount: int) -> int | None:
+        if taxed is not None:
+            return taxed.bought(amount)
         route = best_out(graph, quote.address, base.address, amount)
         return None if route is None else route.amount_in
 

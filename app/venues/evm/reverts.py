@@ -6,8 +6,10 @@ exchanges and the usual tokens give are known; any other text is the contract's:
 Sources. Read as published: v2-core UniswapV2Pair.sol and UniswapV2ERC20.sol; v2-periphery UniswapV2Router02.sol and
 UniswapV2Library.sol; @uniswap/lib TransferHelper.sol; v3-core UniswapV3Pool.sol, TickMath.sol and TransferHelper.sol;
 v3-periphery PeripheryValidation.sol, PeripheryPayments.sol and TransferHelper.sol; swap-router-contracts
-V2SwapRouter.sol and V3SwapRouter.sol; OpenZeppelin 3 ERC20.sol, Pausable.sol; WETH9; the Solidity documentation,
-"Panic via assert and Error via require". Known by their names alone: ERC-6093 and what OpenZeppelin 4 and 5 say.
+V2SwapRouter.sol and V3SwapRouter.sol; universal-router IUniversalRouter.sol, V2SwapRouter.sol, V3SwapRouter.sol and
+Payments.sol; permit2 IAllowanceTransfer.sol; solmate SafeTransferLib.sol; OpenZeppelin 3 ERC20.sol, Pausable.sol;
+WETH9; the Solidity documentation, "Panic via assert and Error via require". Known by their names alone: ERC-6093 and
+what OpenZeppelin 4 and 5 say.
 """
 
 from __future__ import annotations
@@ -71,6 +73,9 @@ WORDS: Final = {
     "SA": "the token refuses the approval",
     "STE": _COIN,
     "TF": _PUSH,
+    # SafeTransferLib
+    "TRANSFER_FROM_FAILED": _PULL,
+    "TRANSFER_FAILED": _PUSH,
     # UniswapV3Pool, TickMath
     "IIA": _SHORT,
     "AS": "an amount of 0 can not be swapped",
@@ -89,6 +94,17 @@ WORDS: Final = {
 """What a contract says, and what it means."""
 
 ERRORS: Final = {
+    # UniversalRouter, its V2SwapRouter, V3SwapRouter and Payments
+    "V2TooLittleReceived()": _MOVED,
+    "V2TooMuchRequested()": _MOVED,
+    "V3TooLittleReceived()": _MOVED,
+    "V3TooMuchRequested()": _MOVED,
+    "InsufficientETH()": _MOVED,
+    "TransactionDeadlinePassed()": _OLD,
+    # Permit2
+    "AllowanceExpired(uint256)": "what Permit2 lets the router take has ended",
+    "InsufficientAllowance(uint256)": "Permit2 may not let the router take that much: an approval is missing",
+    # ERC-6093, OpenZeppelin
     "ERC20InsufficientBalance(address,uint256,uint256)": _FUNDS,
     "ERC20InsufficientAllowance(address,uint256,uint256)": _ALLOWED,
     "ERC20InvalidSender(address)": "the token refuses this sender",

@@ -22,7 +22,7 @@ from app.venues.evm.pools.state import At
 from app.venues.evm.reverts import revert_words
 from app.venues.evm.rpc import Asked, Rpc, RpcDown, RpcRefused, Several, Single
 from app.venues.evm.run import COIN, SAME_TIME_GAS, Method, NotSimulated, Ran, Step, lacks, request, run
-from app.venues.evm.swap import Call
+from app.venues.evm.swap import Approval, Call, InnerApproval
 
 __all__ = ["COIN", "Method", "NotSimulated", "Outcome", "Simulation", "simulate"]
 
@@ -47,7 +47,7 @@ class Simulation:
         outcomes: one for each call.
         changes: by how much the account's balance of each watched token, and of `COIN`, changed, gas not counted;
             empty where it is not complete.
-        allowances: what spenders may still take afterwards, by (token, spender).
+        allowances: what spenders may still take afterwards, Permit2 or what it lets take included, by (token, spender).
         others: tokens that moved to or from the account and were not watched.
         method: how it was made.
         missing: what it does not tell, in words; empty where it is complete.
@@ -97,21 +97,21 @@ async def simulate(
     calls: Sequence[Call],
     *,
     tokens: Sequence[bytes],
-    spenders: Sequence[tuple[bytes, bytes]] = (),
+    allowed: Sequence[Approval | InnerApproval] = (),
     at: At,
 ) -> Simulation:
     """Run `calls` of `sender` on top of the block `at`.
 
     Args:
         tokens: whose balance of the sender is asked before and after.
-        spenders: (token, spender) whose allowance is asked afterwards.
+        allowed: of which it is asked afterwards what is left.
 
     Raises:
         VenueRefused: two nodes contradict one another.
         NotSimulated: what was answered can not be read.
         RpcRefused, RpcDown: as `Rpc.call`.
     """
-    asked = _Question(sender, tuple(calls), tuple(tokens), tuple(spenders), at)
+    asked = _Question(sender, tuple(calls), tuple(tokens), tuple(allowed), at)
     singles = rpc.singly() if isinstance(rpc, Several) else ()
     if len(singles) < _WITNESSES:
         return await asked.of(rpc)
@@ -196,7 +196,7 @@ class _Question:
     sender: bytes
     calls: tuple[Call, ...]
     tokens: tuple[bytes, ...]
-    spenders: tuple[tuple[bytes, bytes], ...]
+    allowed: tuple[Approval | InnerApproval, ...]
     at: At
 
     async def of(self, rpc: Asked) -> Simulation:
@@ -206,7 +206,7 @@ class _Question:
             NotSimulated, RpcRefused, RpcDown.
         """
         balances = [self._reads(Call(token, abi.BALANCE_OF.encode(self.sender))) for token in self.tokens]
-        allowed = [self._reads(Call(token, abi.ALLOWANCE.encode(self.sender, each))) for token, each in self.spenders]
+        allowed = [self._reads(each.left(self.sender)) for each in self.allowed]
         acts = [Step(self.sender, call) for call in self.calls]
         try:
             method, ran = await run(rpc, [*balances, *acts, *balances, *allowed], self.at)
@@ -230,7 +230,9 @@ class _Question:
             at=self.at,
             outcomes=tuple(Outcome(each.ok, each.gas, "" if each.ok else revert_words(each.data)) for each in acts),
             changes=changes,
-            allowances={each: _number(result) for each, result in zip(self.spenders, allowed, strict=True)},
+            allowances={
+                (each.token, each.spender): _number(result) for each, result in zip(self.allowed, allowed, strict=True)
+            },
             others=frozenset(token for token, _ in moved if token not in changes),
             method=method,
         )

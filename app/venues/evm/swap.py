@@ -1,7 +1,6 @@
-"""What a transaction of ours does, as values: a swap or an approval; and the calls that do exactly that.
-
-`encode` and `app.venues.evm.decode.decode` are inverse: what is shown to the trader is decoded from the bytes that are
-signed, and bytes that `encode` would not have written are not shown, and so not signed.
+"""Swaps and approvals, as values; and the calls that swap, but for those of the universal router
+(`app.venues.evm.universal`). How they become bytes and are read again with everything else that a transaction can do:
+`app.venues.evm.acts`.
 
 Sources: UniswapV2Router02 (v2-periphery); SwapRouter02, V2SwapRouter, V3SwapRouter and PeripheryPaymentsExtended
 (swap-router-contracts): a multicall with a deadline; recipient 2 is the router itself, an amount of 0 is all that the
@@ -21,6 +20,8 @@ TO_ROUTER: Final = (2).to_bytes(20)
 """``ADDRESS_THIS``: the router keeps it for the next call."""
 ALL: Final = 0
 """``CONTRACT_BALANCE``: as much as the router has."""
+MOST_INNER: Final = 2**160 - 1
+"""At Permit2: whatever there will ever be. Never allowed by us."""
 
 
 class Exact(StrEnum):
@@ -37,6 +38,8 @@ class RouterKind(StrEnum):
     """UniswapV2Router02: one route through its own exchange's pairs."""
     MANY = "swap-router-02"
     """SwapRouter02: several routes at once, through V2 and V3 pools."""
+    UNIVERSAL = "universal-router"
+    """UniversalRouter: the same, paid in a token that Permit2 lets it take."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +116,8 @@ class Swap:
             raise ValueError("a swap that is exact in what it receives has no tax and no change between V2 and V3")
         if self.taxed and self.kind is not RouterKind.V2:
             raise ValueError("only Router02 swaps tokens that take a share of what is transferred")
+        if self.coin_in and self.kind is RouterKind.UNIVERSAL:
+            raise ValueError("the universal router is paid in tokens")
 
     @property
     def token_in(self) -> bytes:
@@ -143,6 +148,36 @@ class Approval:
     spender: bytes
     amount: int
 
+    def left(self, owner: bytes) -> Call:
+        """What tells how much that still is."""
+        return Call(self.token, abi.ALLOWANCE.encode(owner, self.spender))
+
+
+@dataclass(frozen=True, slots=True)
+class InnerApproval:
+    """Permit2 lets `spender` take `amount` base units of `token`, of what Permit2 itself may take, until `expires`; 0
+    until 0 takes the permission back.
+
+    Attributes:
+        expires: seconds since 1970 UTC; it can still be used in that second.
+    """
+
+    permit2: bytes
+    token: bytes
+    spender: bytes
+    amount: int
+    expires: int
+
+    def __post_init__(self) -> None:
+        if bool(self.amount) is not bool(self.expires):
+            raise ValueError("what is allowed at Permit2 has an amount and an end, and what is taken back neither")
+        if not 0 <= self.amount < MOST_INNER or not 0 <= self.expires < 2**48:
+            raise ValueError("Permit2 counts in 160 bits, of which the largest number means all, and ends in 48")
+
+    def left(self, owner: bytes) -> Call:
+        """What tells how much that still is, and until when."""
+        return Call(self.permit2, abi.INNER_ALLOWANCE.encode(owner, self.token, self.spender))
+
 
 @dataclass(frozen=True, slots=True)
 class Call:
@@ -153,13 +188,11 @@ class Call:
     value: int = 0
 
 
-def encode(act: Swap | Approval) -> Call:
+def swap_call(swap: Swap) -> Call:
     """The call that does it."""
-    if isinstance(act, Approval):
-        return Call(act.token, abi.APPROVE.encode(act.spender, act.amount))
-    value = act.amount_in if act.coin_in else 0
-    data = _router02(act) if act.kind is RouterKind.V2 else _many(act)
-    return Call(act.router, data, value)
+    value = swap.amount_in if swap.coin_in else 0
+    data = _router02(swap) if swap.kind is RouterKind.V2 else _many(swap)
+    return Call(swap.router, data, value)
 
 
 def _router02(swap: Swap) -> bytes:

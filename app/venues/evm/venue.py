@@ -16,24 +16,27 @@ from app.errors import VenueError, VenueRefused, VenueUnknown
 from app.money import DOWN, div
 from app.venues.base import (
     Capabilities,
+    Move,
     OrderReport,
     OrderRequest,
     OrderState,
+    Reading,
     Signed,
     SignedTransaction,
     VenueFill,
     VenueInfo,
 )
 from app.venues.evm import abi
+from app.venues.evm.account import AccountReader
+from app.venues.evm.acts import Swap
 from app.venues.evm.chain import Chain, Token
+from app.venues.evm.moves import moves_of, returns
 from app.venues.evm.nodes.branch import Reorganised
 from app.venues.evm.nodes.heads import HeadEvent, Heads, HeadsView
 from app.venues.evm.nodes.pool import Nodes
-from app.venues.evm.pools.batch import Batch, Call
-from app.venues.evm.pools.state import At
+from app.venues.evm.private.sends import PrivateSends, Route
 from app.venues.evm.receipts import Mined, read_receipt, swapped
 from app.venues.evm.rpc import RpcRefused
-from app.venues.evm.swap import Swap
 from app.venues.evm.words import act_of
 from strategies.model import Instrument, Side
 
@@ -49,6 +52,7 @@ class EvmVenue:
 
     Args:
         known: our own record of what was signed.
+        private: knows what goes past the public mempool; None: nothing does.
     """
 
     def __init__(
@@ -59,11 +63,13 @@ class EvmVenue:
         account: bytes,
         clock: Clock,
         known: Known,
+        private: PrivateSends | None = None,
     ) -> None:
         self.chain, self.nodes, self.account = chain, nodes, account
         self._instruments, self._clock, self._known = instruments, clock, known
         self._by_symbol = {instrument.symbol: instrument for instrument in instruments}
-        self._batch = Batch(nodes, chain.multicall)
+        self.private = private or PrivateSends(nodes, None, lambda _: Route())
+        self.reader = AccountReader(chain, nodes, account)
         self._heads = Heads(nodes, clock, self._on_head)
         self._handlers: list[Callable[[OrderReport], None]] = []
         self.on_head: Callable[[HeadEvent], None] = lambda _: None
@@ -92,7 +98,7 @@ class EvmVenue:
             raise VenueError("chain.id", what, next_step=f"Correct chains.{self.chain.name}.rpcs, or its chain_id.")
         await self.nodes.agreed("eth_chainId")
         if not self._tasks:
-            running = (self._heads.run(), self.nodes.watch(), self._follow())
+            running = (self._heads.run(), self.nodes.watch(), self._follow(), self.private.run(self._clock))
             self._tasks = [asyncio.create_task(each) for each in running]
         return VenueInfo(
             name=self.chain.name,
@@ -113,6 +119,7 @@ class EvmVenue:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._tasks.clear()
+        await self.private.close()
         await self.nodes.close()
 
     @property
@@ -131,7 +138,8 @@ class EvmVenue:
     # -- orders -------------------------------------------------------------------------------------------------------
 
     async def submit(self, orders: tuple[OrderRequest, ...], authorisation: Signed | None) -> tuple[OrderReport, ...]:
-        """Send one transaction. A refusal is believed only after the chain was asked for its hash.
+        """Send one transaction, to the nodes or, where it was confirmed as private, to the private endpoint alone. A
+        refusal is believed only after the chain was asked for its hash.
 
         Raises:
             VenueRefused: it is in no block and no pool, and the nodes say no.
@@ -144,7 +152,7 @@ class EvmVenue:
         if order.client_id != authorisation.hash:
             raise VenueRefused("chain.order", "The order is not the transaction that was signed.")
         try:
-            await self.nodes.send_raw(authorisation.raw)
+            await self.private.give(order.client_id, authorisation.raw)
         except RpcRefused as error:
             if (report := await self._after_refusal(order, error)) is None:
                 raise
@@ -176,12 +184,12 @@ class EvmVenue:
         raise VenueRefused(
             "chain.cancel",
             "A transaction that was sent can only be replaced by another one of the same nonce, which must be signed.",
-            next_step="It ends by itself at its deadline at the latest.",
+            next_step=f"Sign it: countersign cancel {client_id[:10]}. It ends at its deadline at the latest.",
         )
 
     async def order(self, client_id: str) -> OrderReport | None:
         """What the chain says of a transaction: mined, waiting, or proven dead because another one has its nonce. None:
-        in no block and no pool, and still able to land.
+        in no block and no pool, and still able to land. What is with the private endpoint waits, though no pool has it.
 
         Raises:
             VenueError: no node answered, or they disagree.
@@ -192,11 +200,16 @@ class EvmVenue:
         request, unsigned = known
         mined = await self._mined(client_id)
         if mined is not None:
+            self.watch(client_id, mined.block_hash)  # also where no answer to its sending came: its block may be undone
             return self._report(request, unsigned, mined)
         if await self.nodes.call("eth_getTransactionByHash", [client_id]) is not None:
             self._watched.setdefault(client_id, "")
             return self._open(request)
-        return await self._if_dead(request, unsigned)
+        report = await self._if_dead(request, unsigned)
+        if report is None and self.private.follows(client_id):
+            self._watched.setdefault(client_id, "")
+            return self._open(request) if self.private.waits(client_id, self._head()) else None
+        return report
 
     async def _mined(self, client_id: str) -> Mined | None:
         receipt = await self.nodes.agreed("eth_getTransactionReceipt", [client_id])
@@ -211,16 +224,12 @@ class EvmVenue:
 
     async def balances(self) -> dict[str, Decimal]:
         """Of the coin and every token of the settings, at the newest block; what is not there is left out."""
-        block = await self.nodes.agreed("eth_getBlockByNumber", ["latest", False])
-        at = At(int(block["number"], 16), bytes.fromhex(block["hash"][2:]))
-        coin = int(await self.nodes.call("eth_getBalance", [abi.hexed(self.account), abi.quantity(at.number)]), 16)
-        calls = [Call(token.address, abi.BALANCE_OF.encode(self.account)) for token in self.chain.tokens]
-        found = {self.chain.native.symbol: self.chain.native.amount(coin)}
-        for token, answer in zip(self.chain.tokens, await self._batch.read(calls, at), strict=True):
-            if answer is None or len(answer) < 32:
-                raise VenueError("chain.balance", f"{token.symbol} does not say what the account has of it.")
-            found[token.symbol] = token.amount(int.from_bytes(answer[:32]))
-        return {symbol: amount for symbol, amount in found.items() if amount}
+        return dict((await self.reading()).balances)
+
+    async def reading(self, *, sure: bool = False) -> Reading:
+        """Balances, the account's nonce and what others want to know (`reader.beside`), of the newest block that enough
+        nodes have: three requests."""
+        return await self.reader.read(sure=sure)
 
     # -- what becomes of them -----------------------------------------------------------------------------------------
 
@@ -240,7 +249,12 @@ class EvmVenue:
         mined = int(await self.nodes.call("eth_getTransactionCount", [abi.hexed(self.account), deep]), 16)
         if mined <= nonce:
             return None
+        # It may have been itself, mined since its receipt was asked for: no pool shows what came privately.
+        if (late := await self._mined(request.client_id)) is not None:
+            self.watch(request.client_id)
+            return self._report(request, unsigned, late)
         self._watched.pop(request.client_id, None)
+        self.private.ended(request.client_id)
         reason = f"Another transaction of nonce {nonce} was taken into a block: this one can never land."
         return self._made(request, OrderState.CANCELLED, reason=reason)
 
@@ -250,8 +264,10 @@ class EvmVenue:
         if not mined.ok:
             reason = "The chain took it into a block and reverted it: nothing was traded, its gas was paid."
             return self._made(request, OrderState.REJECTED, mined, gas=gas, reason=reason)
-        fills = (self._fill(request, act, mined),) if isinstance(act, Swap) else ()
-        return self._made(request, OrderState.FILLED, mined, fills=fills, gas=gas)
+        trades = isinstance(act, Swap) and not returns(act)
+        fills = (self._fill(request, act, mined),) if isinstance(act, Swap) and trades else ()
+        moves = () if trades else moves_of(self.chain, mined, act, self.account)
+        return self._made(request, OrderState.FILLED, mined, fills=fills, gas=gas, moves=moves)
 
     def _fill(self, request: OrderRequest, act: Swap, mined: Mined) -> VenueFill:
         paid, received = swapped(mined, act, self.account)
@@ -293,6 +309,7 @@ class EvmVenue:
         *,
         fills: tuple[VenueFill, ...] = (),
         gas: Decimal = Decimal(0),
+        moves: tuple[Move, ...] = (),
         reason: str = "",
     ) -> OrderReport:
         now = self._clock.now_ms()
@@ -309,6 +326,7 @@ class EvmVenue:
             reason=reason,
             gas=gas,
             gas_asset=self.chain.native.symbol,
+            moves=moves,
         )
 
     def _on_head(self, event: HeadEvent) -> None:
@@ -336,6 +354,7 @@ class EvmVenue:
         """
         for client_id in reversed(list(self._watched)):
             await self._ask(client_id)
+        self.private.look(self._head())
 
     async def _ask(self, client_id: str) -> None:
         """Look a transaction up, and tell of it what changed: its block, or that this is no more."""
@@ -348,6 +367,7 @@ class EvmVenue:
             self._watched.pop(client_id, None)
         elif mined is not None:
             self._watched[client_id] = mined.block_hash
+            self.private.ended(client_id)
             if mined.block_hash != before:
                 self._tell(self._report(*known, mined))
             if self._head() - mined.block + 1 >= self.chain.confirmations:

@@ -4,17 +4,25 @@ reads and confirms; an address that has no name there is shown in full.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import UTC, datetime
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Final
 
-from app.venues.evm.chain import Chain, DexKind, Token
-from app.venues.evm.decode import decode
-from app.venues.evm.swap import Approval, Call, Exact, Part, Segment, Swap
+from app.venues.evm.acts import Act, InnerApproval, Nothing, decode
+from app.venues.evm.chain import Chain, DexKind
+from app.venues.evm.liquidity.position import Position
+from app.venues.evm.liquidity.words import liquidity_words
+from app.venues.evm.naming import amount_of, instant, name_of, owner_of, percent, symbol_of
+from app.venues.evm.swap import Approval, Call, Exact, Part, RouterKind, Segment, Swap
 from signers.evm import EvmFields, checksum
 from signers.evm import decode as fields_of
 
+Positions = Mapping[tuple[bytes, int], Position]
+"""Positions of liquidity by their manager and number, as the chain told of them."""
+_NONE: Final[Positions] = MappingProxyType({})
 
-def act_of(unsigned: bytes) -> tuple[EvmFields, Swap | Approval]:
+
+def act_of(unsigned: bytes) -> tuple[EvmFields, Act]:
     """What an unsigned transaction does.
 
     Raises:
@@ -24,17 +32,41 @@ def act_of(unsigned: bytes) -> tuple[EvmFields, Swap | Approval]:
     return fields, decode(Call(fields.to, fields.data, fields.value))
 
 
-def transaction_words(chain: Chain, sender: bytes, unsigned: bytes, number: int, of: int) -> str:
-    """The lines of one transaction; ASCII.
+def transaction_words(
+    chain: Chain,
+    sender: bytes,
+    unsigned: bytes,
+    number: int,
+    of: int,
+    *,
+    base: bytes = b"",
+    positions: Positions = _NONE,
+) -> str:
+    """The lines of one transaction; ASCII. All is from its bytes, but for what the bytes say of a position of liquidity
+    by its number alone: its tokens, its fee and its range (`app.venues.evm.liquidity.words`).
+
+    Args:
+        base: the token for one of which prices of the other are told; empty is the pool's first.
+        positions: what the chain says of those that the transaction names.
 
     Raises:
-        ValueError: nothing that we write, or of another chain.
+        ValueError: nothing that we write, of another chain, or of a position that is not among `positions`.
     """
     fields, act = act_of(unsigned)
     if fields.chain_id != chain.chain_id:
         raise ValueError(f"a transaction of chain {fields.chain_id}, not of {chain.name}, {chain.chain_id}")
     head = "countersign transaction" + (f" {number} of {of}" if of > 1 else "")
-    what = _approval(chain, act) if isinstance(act, Approval) else _swap(chain, sender, act)
+    match act:
+        case Approval():
+            what = _approval(chain, act)
+        case Swap():
+            what = _swap(chain, sender, act)
+        case Nothing():
+            what = _nothing(sender, act)
+        case InnerApproval():
+            what = _inner(chain, act)
+        case _:
+            what = liquidity_words(chain, sender, act, base, positions)
     coin = chain.native
     return "\n".join(
         [
@@ -46,40 +78,58 @@ def transaction_words(chain: Chain, sender: bytes, unsigned: bytes, number: int,
     )
 
 
+def _nothing(sender: bytes, act: Nothing) -> list[str]:
+    return [
+        "NOTHING, in the place of another transaction of the same nonce",
+        f"sent to {owner_of(sender, act.account)}",
+        checksum(act.account),
+    ]
+
+
+def _inner(chain: Chain, act: InnerApproval) -> list[str]:
+    if act.permit2 != chain.permit2:
+        raise ValueError("it goes to a contract that the settings do not name as Permit2")
+    permit2 = ["Permit2 is", checksum(act.permit2)]
+    taken = f"{name_of(chain, act.spender)} may take"
+    if not act.amount:
+        return [
+            f"REVOKE {name_of(chain, act.token)}",
+            f"{taken} nothing through Permit2",
+            checksum(act.spender),
+            *permit2,
+        ]
+    return [
+        f"APPROVE {amount_of(chain, act.token, act.amount)}",
+        f"{taken} that much through Permit2, no more",
+        checksum(act.spender),
+        f"until {instant(act.expires)} UTC",
+        *permit2,
+    ]
+
+
 def _approval(chain: Chain, act: Approval) -> list[str]:
-    token = _token(chain, act.token)
     taken = f"{name_of(chain, act.spender)} may take"
     if not act.amount:
         return [f"REVOKE {name_of(chain, act.token)}", f"{taken} nothing", checksum(act.spender)]
-    amount = f"{token.text(act.amount)} {token.symbol}" if token else f"{act.amount} units of {checksum(act.token)}"
-    return [f"APPROVE {amount}", f"{taken} that much, no more", checksum(act.spender)]
+    return [f"APPROVE {amount_of(chain, act.token, act.amount)}", f"{taken} that much, no more", checksum(act.spender)]
 
 
 def _swap(chain: Chain, sender: bytes, act: Swap) -> list[str]:
-    paid = _amount(chain, act.token_in, act.amount_in, coin=act.coin_in)
-    received = _amount(chain, act.token_out, act.amount_out, coin=act.coin_out)
+    paid = amount_of(chain, act.token_in, act.amount_in, coin=act.coin_in)
+    received = amount_of(chain, act.token_out, act.amount_out, coin=act.coin_out)
     exact = act.exact is Exact.IN
-    mine = "your own account" if act.recipient == sender else "ANOTHER ACCOUNT"
     return [
         "SWAP",
         f"pay {'exactly' if exact else 'at most'} {paid}",
         f"get {'at least' if exact else 'exactly'} {received}",
-        f"for {mine}",
+        f"for {owner_of(sender, act.recipient)}",
         checksum(act.recipient),
-        f"through the router of {name_of(chain, act.router)}",
+        f"through {'' if act.kind is RouterKind.UNIVERSAL else 'the router of '}{name_of(chain, act.router)}",
         checksum(act.router),
         *_routes(chain, act.parts),
         *(["for tokens that take a share of each transfer"] if act.taxed else []),
-        f"before {_instant(act.deadline)} UTC",
+        f"before {instant(act.deadline)} UTC",
     ]
-
-
-def _instant(deadline: int) -> str:
-    """Seconds since 1970 as a date, where there is such a one."""
-    try:
-        return f"{datetime.fromtimestamp(deadline, UTC):%Y-%m-%d %H:%M:%S}"
-    except (OverflowError, ValueError, OSError):
-        return f"the end of time ({deadline})"
 
 
 def _routes(chain: Chain, parts: Sequence[Part]) -> list[str]:
@@ -91,34 +141,8 @@ def _routes(chain: Chain, parts: Sequence[Part]) -> list[str]:
 
 
 def _segment(chain: Chain, segment: Segment) -> str:
-    names = [_symbol(chain, token) for token in segment.tokens]
+    names = [symbol_of(chain, token) for token in segment.tokens]
     if segment.kind is DexKind.V2:
         return f"V2 {' > '.join(names)}"
-    steps = "".join(f" >{_percent(fee)}> {name}" for fee, name in zip(segment.fees, names[1:], strict=True))
+    steps = "".join(f" >{percent(fee)}> {name}" for fee, name in zip(segment.fees, names[1:], strict=True))
     return f"V3 {names[0]}{steps}"
-
-
-def _percent(fee: int) -> str:
-    """Hundredths of a basis point as a percentage: 3000 is 0.3%."""
-    return f"{fee // 10_000}.{fee % 10_000:04d}".rstrip("0").rstrip(".") + "%"
-
-
-def _amount(chain: Chain, address: bytes, base_units: int, *, coin: bool) -> str:
-    token = chain.native if coin else _token(chain, address)
-    return f"{token.text(base_units)} {token.symbol}" if token else f"{base_units} units of {checksum(address)}"
-
-
-def _symbol(chain: Chain, address: bytes) -> str:
-    token = _token(chain, address)
-    return token.symbol if token else checksum(address)
-
-
-def _token(chain: Chain, address: bytes) -> Token | None:
-    return next((token for token in chain.tokens if token.address == address), None)
-
-
-def name_of(chain: Chain, address: bytes) -> str:
-    """What the settings call an address: a token's symbol, an exchange's name; else the address."""
-    token = _token(chain, address)
-    routers = [dex.name for dex in chain.dexes if dex.router == address]
-    return token.symbol if token else " and ".join(routers) or checksum(address)

@@ -4,7 +4,7 @@ quotes themselves are held against the contracts in tests/evm/pools."""
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from decimal import Decimal
 from itertools import combinations, product
@@ -87,13 +87,17 @@ PARTS = 48
 
 def best_on_a_grid(graph: Graph, start: bytes, goal: bytes, amount: int, price: GasPrice) -> int | None:
     """The most that up to three routes which share no pool leave, with shares of whole parts."""
+    return best_of(simple_routes(graph, start, goal), amount, lambda steps, part: try_route(graph, steps, part, price))
+
+
+def best_of(
+    routes: Iterable[tuple[Step, ...]], amount: int, tried: Callable[[tuple[Step, ...], int], Route | None]
+) -> int | None:
+    """The same of given routes; `tried` says what one comes to for a part of the amount."""
     nothing = -(10**60)
+    ends = [amount * part // PARTS for part in range(1, PARTS + 1)]
     nets = {
-        steps: [
-            0,
-            *(each.net if (each := _part(graph, steps, amount, i, price)) else nothing for i in range(1, PARTS + 1)),
-        ]
-        for steps in simple_routes(graph, start, goal)
+        steps: [0, *(each.net if end and (each := tried(steps, end)) else nothing for end in ends)] for steps in routes
     }
     used = {steps: {address for address, _ in steps} for steps in nets}
     best = max((net[PARTS] for net in nets.values()), default=nothing)
@@ -103,11 +107,6 @@ def best_on_a_grid(graph: Graph, start: bytes, goal: bytes, amount: int, price: 
             thirds = [net for steps, net in nets.items() if used[steps].isdisjoint(used[one] | used[other])]
             best = max(best, both[PARTS], *(max(map(add, both, net[::-1])) for net in thirds))
     return best if best > nothing // 2 else None
-
-
-def _part(graph: Graph, steps: tuple[Step, ...], amount: int, part: int, price: GasPrice) -> Route | None:
-    share = amount * part // PARTS
-    return try_route(graph, steps, share, price) if share else None
 
 
 @settings(derandomize=True, deadline=None, max_examples=60)
@@ -175,11 +174,15 @@ def test_the_same_whatever_the_order_of_the_pools() -> None:
 
 
 DEX = {"factory": bytes(20), "init_code_hash": bytes(32)}
-ROUTERS = {"uni": b"S" * 20, "uni3": b"S" * 20, "fork": b"F" * 20, "third": b"T" * 20}
+ROUTERS = {"uni": b"S" * 20, "uni3": b"S" * 20, "fork": b"F" * 20, "third": b"T" * 20, "both": b"B" * 20}
+"""`both` has a Router02 of its own, and SwapRouter02 swaps in its pairs as well."""
 CHAIN = Chain(
     "x", 1, Token("ETH", bytes(20), 18, native=True), (), 1, 1, 1, Decimal(1),
     dexes=tuple(
-        Dex(name, DexKind.V3 if name == "uni3" else DexKind.V2, bytes(20), router, bytes(32))
+        Dex(
+            name, DexKind.V3 if name == "uni3" else DexKind.V2, bytes(20), router, bytes(32),
+            others=(b"S" * 20,) if name == "both" else (),
+        )
         for name, router in ROUTERS.items()
     ),
 )  # fmt: skip
@@ -196,6 +199,13 @@ CHAIN = Chain(
         ([["uni", "fork"]], False, 2, None),
         ([["uni", "fork", "uni3"]], False, 3, None),
         ([["uni"], ["uni3"], ["fork", "third"]], False, 3, None),
+        ([["both", "both"]], True, 1, b"B"),
+        ([["both"], ["both"]], True, 1, b"S"),
+        ([["both"], ["uni3"]], True, 1, b"S"),
+        ([["both", "uni3"]], True, 1, b"S"),
+        ([["uni3", "both"], ["both"], ["uni3"]], True, 1, b"S"),
+        ([["both"], ["uni3"], ["fork"]], False, 2, None),
+        ([["both", "fork"], ["uni3"]], False, 3, None),
     ],
 )
 def test_what_one_transaction_can_carry(

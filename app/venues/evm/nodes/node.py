@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import ssl
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from enum import StrEnum
@@ -17,7 +17,7 @@ from app.venues.evm.nodes.health import NodeHealth
 from app.venues.evm.nodes.refusals import told_to_wait
 from app.venues.evm.nodes.retry_after import wait_ms
 from app.venues.evm.nodes.settings import NodeSettings
-from app.venues.evm.nodes.wire import Unreadable, reply, request
+from app.venues.evm.nodes.wire import Unreadable, document, reply, request
 from app.venues.evm.rpc import RpcRefused
 from app.venues.resilience.breaker import Breaker, BreakerRules, Ticket
 from app.venues.resilience.budget import RateBudget, RateRules
@@ -52,10 +52,12 @@ class Node:
 
     Attributes:
         name: what is shown of its URL.
+        headers: made for the exact bytes of each request, beside the usual ones.
     """
 
     def __init__(self, settings: NodeSettings, clock: Clock, breaker: BreakerRules, name: str = "") -> None:
         self.settings = settings
+        self.headers: Callable[[bytes], Mapping[str, str]] = lambda _: {}
         self.name = name or shown(settings.url)
         self.health = NodeHealth()
         self.budget = RateBudget(clock, RateRules(settings.requests_per_s, settings.burst))
@@ -87,6 +89,29 @@ class Node:
             if op is Op.SEND and flight.sent and fault.fault not in BEFORE_A_BYTE:
                 fault.sent = "unknown"
             raise
+
+    async def document(self, path: str) -> Any:
+        """A JSON document by HTTP GET, below the endpoint's URL.
+
+        Raises:
+            NodeFault: there is none that can be used.
+        """
+        ticket = self.breakers[Op.READ].begin()
+        if ticket is None:
+            raise self.fault(Fault.RESTING, self.breakers[Op.READ].view().reason)
+        flight = _Flight()
+        async with self._verdict(Op.READ, ticket):
+            try:
+                async with asyncio.timeout(self.settings.timeout_ms / 1000):
+                    await self._place(self._clock.now_ms() + self.settings.timeout_ms, urgent=False)
+                    status, body = await self._post(None, Op.READ, flight, path)
+                    if status != 200:
+                        raise self.fault(Fault.HTTP_STATUS, str(status))
+                    return document(body)
+            except TimeoutError:
+                raise self.fault(Fault.NO_ANSWER, f"{self.settings.timeout_ms} ms") from None
+            except Unreadable as error:
+                raise self.fault(error.fault, scrub(error.detail, self.settings.url)) from None
 
     def fault(self, fault: Fault, detail: str = "", *, wait: int = 0) -> NodeFault:
         """A fault of this node."""
@@ -178,8 +203,8 @@ class Node:
             raise self.fault(Fault.TOLD_TO_WAIT, wait=wait_ms("", self._clock.now_ms()))
         raise RpcRefused(method, refusal.code, scrub(refusal.message, self.settings.url), refusal.data)
 
-    async def _post(self, body: bytes, op: Op, flight: _Flight) -> tuple[int, bytes]:
-        """Status and body of the reply.
+    async def _post(self, body: bytes | None, op: Op, flight: _Flight, path: str = "") -> tuple[int, bytes]:
+        """Status and body of the reply; without a body of ours it is asked for by GET.
 
         Raises:
             NodeFault: as the HTTP library's many errors translate; none of their own text is kept: it holds URLs.
@@ -187,7 +212,7 @@ class Node:
         import aiohttp  # noqa: PLC0415 -- 0.4 s, which the start of the program would pay
 
         try:
-            return await self._post_once(body, op, flight)
+            return await self._post_once(body, op, flight, path)
         except (aiohttp.ClientConnectorCertificateError, aiohttp.ClientConnectorSSLError, ssl.SSLError):
             raise self.fault(Fault.NOT_TRUSTED) from None
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError):
@@ -198,12 +223,17 @@ class Node:
             if flight.reused and op is Op.READ:
                 # A kept connection that the node closed meanwhile. A read does no harm twice.
                 flight.reused = False
-                return await self._post(body, op, flight)
+                return await self._post(body, op, flight, path)
             raise self.fault(Fault.BROKEN_OFF) from None
 
-    async def _post_once(self, body: bytes, op: Op, flight: _Flight) -> tuple[int, bytes]:
-        async with self.session(op).post(
-            self.settings.url, data=body, headers=_HEADERS, allow_redirects=False, trace_request_ctx=flight
+    async def _post_once(self, body: bytes | None, op: Op, flight: _Flight, path: str) -> tuple[int, bytes]:
+        async with self.session(op).request(
+            "GET" if body is None else "POST",
+            self.settings.url + path,
+            data=body,
+            headers=_HEADERS if body is None else {**_HEADERS, **self.headers(body)},
+            allow_redirects=False,
+            trace_request_ctx=flight,
         ) as answer:
             if answer.status in {429, 503}:
                 told = answer.headers.get("Retry-After", "")

@@ -10,12 +10,13 @@ The envelope is packed and read by hand: 300 calls took `eth_abi` 6.4 ms to pack
 from __future__ import annotations
 
 import asyncio
+import struct
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from app.venues.evm.pools.state import At
-from app.venues.evm.rpc import Rpc, RpcDown, RpcRefused
+from app.venues.evm.rpc import Asked, RpcDown, RpcRefused
 
 CALLS_A_REQUEST: Final = 500
 ENOUGH_GAS: Final = 200_000
@@ -51,7 +52,7 @@ def block_parameter(at: At) -> dict[str, Any]:
 class Batch:
     """Reads for one chain. `multicall` is the contract's address; None reads one by one."""
 
-    def __init__(self, rpc: Rpc, multicall: bytes | None) -> None:
+    def __init__(self, rpc: Asked, multicall: bytes | None) -> None:
         self._rpc, self._multicall = rpc, multicall
         self._selector: bytes | None = None
 
@@ -138,33 +139,40 @@ _32: Final = (32).to_bytes(32)
 _96: Final = (96).to_bytes(32)
 
 
+_OFFSET: Final = struct.Struct(">24xQ")
+"""A word as a number; its upper 24 bytes are 0 in every offset and length that lies within an answer."""
+_TUPLES: Final = {2: struct.Struct(">31xB24xQ24xQ"), 3: struct.Struct(">31xB32x24xQ24xQ")}
+"""A tuple whose bytes follow it at once, as every contract packs it: success, where they begin, how many they are."""
+
+
 def _unpack(answer: bytes, count: int, start: int, width: int) -> list[bytes | None]:
     """An array of tuples whose first word is success and whose last, of `width`, points at bytes.
 
     Raises:
         RpcDown: it is not that.
     """
-
-    def word(at: int) -> int:
-        if at + 32 > len(answer):
-            raise RpcDown("chain.garbled", "The multicall contract's answer ends in the middle.")
-        return int.from_bytes(answer[at : at + 32])
-
-    base = word(32 * start)
-    if word(base) != count:
-        raise RpcDown("chain.garbled", "The multicall contract answered another number of calls.")
-    base += 32
-    found: list[bytes | None] = []
-    for i in range(count):
-        at = base + word(base + 32 * i)
-        data = at + word(at + 32 * (width - 1))
-        length = word(data)
-        if data + 32 + length > len(answer):
-            raise RpcDown("chain.garbled", "The multicall contract's answer ends in the middle.")
-        found.append(answer[data + 32 : data + 32 + length] if word(at) == 1 else None)
+    try:
+        (base,) = _OFFSET.unpack_from(answer, 32 * start)
+        if _OFFSET.unpack_from(answer, base)[0] != count or answer[base : base + 24].strip(b"\0"):
+            raise RpcDown("chain.garbled", "The multicall contract answered another number of calls.")
+        base += 32
+        found: list[bytes | None] = []
+        # All offsets in one go, and each tuple in one: word by word, 300 answers took 2 ms.
+        whole = _TUPLES[width]
+        for offset in struct.unpack_from(">" + "24xQ" * count, answer, base):
+            success, where, length = whole.unpack_from(answer, base + offset)
+            data = base + offset + where
+            if where != 32 * width:
+                (length,) = _OFFSET.unpack_from(answer, data)
+            if data + 32 + length > len(answer):
+                raise RpcDown("chain.garbled", _CUT_SHORT)
+            found.append(answer[data + 32 : data + 32 + length] if success == 1 else None)
+    except (struct.error, OverflowError) as error:
+        raise RpcDown("chain.garbled", _CUT_SHORT) from error
     return found
 
 
+_CUT_SHORT: Final = "The multicall contract's answer ends in the middle."
 _READERS: Final[dict[bytes, Callable[[bytes, int], list[bytes | None]]]] = {
     _MULTICALL: lambda answer, count: _unpack(answer, count, 1, 3),
     _AGGREGATE3: lambda answer, count: _unpack(answer, count, 0, 2),

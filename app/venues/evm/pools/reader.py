@@ -128,6 +128,21 @@ class PoolReader:
             (pool,) = await self._with_words([(pool, part[1])], pools.at)
         return pools.merged([pool])
 
+    async def reach(self, pools: Pools, addresses: Sequence[bytes], ticks: int) -> Pools:
+        """`pools` with the liquidity of some of them read up to `ticks` from their prices, at the same block.
+
+        Raises:
+            RpcDown, RpcRefused.
+        """
+        for below in (True, False):
+            wanted = []
+            for address in addresses:
+                pool = pools.pools[address]
+                if isinstance(pool, V3Pool) and (words := reads.towards(pool, ticks, below=below)):
+                    wanted.append((pool, words))
+            pools = pools.merged(await self._with_words(wanted, pools.at))
+        return pools
+
     async def until_loaded(self, pools: Pools, ask: Callable[[Pools], T]) -> tuple[Pools, T]:
         """What `ask` answers, reading further wherever it says BEYOND_LOADED, and the pools as read by then.
 

@@ -19,7 +19,7 @@ SLOT0: Final = bytes.fromhex("3850c7bd")
 LIQUIDITY: Final = bytes.fromhex("1a686502")
 TICK_SPACING: Final = bytes.fromhex("d0c93a7c")
 _TICK_BITMAP: Final = bytes.fromhex("5339c296")
-_TICKS: Final = bytes.fromhex("f30dba93")
+TICKS: Final = bytes.fromhex("f30dba93")
 _GET_PAIR: Final = bytes.fromhex("e6a43905")
 _GET_POOL: Final = bytes.fromhex("1698ee82")
 SYMBOL: Final = bytes.fromhex("95d89b41")
@@ -95,6 +95,14 @@ def around(pool: V3Pool, words: int) -> range:
     return range(max(own - words, first_word(pool.spacing)), min(own + words, last_word(pool.spacing)) + 1)
 
 
+def towards(pool: V3Pool, ticks: int, *, below: bool) -> range:
+    """Words of the tick bitmap to read on one side, up to `ticks` from the price, that were not read yet."""
+    low, high = pool.words
+    if below:
+        return range(max((pool.tick - ticks) // pool.spacing >> 8, first_word(pool.spacing)), low)
+    return range(high + 1, min((pool.tick + ticks) // pool.spacing >> 8, last_word(pool.spacing)) + 1)
+
+
 def first_word(spacing: int) -> int:
     """The lowest word that can hold a tick."""
     return MIN_TICK // spacing >> 8
@@ -120,7 +128,7 @@ def ticks_in(bitmap: int, number: int, spacing: int) -> Iterable[int]:
 
 def asked_tick(pool: V3Pool, tick: int) -> Call:
     """The call for what changes at a tick."""
-    return Call(pool.address, _TICKS + tick.to_bytes(32, signed=True))
+    return Call(pool.address, TICKS + tick.to_bytes(32, signed=True))
 
 
 def with_ticks(pool: V3Pool, words: range, ticks: dict[int, tuple[int, int]]) -> V3Pool:

@@ -68,6 +68,15 @@ class Pools:
                 pools[log.address] = changed[log.address] = new
         return Pools(at, pools), frozenset(changed)
 
+    def afresh(self) -> Pools:
+        """The same, of which no quote was asked yet."""
+        pools = {key: each.afresh() for key, each in self.pools.items()}
+        return Pools(self.at, pools)
+
+    def short(self, reach: int | None) -> list[bytes]:
+        """Pools of which a quote needed more liquidity than was read; see `V3Pool.short`."""
+        return [key for key, each in self.pools.items() if isinstance(each, V3Pool) and each.short(reach)]
+
     def merged(self, others: Iterable[Pool]) -> Pools:
         """With `others`, as they were at the same block, added or in the place of those with their address."""
         return Pools(self.at, {**self.pools, **{each.address: each for each in others}})

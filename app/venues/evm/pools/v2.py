@@ -82,6 +82,10 @@ class V2Pool:
         """The fee, millionths of what is paid in."""
         return self.fee_bps * 100
 
+    def afresh(self) -> V2Pool:
+        """The same: a pair remembers no quotes."""
+        return self
+
     def exact_in(self, zero_for_one: bool, amount: int) -> int:
         """What the pair pays for `amount`, both in base units; never 0.
 

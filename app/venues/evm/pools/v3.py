@@ -6,7 +6,7 @@ Sources: `UniswapV3Pool.swap`, `SwapMath`, `SqrtPriceMath` (v3-core); whitepaper
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from app.venues.evm.pools.faults import NoQuote, Why
@@ -200,6 +200,10 @@ class V3Pool:
         needed = (amount0 if walk.down else amount1)(start, end, liquidity, up=True)
         return needed - (-needed * self.fee_ppm // (MILLION - self.fee_ppm)), end
 
+    def afresh(self) -> V3Pool:
+        """The same, of which no quote was asked yet; another thread may quote it."""
+        return replace(self, _walks={})
+
     def walk(self, zero_for_one: bool) -> Walk:
         """The way down (token0 in) or up, shared by all quotes of this state.
 
@@ -222,6 +226,19 @@ class V3Pool:
                 words=self.words,
             )
         return found
+
+    def short(self, reach: int | None) -> bool:
+        """Whether a quote needed ticks that were not read, although they are less than `reach` from the price (None:
+        however far they are)."""
+        known = 256 * self.spacing
+        return any(
+            walk.end is Why.BEYOND_LOADED
+            and (
+                reach is None
+                or (self.tick - self.words[0] * known if down else (self.words[1] + 1) * known - self.tick) < reach
+            )
+            for down, walk in self._walks.items()
+        )
 
     def spot(self, zero_for_one: bool) -> tuple[int, int]:
         """Price before fee and impact: base units paid out per base unit paid in, as a fraction.

@@ -57,11 +57,25 @@ def best_out(
 
     `price` is of gas in the token that is paid in here, and `net` is negative: what it costs in all.
     """
+    return max(routes_out(graph, token_in, token_out, amount, price, hops=hops), key=_rank, default=None)
+
+
+def routes_out(
+    graph: Graph,
+    token_in: bytes,
+    token_out: bytes,
+    amount: int,
+    price: GasPrice = FREE,
+    *,
+    hops: int = MOST_HOPS,
+    without: frozenset[bytes] = frozenset(),
+) -> list[Route]:
+    """As `routes_in` for exactly `amount` out: the cheapest route through each first pool and number of pools."""
     found = [
         Route(steps[::-1], -need, amount, gas, need - price.cost(gas))
-        for need, gas, steps in _search(graph, (token_out, token_in), -amount, _backward, hops, price, frozenset())
+        for need, gas, steps in _search(graph, (token_out, token_in), -amount, _backward, hops, price, without)
     ]
-    return max(found, key=_rank, default=None)
+    return sorted(found, key=_rank, reverse=True)
 
 
 def _rank(route: Route) -> tuple[int, int, tuple[Step, ...]]:

@@ -56,7 +56,8 @@ class Route:
 
     Attributes:
         gas: units, the transaction's own included.
-        net: `amount_out` less that gas, in the token that is paid out; may be negative.
+        net: where `amount_in` is exact, `amount_out` less that gas, in the token that is paid out; may be negative.
+            Where `amount_out` is exact, less than 0: `amount_in` and that gas, in the token that is paid in.
     """
 
     steps: tuple[Step, ...]
@@ -91,3 +92,17 @@ def try_route(graph: Graph, steps: tuple[Step, ...], amount: int, price: GasPric
         return route(graph, steps, amount, price)
     except NoQuote:
         return None
+
+
+def route_out(graph: Graph, steps: tuple[Step, ...], amount: int, price: GasPrice) -> Route:
+    """What steps come to for exactly `amount` out; `price` is of gas in the token that is paid in.
+
+    Raises:
+        NoQuote: a pool gives none.
+    """
+    gas, now = TRANSACTION, amount
+    for address, zero_for_one in reversed(steps):
+        pool = graph.pools[address]
+        now, crossed = pool.through_out(zero_for_one, now)
+        gas += hop_gas(pool, crossed)
+    return Route(steps, now, amount, gas, -now - price.cost(gas))

@@ -13,6 +13,8 @@ pool can take. Where they weigh (amounts that all but drain the pools, gas worth
 the best by more than a thousandth: tests/benchmarks/evm.py says how often and by how much.
 
 Routes that share a pool are not combined: the second would find it changed by the first.
+
+What is paid for exactly some output is convex in it: the same search, with what is paid counted as less than nothing.
 """
 
 from __future__ import annotations
@@ -21,10 +23,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from app.venues.evm.pools.faults import NoQuote
-from app.venues.evm.routing.best import MOST_HOPS, all_routes, routes_in
+from app.venues.evm.routing.best import MOST_HOPS
 from app.venues.evm.routing.gas import FREE, GasPrice
-from app.venues.evm.routing.graph import Graph, Route, Step, try_route
+from app.venues.evm.routing.graph import Graph, Route, Step
+from app.venues.evm.routing.refine import NOTHING, moved, on_a_grid
+from app.venues.evm.routing.trades import Trade
 
 MOST_ROUTES: Final = 4
 _PARTS: Final = (8, 100)
@@ -38,10 +41,10 @@ _FEW: Final = 30
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """Routes that together take exactly an amount, most of it first.
+    """Routes that together take, or bring, exactly an amount, most of it first.
 
     Attributes:
-        net: `amount_out` less all gas, in the token that is paid out.
+        net: as `Route.net`, of all routes together.
     """
 
     routes: tuple[Route, ...]
@@ -62,34 +65,64 @@ def best_split(
     routes: int = MOST_ROUTES,
 ) -> Split | None:
     """The shares that leave most after gas; one route where splitting does not pay; None where there is none."""
-    ends = (token_in, token_out)
-    found = routes_in(graph, *ends, amount, price, hops=hops)
-    chosen = _Search(graph, amount, price, _candidates(graph, ends, amount, hops, found[:5]), routes).run()
+    return _best(Trade((graph,), token_in, token_out, price, hops), amount, routes)
+
+
+def best_split_out(
+    graphs: Sequence[Graph],
+    token_in: bytes,
+    token_out: bytes,
+    amount: int,
+    price: GasPrice = FREE,
+    *,
+    hops: int = MOST_HOPS,
+    routes: int = MOST_ROUTES,
+) -> Split | None:
+    """The routes that together bring exactly `amount` for least, gas included; None where there is none.
+
+    Args:
+        graphs: each route keeps within one of them, and they share no pool: between V2 and V3 a router hands on what it
+            has, which is exact in what goes in and never in what comes out.
+        price: of gas in the token that is paid in.
+    """
+    return _best(Trade(tuple(graphs), token_in, token_out, price, hops, out=True), amount, routes)
+
+
+def _best(trade: Trade, amount: int, most: int) -> Split | None:
+    found, every = trade.routes(amount), trade.every(_FEW)
+    candidates = _candidates(trade, amount, found[:5], every)
+    chosen = _Search(trade, amount, candidates, most).run()
     tried = [_together([found[0]])] if found else []
-    tried += _settled(graph, chosen, amount, price)
+    tried += _settled(trade, chosen, amount)
+    best = max(tried, key=lambda each: each.net, default=None)
+    starts = [] if best is None else [{each.steps: trade.exact(each) for each in best.routes}]
+    if every is not None and (shares := on_a_grid(trade, candidates, amount)):
+        starts.append(shares)
+    better = [moved(trade, shares, amount, _FINEST) for shares in starts]
+    tried += [_together(routes) for routes in better if routes is not None]
     return max(tried, key=lambda each: each.net, default=None)
 
 
-def _settled(graph: Graph, chosen: Sequence[tuple[Step, ...]], amount: int, price: GasPrice) -> list[Split]:
+def _settled(trade: Trade, chosen: Sequence[tuple[Step, ...]], amount: int) -> list[Split]:
     """Shares of a set, fine and coarse, and fine ones without each of its routes: equal margins know nothing of gas and
     may give a route a sliver that does not pay for its own, or take a share just over a tick."""
     sets = [(chosen, _FINEST), (chosen, _COARSE)]
     sets += [([each for each in chosen if each != steps], _FINEST) for steps in chosen]
-    found = [allocate(graph, routes, amount, price, finest=finest) for routes, finest in sets if routes]
+    found = [_allocate(trade, routes, amount, finest) for routes, finest in sets if routes]
     return [each for each in found if each is not None]
 
 
 def _candidates(
-    graph: Graph, ends: tuple[bytes, bytes], amount: int, hops: int, whole: Sequence[Route]
+    trade: Trade, amount: int, whole: Sequence[Route], every: Sequence[tuple[Step, ...]] | None
 ) -> list[tuple[Step, ...]]:
-    """Steps of routes worth trying, about the best first: all there are where those are few; else those that are best
-    for the `whole`, for parts (a pool too small for the whole may be the best for one), and for a part beside those.
+    """Steps of routes worth trying, about the best first: `every` there is where those are few; else those that are
+    best for the `whole`, for parts (a pool too small for the whole may be the best for one), and for a part beside
+    those.
     """
-    every = all_routes(graph, *ends, _FEW, hops=hops)
     if every is not None:
-        paid = {steps: try_route(graph, steps, -(-amount // _PARTS[0]), FREE) for steps in every}
-        return sorted(every, key=lambda steps: (-(each.net if (each := paid[steps]) else 0), steps))
-    parts = [each for part in _PARTS for each in routes_in(graph, *ends, -(-amount // part), FREE, hops=hops)[:6]]
+        paid = {steps: trade.one(steps, -(-amount // _PARTS[0]), free=True) for steps in every}
+        return sorted(every, key=lambda steps: (-(each.net if (each := paid[steps]) else NOTHING), steps))
+    parts = [each for part in _PARTS for each in trade.routes(-(-amount // part), free=True)[:6]]
     found = [*whole, *parts]
     used: frozenset[bytes] = frozenset()
     for _ in range(2):
@@ -97,23 +130,21 @@ def _candidates(
         if first is None:
             break
         used |= first.pools
-        found += routes_in(graph, *ends, -(-amount // _PARTS[0]), FREE, hops=hops, without=used)[:4]
+        found += trade.routes(-(-amount // _PARTS[0]), free=True, without=used)[:4]
     return list(dict.fromkeys(each.steps for each in found))
 
 
 class _Search:
     """Looks for the set of routes, with shares only as fine as that needs."""
 
-    def __init__(
-        self, graph: Graph, amount: int, price: GasPrice, candidates: Sequence[tuple[Step, ...]], most: int
-    ) -> None:
-        self._graph, self._amount, self._price = graph, amount, price
+    def __init__(self, trade: Trade, amount: int, candidates: Sequence[tuple[Step, ...]], most: int) -> None:
+        self._trade, self._amount = trade, amount
         self._candidates, self._most = candidates, most
         self._used = {steps: frozenset(address for address, _ in steps) for steps in candidates}
-        # What a route pays alone for parts of the amount: a bound of what it can add.
+        # What a route brings alone for parts of the amount: a bound of what it can add.
         self._alone = {
             steps: [
-                found.amount_out if (found := try_route(graph, steps, -(-amount // part), FREE)) else 0
+                found.net if (found := trade.one(steps, -(-amount // part), free=True)) else NOTHING
                 for part in (4, *_PARTS)
             ]
             for steps in candidates
@@ -137,7 +168,7 @@ class _Search:
         return best
 
     def _net(self, chosen: Sequence[tuple[Step, ...]]) -> int | None:
-        found = allocate(self._graph, chosen, self._amount, self._price, finest=_COARSE) if chosen else None
+        found = _allocate(self._trade, chosen, self._amount, _COARSE) if chosen else None
         return None if found is None else found.net
 
     def _better(self, one: list[tuple[Step, ...]], other: list[tuple[Step, ...]]) -> list[tuple[Step, ...]]:
@@ -175,18 +206,23 @@ def allocate(
     graph: Graph, routes: Sequence[tuple[Step, ...]], amount: int, price: GasPrice, *, finest: int = _FINEST
 ) -> Split | None:
     """The best shares of an amount for given routes, which share no pool; None where they can not take it all."""
+    return _allocate(Trade((graph,), b"", b"", price), routes, amount, finest)
+
+
+def _allocate(trade: Trade, routes: Sequence[tuple[Step, ...]], amount: int, finest: int) -> Split | None:
     if len(routes) == 1:
-        alone = try_route(graph, routes[0], amount, price)
+        alone = trade.one(routes[0], amount)
         return None if alone is None else _together([alone])
-    shares = _Shares(graph, routes, amount)
+    shares = _Shares(trade, routes, amount)
     if not shares.settle(finest):
         return None
     found = [
         each
         for steps, share in zip(routes, shares.given, strict=True)
-        if share and (each := try_route(graph, steps, share, price)) is not None
+        if share and (each := trade.one(steps, share)) is not None
     ]
-    return _together(found) if sum(each.amount_in for each in found) == amount else None
+    whole = sum(trade.exact(each) for each in found) == amount
+    return _together(found) if whole else None
 
 
 def _together(routes: Sequence[Route]) -> Split:
@@ -203,12 +239,11 @@ def _together(routes: Sequence[Route]) -> Split:
 class _Shares:
     """Shares under way. `given` sums to the amount once `settle` says so."""
 
-    def __init__(self, graph: Graph, routes: Sequence[tuple[Step, ...]], amount: int) -> None:
-        self._pools = [[(graph.pools[address], zero_for_one) for address, zero_for_one in steps] for steps in routes]
+    def __init__(self, trade: Trade, routes: Sequence[tuple[Step, ...]], amount: int) -> None:
+        self._trade, self._pools = trade, [trade.pools(steps) for steps in routes]
         self._amount = amount
         self.given = [0] * len(routes)
-        self._paid = [0] * len(routes)
-        self._next: list[int | None] = [None] * len(routes)
+        self._worth = [0] * len(routes)
 
     def settle(self, finest_share: int) -> bool:
         """Whether the routes can take all of it."""
@@ -236,28 +271,18 @@ class _Shares:
         room = (self._amount - sum(self.given)) // step
         for _ in range(room):
             i = max(range(len(gains)), key=lambda each: (gains[each], -each))
-            if gains[i] < 0:
+            if gains[i] == NOTHING:
                 break
-            self._set(i, self.given[i] + step, self._paid[i] + gains[i])
+            self._set(i, self.given[i] + step, self._worth[i] + gains[i])
             last[i] = step
             gains[i] = self._gain(i, step)
         return last
 
     def _gain(self, i: int, step: int) -> int:
-        """What one more step pays there; -1 where it can not take it."""
-        paid = self._out(i, self.given[i] + step)
-        return -1 if paid is None else max(paid - self._paid[i], 0)
+        """What one more step brings there, less than 0 where it is what is paid; NOTHING where it can not take it."""
+        worth = self._trade.worth(self._pools[i], self.given[i] + step)
+        return NOTHING if worth is None else worth - self._worth[i]
 
-    def _set(self, i: int, given: int, paid: int | None = None) -> None:
+    def _set(self, i: int, given: int, worth: int | None = None) -> None:
         self.given[i] = given
-        self._paid[i] = (self._out(i, given) or 0) if paid is None else paid
-
-    def _out(self, i: int, amount: int) -> int | None:
-        if amount == 0:
-            return 0
-        try:
-            for pool, zero_for_one in self._pools[i]:
-                amount = pool.exact_in(zero_for_one, amount)
-        except NoQuote:
-            return None
-        return amount
+        self._worth[i] = (self._trade.worth(self._pools[i], given) or 0) if worth is None else worth

@@ -12,13 +12,15 @@ from dataclasses import dataclass
 from typing import Final
 
 from app.venues.evm import abi
+from app.venues.evm.acts import encode
 from app.venues.evm.chain import Chain, DexKind
 from app.venues.evm.pools.reads import Found
 from app.venues.evm.pools.state import At
 from app.venues.evm.reverts import revert_words
+from app.venues.evm.routing.carry import kind_of
 from app.venues.evm.rpc import Asked, RpcRefused
 from app.venues.evm.run import NotSimulated, Ran, Step, run
-from app.venues.evm.swap import Approval, Call, Exact, Part, RouterKind, Segment, Swap, encode
+from app.venues.evm.swap import Approval, Call, Exact, Part, RouterKind, Segment, Swap
 from signers.evm import keccak
 
 _SHARE: Final = 1_000
@@ -185,9 +187,8 @@ class _Trip:
     def _swap(self, pays: bytes, gets: bytes, amount: int) -> Step:
         """By the functions for tokens that take a share; SwapRouter02's for V2 pools are such."""
         found = self.pool.found
-        many = any(dex.router == self._router for dex in self.chain.dexes if dex.kind is DexKind.V3)
         segment = Segment(found.kind, (pays, gets), (found.fee_ppm,) if found.kind is DexKind.V3 else ())
-        kind = RouterKind.MANY if many else RouterKind.V2
+        kind = kind_of(self.chain, self._router)
         part = Part((segment,), amount, 0)
         swap = Swap(self._router, kind, Exact.IN, (part,), self.buyer, _FAR, taxed=kind is RouterKind.V2)
         return self._does(encode(swap))

@@ -12,7 +12,7 @@ import pytest
 from app.config.chain_facts import ChainProblem, configured
 from app.config.chains import ChainSettings
 from app.venues.evm import known_mainnets, known_parts, known_testnets
-from app.venues.evm.chain import Dex, DexKind
+from app.venues.evm.chain import Approvals, Dex, DexKind
 from app.venues.evm.known import KNOWN, Known, known_id
 from app.venues.evm.pools.addresses import v2_pair, v3_pool
 from signers.evm import checksum
@@ -103,6 +103,21 @@ def test_pools_are_where_their_exchange_says(
     a, b = (token.address for token in tokens if token is not None)
     made = v2_pair(where, a, b) if where.kind is DexKind.V2 else v3_pool(where, a, b, fee)
     assert made == bytes.fromhex(pool[2:])
+
+
+def test_universal_routers_are_where_two_sources_agree() -> None:
+    """Uniswap's own exchanges alone; and on Sepolia not the V2 exchange, whose factory is another one there."""
+    found = {
+        name: {dex.name for dex in known.chain.dexes if dex.universal is not None} for name, known in KNOWN.items()
+    }
+    both = {"uniswap-v2", "uniswap-v3"}
+    whole = dict.fromkeys(("ethereum", "base", "arbitrum", "optimism", "polygon", "bsc"), both)
+    assert {name: each for name, each in found.items() if each} == {**whole, "sepolia": {"uniswap-v3"}}
+    for name, named in found.items():
+        chain = KNOWN[name].chain
+        assert len({dex.universal for dex in chain.dexes} - {None}) == bool(named)
+        assert chain.permit2 is not None or not named
+        assert chain.approvals is Approvals.ROUTER
 
 
 @EVERY
