@@ -18,15 +18,22 @@ API_VERSION = 1
 MANUAL: Final = "manual"
 """Whose trades the trader's own are. No module may bear this name: its positions would be mixed with the trader's."""
 
+NO_INSTRUMENT: Final = ""
+"""`symbol` of a message about what no instrument is for."""
+
 
 class Strategy(Protocol):
     """Decisions for ONE instrument. Same inputs in the same order give the same outputs: no clock, no randomness
     without a seed in the params, no I/O.
 
-    A strategy may have two more methods, which the engine calls where the spec declares their types:
+    A strategy may have three more methods. The first two are called where the spec declares their types:
 
     - ``messages() -> tuple[object, ...]``: what it has to say about the bar just seen (`ModuleSpec.publishes`);
-    - ``on_message(message) -> None``: another module's message about its instrument (`ModuleSpec.subscriptions`).
+    - ``on_message(message) -> Signal | Notice | None``: a message of another module, or of the chain, about its
+      instrument (`ModuleSpec.subscriptions`). During warm-up what it returns is ignored;
+    - ``note() -> str``: what it has to say of itself to the trader now, in words; "": nothing.
+
+    Messages about no instrument (`symbol` is "") go to a strategy of their own, which sees no bar and trades nothing.
     """
 
     def on_bar(self, bar: Bar, position: Position | None) -> Signal | None:
@@ -49,8 +56,9 @@ class ModuleSpec:
         requires: names of distributions that must be installed.
         after: names of modules without which this one can not run; it starts, and sees each bar, after them.
         publishes: message types its strategies may publish: frozen dataclasses with a `symbol`.
-        subscriptions: message types its strategies listen to. Nobody needs to publish them; where another module does,
-            that one sees each bar first, so that what it says of a bar is known when this one decides on it.
+        subscriptions: message types its strategies listen to, those of `strategies.chain_messages` among them, which a
+            session on a chain tells. Nobody needs to publish them; where another module does, that one sees each bar
+            first, so that what it says of a bar is known when this one decides on it.
     """
 
     name: str

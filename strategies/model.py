@@ -14,6 +14,9 @@ from fractions import Fraction
 from itertools import pairwise
 from typing import Final
 
+from strategies.acts import Act
+from strategies.wishes import ActWish
+
 _ZERO: Final = Decimal(0)
 
 MOST_LEGS: Final = 10
@@ -145,6 +148,9 @@ class Signal:
 
     With `levels` it wants a basket: resting buys instead of one at the market, all above the one `stop`, for `rest_ms`
     from their submission. Each level has its own target, so `target` is None.
+
+    With an `act` it wants that instead of a trade: LONG for one that puts something at stake, FLAT for one that only
+    takes risk away.
     """
 
     symbol: str
@@ -156,6 +162,14 @@ class Signal:
     target: float | None = None
     levels: tuple[Level, ...] = ()
     rest_ms: int = 0
+    act: ActWish | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Something that a strategy tells the trader and nobody else: it becomes an alert. `text`: plain words."""
+
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,6 +216,9 @@ class Intent:
         rest_ms: how long the legs rest, from their submission; whole seconds. 0 without legs.
         max_gas: most that its transactions may cost in gas, in the chain's own coin; 0 where a venue has none. The
             bytes that are signed say so, and are where a restart reads it again.
+        act: what it does instead of buying or selling. `quantity` is then what it puts at stake, in the quote asset
+            (0 for one that only takes risk away), and `worst_price` 1.
+        replaces: hash of a transaction that was sent and waits, whose place this one takes; "" for a new one.
     """
 
     id: str
@@ -224,15 +241,24 @@ class Intent:
     legs: tuple[Leg, ...] = ()
     rest_ms: int = 0
     max_gas: Decimal = field(default=_ZERO, compare=False)
+    act: Act | None = None
+    replaces: str = ""
 
     def __post_init__(self) -> None:
         quantity, worst_price, max_fee = self.quantity, self.worst_price, self.max_fee
         if not type(quantity) is type(worst_price) is type(max_fee) is Decimal:  # the names cost 1 us to look up
             _refuse_floats(self, ("quantity", "worst_price", "max_fee"))
         if quantity <= _ZERO or worst_price <= _ZERO or max_fee < _ZERO:
-            raise ValueError(f"intent bounds must be positive: {self}")
+            _check_act(self)
         if self.legs or self.rest_ms:
             _check_basket(self)
+
+
+def _check_act(intent: Intent) -> None:
+    """Only what takes risk away puts nothing at stake."""
+    nothing = intent.act is not None and intent.reduce_only and not intent.quantity
+    if not nothing or intent.worst_price <= _ZERO or intent.max_fee < _ZERO:
+        raise ValueError(f"intent bounds must be positive: {intent}")
 
 
 def _check_basket(intent: Intent) -> None:

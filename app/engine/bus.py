@@ -28,6 +28,10 @@ class Bus:
         for event, handlers in self._handlers.items():
             self._handlers[event] = tuple(each for each in handlers if each[0] != name)
 
+    def listens(self, event: type) -> bool:
+        """Whether anybody wants to hear events of this type."""
+        return bool(self._handlers.get(event))
+
     def publish(self, event: object) -> None:
         """Call the handlers of exactly this type."""
         for name, handler in self._handlers.get(type(event), ()):

@@ -5,10 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 
+from app.engine.act_intents import act_of
 from app.engine.baskets import Skipped, basket_of
 from app.execution.desk import Desk
 from app.execution.preview import fee_bound
-from app.money import CEILING, DOWN, FLOOR, ZERO, add, apply_bps, from_float, mul, round_to_step, sub
+from app.execution.purse import gas_hold
+from app.execution.records import Trade
+from app.money import CEILING, DOWN, FLOOR, ZERO, add, apply_bps, from_float, mul, round_to_step, sub, total
 from app.portfolio.positions import TripRecord
 from app.risk.model import Sizing
 from app.risk.room import rooms
@@ -34,6 +37,8 @@ class IntentMaker:
 
     def from_signal(self, signal: Signal, intent_id: str, volatility: float | None) -> Intent | Skipped:
         """The intent of a signal, or why there is none."""
+        if signal.act is not None:
+            return act_of(self, signal, signal.act, intent_id)
         if signal.direction is Direction.FLAT:  # before anything else: whatever comes with it, it never buys
             return self._close(signal, intent_id)
         if signal.levels:
@@ -90,9 +95,9 @@ class IntentMaker:
     def again(self, old: Intent, intent_id: str, why: str) -> Intent | Skipped:
         """A fresh proposal for a trade whose confirmed price no longer holds; it says what changed. An entry is one of
         the capital there is now, which may have become less. The levels of a basket follow from bars that have passed:
-        its strategy must ask anew."""
-        if old.legs:
-            return Skipped("a basket is not proposed again")
+        its strategy must ask anew; so must that of an act, which has no price."""
+        if old.legs or old.act is not None:
+            return Skipped(f"{'a basket' if old.legs else 'an act'} is not proposed again")
         desk, instrument = self.desk, self.desk.instruments[old.symbol]
         quote = desk.market.quote(old.symbol)
         if quote is None:
@@ -131,20 +136,33 @@ class IntentMaker:
         )
 
     def committed(self) -> Decimal:
-        """What this module has at work: cost of its open lots and its pending entries, in account currency."""
+        """What this module has at work: cost of its open lots, its liquidity and its pending entries, in account
+        currency."""
         desk, result = self.desk, ZERO
         for holding in desk.state.positions.open_holdings():
             if holding.module == self.module:
                 result = add(result, self._value(holding.symbol, holding.cost))
+        for stake in desk.state.stakes.open.values():
+            if stake.module == self.module:
+                result = add(result, total([self.worth(*each) for each in sorted(stake.held().items())]))
         for trade in desk.state.in_flight():
-            hold = desk.state.purse.holds.get(trade.id)
-            if hold is not None and trade.intent.module == self.module and trade.intent.side is Side.BUY:
-                result = add(result, self._value(trade.intent.symbol, hold.remaining))
+            if trade.intent.module == self.module and trade.intent.side is Side.BUY:
+                result = add(result, self._pending(trade))
         return result
 
+    def _pending(self, trade: Trade) -> Decimal:
+        """What an entry has reserved to pay with; its gas is none of it."""
+        gas = gas_hold(trade.id)
+        holds = self.desk.state.purse.of(trade.id)
+        return total([self.worth(hold.asset, hold.remaining) for hold_id, hold in holds if hold_id != gas])
+
     def _value(self, symbol: str, amount: Decimal) -> Decimal:
-        # At the last known price: counted as nothing for want of a fresh one, it would make room for more.
-        rate = self.desk.valuation.last_rate(self.desk.instruments[symbol].quote)
+        return self.worth(self.desk.instruments[symbol].quote, amount)
+
+    def worth(self, asset: str, amount: Decimal) -> Decimal:
+        """In account currency at the last known price: counted as nothing for want of a fresh one, it would make room
+        for more."""
+        rate = self.desk.valuation.last_rate(asset)
         return ZERO if rate is None else mul(amount, rate)
 
     def _record(self, instrument: Instrument, rate: Decimal) -> ModuleRecord:

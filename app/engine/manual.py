@@ -269,7 +269,7 @@ class Tickets:
             return Deny("stop", words, "in force", "lifted")
         for other in desk.state.in_flight():
             same = (other.intent.module, other.intent.symbol, other.intent.side)
-            if same == (intent.module, intent.symbol, intent.side):
+            if same == (intent.module, intent.symbol, intent.side) and not other.kept:
                 words = (
                     f"Trade {other.id[:8]} of {intent.module} ({intent.side} {intent.symbol}) is on its way: confirm, "
                     f"decline or cancel it first."

@@ -13,6 +13,7 @@ from app.engine.modules import Module, ModuleCounters
 from app.engine.registry import Available
 from app.engine.supervision import Supervision
 from app.execution.desk import Desk
+from app.execution.standing_view import cover, on_chain
 from app.money import ZERO, add, mul, sub, to_text, total
 from app.portfolio.positions import Holding
 from app.text import counted
@@ -101,6 +102,7 @@ class ModuleView:
         p99_us: time of its newest decisions, or None.
         params: its parameters that the settings name, as text.
         third_party: its code is not ours and runs with full rights.
+        notes: what its strategies say of themselves, each with its instrument; escaped.
         exits_managed_by: who looks after the exits of what it holds, in whatever state it is itself.
     """
 
@@ -127,6 +129,7 @@ class ModuleView:
     instruments: tuple[str, ...]
     third_party: bool
     log_level: str
+    notes: tuple[str, ...]
     exits_managed_by: str
 
     def document(self) -> dict[str, Any]:
@@ -164,6 +167,7 @@ class ModuleView:
             "instruments": list(self.instruments),
             "third_party": self.third_party,
             "log_level": self.log_level,
+            "notes": list(self.notes),
             "exits_managed_by": self.exits_managed_by,
         }
 
@@ -197,6 +201,7 @@ def view_of(slot: Slot, desk: Desk) -> ModuleView:
         instruments=settings.instruments,
         third_party=slot.available is not None and slot.available.third_party,
         log_level=settings.log_level,
+        notes=module.notes() if module else (),
         exits_managed_by=exits_of(desk, slot.name),
     )
 
@@ -206,7 +211,9 @@ def exits_of(desk: Desk, module: str) -> str:
     held = [holding for holding in desk.state.positions.open_holdings() if holding.module == module]
     bare = [words for holding in held if (words := _bare(desk, holding))]
     if bare:
-        words = f"UNCOVERED: no exit rests for {', '.join(bare)}"
+        words = f"UNCOVERED: no exit {'stands' if on_chain(desk) else 'rests'} for {', '.join(bare)}"
+    elif held and on_chain(desk):
+        words = "the session keeps their standing exits, and sends them while it runs"
     elif held:
         words = "the venue holds stop and target; the session follows them"
     else:
@@ -218,7 +225,9 @@ def exits_of(desk: Desk, module: str) -> str:
 
 def _bare(desk: Desk, holding: Holding) -> str:
     """What of a holding no stop covers, in words; "" when all of it is."""
-    left = sub(holding.quantity, total([each for _, each in desk.state.exit_groups(holding.module, holding.symbol)]))
+    key = holding.module, holding.symbol
+    rest = sub(holding.quantity, total([each for _, each in desk.state.exit_groups(*key)]))
+    left = cover(desk, *key).uncovered if on_chain(desk) else rest
     if left <= ZERO:
         return ""
     part = "" if left == holding.quantity else f"{to_text(left)} of {to_text(holding.quantity)} "

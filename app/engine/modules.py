@@ -16,13 +16,15 @@ from app import logs
 from app.engine.intents import IntentMaker, Skipped
 from app.engine.lifecycle import MODULE_EDGES, SEES_BARS, ModuleState
 from app.engine.module_health import Pulse
+from app.errors import Severity
 from app.execution.records import Trade
 from app.execution.states import check_edge
 from app.ids import intent_id
 from app.risk.model import Sizing, SizingMethod
 from app.risk.sizing import annualised_volatility
-from strategies.base import ModuleSpec, Strategy
-from strategies.model import Bar, Direction, Intent, Side, Signal
+from app.text import escape_untrusted
+from strategies.base import NO_INSTRUMENT, ModuleSpec, Strategy
+from strategies.model import Bar, Direction, Intent, Notice, Side, Signal
 
 _VOLATILITY_BARS = 120
 _MOST_AGAIN = 3
@@ -161,18 +163,37 @@ class Module:
         self.counters.bars += 1
         signal = self._feed(bar, aloud=True)
         if signal is not None:
-            self._decide(signal, bar)
+            self._decide(signal, bar.symbol, self._volatility(bar))
         self.pulse.decided(clock.monotonic_ns() - begun)
 
     def hear(self, message: Any) -> None:
-        """Give another module's message to the strategy of its instrument.
+        """Give a message of another module or of the chain to the strategy of its instrument, or to that of none; at
+        most one intent.
 
         Raises:
             Exception: whatever the strategy raises.
         """
-        if self.state in SEES_BARS | {ModuleState.ENABLED} and self._trades(message.symbol):
-            strategy: Any = self._strategy(message.symbol)
-            strategy.on_message(message)
+        symbol = message.symbol
+        if self.state not in SEES_BARS | {ModuleState.ENABLED} or not (self._trades(symbol) or symbol == NO_INSTRUMENT):
+            return
+        strategy: Any = self._strategy(symbol)
+        said: Signal | Notice | None = strategy.on_message(message)
+        if said is None or self.state not in SEES_BARS:
+            return
+        if isinstance(said, Notice):
+            self._maker.desk.alert(Severity.LOW, "module.notice", escape_untrusted(said.text), self.name)
+        else:
+            self._decide(said, symbol, None)
+
+    def notes(self) -> tuple[str, ...]:
+        """What its strategies have to say of themselves, by instrument."""
+        found = []
+        for symbol, strategy in sorted(self._strategies.items()):
+            speaker: Any = strategy
+            note = speaker.note() if hasattr(strategy, "note") else ""
+            if note:
+                found.append(escape_untrusted(f"{symbol}: {note}" if symbol else note))
+        return tuple(found)
 
     def propose_again(self, trade: Trade) -> None:
         """The confirmed price of `trade` no longer holds: a fresh proposal says what changed."""
@@ -189,7 +210,7 @@ class Module:
         if strategy is None:
             strategy = self._strategies[symbol] = self.spec.factory(self.params)
             self._seen[symbol] = 0
-            self.pulse.cold += self._warmup > 0
+            self.pulse.cold += self._warmup > 0 and symbol != NO_INSTRUMENT
         return strategy
 
     def _feed(self, bar: Bar, *, aloud: bool) -> Signal | None:
@@ -216,23 +237,23 @@ class Module:
             raise TypeError(f"{kind.__name__} is no frozen dataclass with a symbol that the module's spec publishes")
         self._publish(message)
 
-    def _decide(self, signal: Signal, bar: Bar) -> None:
-        if signal.symbol != bar.symbol:  # it may be one that the settings do not let this module trade
-            raise ValueError(f"an opinion about {signal.symbol} on a bar of {bar.symbol}")
+    def _decide(self, signal: Signal, symbol: str, volatility: float | None) -> None:
+        if signal.symbol != symbol or symbol == NO_INSTRUMENT:  # what the settings do not let this module trade
+            raise ValueError(f"an opinion about {signal.symbol or 'nothing'} where {symbol or 'nothing'} was told of")
         self.counters.signals += 1
         self._log.debug("module.signal", symbol=signal.symbol, direction=signal.direction.value, why=signal.reason)
         if signal.direction is Direction.FLAT:  # also where there is nothing to close: an entry may still wait
             self._maker.desk.on_unwanted(self.name, signal.symbol)
-        if (why_not := self._no_entry(bar)) and signal.direction is Direction.LONG:
+        if (why_not := self._no_entry(symbol)) and signal.direction is Direction.LONG:
             self._offer(why_not)
         else:
-            self._offer(self._maker.from_signal(signal, self._next_id(), self._volatility(bar)))
+            self._offer(self._maker.from_signal(signal, self._next_id(), volatility))
 
-    def _no_entry(self, bar: Bar) -> Skipped | None:
+    def _no_entry(self, symbol: str) -> Skipped | None:
         """Why its opinion makes no entry now."""
         if self.state is ModuleState.PAUSED:
             return _PAUSED
-        if self._seen[bar.symbol] <= self._warmup:  # the market had no past to warm it with
+        if self._warmup and self._seen[symbol] <= self._warmup:  # the market had no past to warm it with
             return _COLD
         lack = self._lacks()
         return Skipped(lack) if lack else None

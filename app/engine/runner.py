@@ -302,6 +302,8 @@ class ModuleRunner:
     def refuses(self, name: str) -> str:
         """Why module `name` takes no new entry now, or "". Not of one that is on and still warms up: what it signed
         before a restart is the trader's to answer."""
+        if barred := self.session.rules.barred(name):
+            return barred
         slot = self.slots.get(name)
         if slot is None or slot.state is S.RUNNING or (slot.state is S.ENABLED and not slot.paused):
             return ""

@@ -26,10 +26,25 @@ class BarOpened:
     volume: Decimal
 
 
+@dataclass(frozen=True, slots=True)
+class News:
+    """What the chain tells modules (`strategies.chain_messages`), in the order of the market's other events. Nobody
+    values anything by it.
+
+    Attributes:
+        symbol: the message's.
+        ts_ms: when it was told.
+    """
+
+    symbol: str
+    ts_ms: int
+    message: object
+
+
 MarketEvent = Bar | BarOpened | Book | Quote | PublicTrade
 
 
-def event_time(event: MarketEvent) -> int:
+def event_time(event: MarketEvent | News) -> int:
     """The instant at which `event` is known, ms UTC."""
     return event.close_ms if isinstance(event, Bar) else event.ts_ms
 

@@ -9,9 +9,10 @@ from decimal import Decimal
 from typing import Final
 
 from app.engine.clock import Clock, MarketClock, WallClock
-from app.market.events import DataWarnings, MarketEvent, MarketSource, event_time
+from app.market.events import DataWarnings, MarketEvent, MarketSource, News, event_time
 from app.market.pace import SLICE_S, Deliver, Settle, Speed, step_to
 from app.money import ZERO, add, mul
+from strategies.chain_messages import ChainMessage
 from strategies.model import Bar, Book, Instrument
 
 _HALF: Final = Decimal("0.5")
@@ -30,7 +31,7 @@ class LiveSource:
         self._instruments = tuple(sorted(instruments, key=lambda each: each.symbol))
         self._warnings = DataWarnings()
         self._bars = {each.symbol: _Forming(each.symbol, timeframe_ms) for each in instruments}
-        self._queue: deque[MarketEvent] = deque()
+        self._queue: deque[MarketEvent | News] = deque()
         self.arrived = asyncio.Event()
 
     @property
@@ -72,7 +73,12 @@ class LiveSource:
         self._queue.append(book)
         self.arrived.set()
 
-    def take(self) -> MarketEvent | None:
+    def say(self, message: ChainMessage, ts_ms: int) -> None:
+        """Something that modules are told, after the markets as they were told before it."""
+        self._queue.append(News(message.symbol, ts_ms, message))
+        self.arrived.set()
+
+    def take(self) -> MarketEvent | News | None:
         """The next event that has come, or None."""
         if not self._queue:
             self.arrived.clear()

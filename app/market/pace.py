@@ -9,7 +9,7 @@ from typing import Any, Final, Protocol
 
 from app.engine.clock import MarketClock
 from app.errors import UsageError
-from app.market.events import MarketEvent, MarketSource, event_time
+from app.market.events import MarketEvent, MarketSource, News, event_time
 
 SLICE_S: Final = 0.1
 """Longest real wait in one go: timers fire and a stop is noticed within it."""
@@ -17,7 +17,7 @@ _BREATH: Final = 8
 """Events between two turns given to the event loop at full speed; a turn costs about as much as an event."""
 _LATE_S: Final = 1.0
 
-Deliver = Callable[[MarketEvent, int], Awaitable[None]]
+Deliver = Callable[[MarketEvent | News, int], Awaitable[None]]
 Settle = Callable[[], Awaitable[None]]
 Speed = Callable[[], Decimal | None]
 """Market seconds per second now; None is as fast as it goes, and stays it."""

@@ -52,7 +52,7 @@ class Script:
 
     opinion: Opinion = lambda _bar, _position: None
     words: Callable[[Bar], tuple[object, ...]] = lambda _: ()
-    hears: Callable[[Any], None] = lambda _: None
+    hears: Callable[[Any], Any] = lambda _: None
     factory: Callable[[], None] = lambda: None
     made: list[Actor] = field(default_factory=list)
 
@@ -74,9 +74,9 @@ class Actor:
     def messages(self) -> tuple[object, ...]:
         return self.script.words(self.seen[-1])
 
-    def on_message(self, message: Any) -> None:
+    def on_message(self, message: Any) -> Any:
         self.heard.append(message)
-        self.script.hears(message)
+        return self.script.hears(message)
 
 
 def plugin(name: str, script: Script, *, warmup: int = 0, package: str = "", **more: Any) -> Available:

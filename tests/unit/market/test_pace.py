@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from app.engine.clock import MarketClock
 from app.errors import ClockError, UsageError
-from app.market.events import DataWarnings, MarketEvent
+from app.market.events import DataWarnings, MarketEvent, News
 from app.market.pace import pace
 from strategies.model import Bar, Instrument, PublicTrade
 from tests.unit.market.recordings import T0
@@ -62,7 +62,7 @@ class Session:
 
     tasks: list[asyncio.Task[None]]
 
-    async def deliver(self, event: MarketEvent, position: int) -> None:
+    async def deliver(self, event: MarketEvent | News, position: int) -> None:
         assert isinstance(event, PublicTrade)
         assert self.clock.now_ms() == event.ts_ms
         self.delivered += 1
@@ -216,7 +216,7 @@ async def test_after_a_long_pause_it_goes_on_at_the_same_pace_instead_of_rushing
     at: list[float] = []
     deliver = made.deliver
 
-    async def slow(event: MarketEvent, position: int) -> None:
+    async def slow(event: MarketEvent | News, position: int) -> None:
         await deliver(event, position)
         at.append(time.now)
         if position == 2:
