@@ -8,11 +8,13 @@ from typing import Final
 
 from app.execution.authorisation import says_rests
 from app.execution.desk import Desk
+from app.execution.needs import Need, needs_of
 from app.execution.preview import fee_at
-from app.execution.purse import Shortfall, gas_hold
+from app.execution.purse import Shortfall
 from app.execution.records import Trade
+from app.execution.states import TradeState
+from app.execution.transition import Transition
 from app.money import ZERO, add, sub, to_text
-from app.risk.basket import notional
 from app.risk.gate import check
 from app.risk.model import Allow, Deny
 from strategies.model import Intent, Quote, Side
@@ -22,55 +24,74 @@ _ANY_BPS: Final = Decimal(1_000_000_000)
 
 def admit(desk: Desk, trade: Trade) -> Deny | None:
     """Risk gate, then check-and-reserve of exactly the intent's bounds. None: admitted, and the purse holds them."""
-    need = _needed(desk, trade.intent)
-    if isinstance(need, Deny):
-        return need
-    _, asset, amount, spoken_for = need
-    purse, gas = desk.state.purse, trade.intent.max_gas
-    short = purse.reserve(trade.id, asset, amount, spoken_for=spoken_for)
-    if short is None and gas:
-        coin = desk.venue_info.gas_asset
-        short = purse.reserve(gas_hold(trade.id), coin, gas, spoken_for=_covered_by_exits(desk, coin))
+    verdict = _verdict(desk, trade.intent)
+    if isinstance(verdict, Deny):
+        return verdict
+    for need in _needs(desk, trade.intent):
+        spoken_for = _spoken_for(desk, trade.intent, need)
+        short = desk.state.purse.reserve(need.hold_id(trade.id), need.asset, need.amount, spoken_for=spoken_for)
         if short is not None:
-            purse.release(trade.id)
-    return None if short is None else _too_little(short)
+            desk.state.purse.release(trade.id)
+            return _too_little(short)
+    return None
+
+
+def record_verdict(desk: Desk, transition: Transition, trade: Trade, denied: Deny | None) -> None:
+    """What `admit` said, for the record: the trade is RESERVED and tracked, or DENIED and counted."""
+    if denied is None:
+        transition.trade(trade, TradeState.RESERVED)
+        for hold_id, hold in desk.state.purse.of(trade.id):
+            transition.hold(hold_id, hold, "OPEN")
+        desk.state.add(trade)
+        return
+    desk.counters.denied += 1
+    desk.counters.by_rule[denied.rule] = desk.counters.by_rule.get(denied.rule, 0) + 1
+    transition.trade(trade, TradeState.DENIED, denied.reason)
+    transition.change("denied", trade.id, denied.rule, denied.number, denied.limit)
 
 
 def judge(desk: Desk, intent: Intent) -> Allow | Deny:
     """What `admit` would answer now. Nothing is admitted, reserved or journaled: a ticket asks while it is typed."""
-    need = _needed(desk, intent)
-    if isinstance(need, Deny):
-        return need
-    allow, asset, amount, spoken_for = need
-    needs, coin = {asset: amount}, desk.venue_info.gas_asset
-    if intent.max_gas:
-        needs[coin] = add(needs.get(coin, ZERO), intent.max_gas)
-    for each, needed in needs.items():
-        available = sub(
-            desk.state.purse.available(each), spoken_for if each == asset else _covered_by_exits(desk, each)
-        )
-        if needed > available:
-            return _too_little(Shortfall(each, needed, available))
-    return allow
+    verdict = _verdict(desk, intent)
+    taken: dict[str, Decimal] = {}
+    for need in _needs(desk, intent) if isinstance(verdict, Allow) else ():
+        free = sub(desk.state.purse.available(need.asset), _spoken_for(desk, intent, need))
+        available = sub(free, taken.get(need.asset, ZERO))
+        if need.amount > available:
+            return _too_little(Shortfall(need.asset, need.amount, available))
+        taken[need.asset] = add(taken.get(need.asset, ZERO), need.amount)
+    return verdict
 
 
-def _needed(desk: Desk, intent: Intent) -> Deny | tuple[Allow, str, Decimal, Decimal]:
-    """The gate's no; or its yes and what must be reserved: asset, amount, what resting exits need of that asset."""
+def _needs(desk: Desk, intent: Intent) -> tuple[Need, ...]:
+    return needs_of(intent, desk.instruments[intent.symbol], desk.venue_info.gas_asset)
+
+
+def _verdict(desk: Desk, intent: Intent) -> Allow | Deny:
+    """The gate's answer, and whether a sale closes a position."""
     verdict = check(intent, desk.risk_state(intent.symbol), desk.limits)
-    if isinstance(verdict, Deny):
+    if isinstance(verdict, Deny) or intent.act is not None or intent.side is Side.BUY:
         return verdict
-    instrument = desk.instruments[intent.symbol]
-    if intent.side is Side.BUY:
-        bound = add(notional(intent), intent.max_fee)
-        return verdict, instrument.quote, bound, _covered_by_exits(desk, instrument.quote)
     held = desk.state.positions.holding(intent.module, intent.symbol).quantity
     if not intent.reduce_only or intent.quantity > held:
         reason = (
-            f"Selling {to_text(intent.quantity)} {instrument.base}, the module holds {to_text(held)}: "
-            f"a sale must close a position."
+            f"Selling {to_text(intent.quantity)} {desk.instruments[intent.symbol].base}, the module holds "
+            f"{to_text(held)}: a sale must close a position."
         )
         return Deny("short", reason, to_text(intent.quantity), to_text(held))
-    return verdict, instrument.base, intent.quantity, ZERO
+    return verdict
+
+
+def _spoken_for(desk: Desk, intent: Intent, need: Need) -> Decimal:
+    """What of an asset is not for this trade, though nothing has reserved it: what resting exits need, but for a close,
+    which sells it; less what the transaction that it replaces has reserved, as one of the two lands at most."""
+    closes = intent.act is None and intent.side is Side.SELL and need.part == ""
+    spoken_for = ZERO if closes else _covered_by_exits(desk, need.asset)
+    found = desk.state.find_order(intent.replaces) if intent.replaces else None
+    for _, hold in desk.state.purse.of(found[0].id) if found is not None else ():
+        if hold.asset == need.asset:
+            spoken_for = sub(spoken_for, hold.remaining)
+    return spoken_for
 
 
 def _covered_by_exits(desk: Desk, asset: str) -> Decimal:
@@ -102,6 +123,9 @@ def worse_than_confirmed(desk: Desk, trade: Trade) -> str | None:
     now = desk.clock.now_ms()
     if (over := _over(desk, trade, now)) is not None:
         return over
+    if intent.act is not None:
+        again = check(intent, desk.risk_state(intent.symbol, without=trade), desk.limits)
+        return again.reason if isinstance(again, Deny) else None
     quote = desk.market.quote(intent.symbol)
     age = max(desk.limits.quote_age_ms, desk.market.bar_ms(intent.symbol))
     if quote is None or now - quote.ts_ms > age:
@@ -120,8 +144,8 @@ def _over(desk: Desk, trade: Trade, now: int) -> str | None:
     ends = [entry.request.expires_ms for entry in trade.entries]
     if any(expires_ms is not None and now >= expires_ms for expires_ms in ends):
         return "The order's time in force has ended."
-    if desk.halted and not trade.intent.reduce_only:
-        return f"New trades stopped: {desk.halted}."
+    if (why := desk.halted or desk.rules.barred(trade.intent.module)) and not trade.intent.reduce_only:
+        return f"New trades stopped: {why}."
     return already_sold(desk, trade)
 
 
@@ -130,7 +154,7 @@ def already_sold(desk: Desk, trade: Trade) -> str | None:
     resting exits may be larger than what is left, because the venue ends it with them; one that shares with none would
     be filled out of what other modules hold of the same asset."""
     intent = trade.intent
-    if not intent.reduce_only:
+    if not intent.reduce_only or intent.act is not None:
         return None
     held = desk.state.positions.holding(intent.module, intent.symbol).quantity
     shares = bool(trade.orders) and all(order.request.group is not None for order in trade.entries)
@@ -143,7 +167,7 @@ def worse_price(quote: Quote, trade: Trade) -> str | None:
     """Whether the touch has left the trade's bound behind, in words with both numbers. What may rest waits for the
     touch to come back."""
     worst = trade.intent.worst_price
-    if may_rest(trade):
+    if may_rest(trade) or trade.intent.act is not None:
         return None
     if trade.intent.side is Side.BUY and quote.ask > worst:
         return f"The ask rose to {to_text(quote.ask)}; the trade allows {to_text(worst)} or better."

@@ -3,7 +3,7 @@ stays allowed. One text for the terminal and for `countersign confirm`; `role` s
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Any, Final
@@ -12,7 +12,11 @@ from app.money import from_text, mul, quantise
 from app.text import escape_untrusted
 
 UNCOVERED: Final = (
-    "UNCOVERED: no exit rests on a chain. Nothing sells this position when the price falls: you have to close it."
+    "UNCOVERED until you sign its standing exit: no exit rests on a chain. Right after the purchase a sale is proposed "
+    "that goes when the price falls to {stop}. Without it nothing sells this position: you have to close it."
+)
+KEPT: Final = (
+    "It is not sent now. countersign keeps it, watches the price and sends it when it is reached: only while it runs."
 )
 _CENT: Final = Decimal("0.01")
 
@@ -41,11 +45,14 @@ def lines(preview: Mapping[str, Any]) -> list[Said]:
 
 def _lines(preview: Mapping[str, Any]) -> Iterator[Said]:
     if not preview.get("covered", False):
-        yield Said(UNCOVERED, "alarm")
+        yield Said(UNCOVERED.format(stop=preview.get("stop") or "its stop"), "alarm")
+    if preview.get("standing"):
+        yield Said(KEPT, "warn")
     yield from _simulation(preview)
     yield from _price(preview)
     yield _gas(preview)
     yield from _allowances(preview)
+    yield from _mempool(preview)
     yield from _safety(preview)
 
 
@@ -66,7 +73,9 @@ def _simulation(preview: Mapping[str, Any]) -> Iterator[Said]:
 
 
 def _price(preview: Mapping[str, Any]) -> Iterator[Said]:
-    asset = preview["quoted_asset"]
+    asset = preview.get("quoted_asset")
+    if asset is None:
+        return  # what neither pays nor brings anything has no price
     pays = preview.get("bound_is") == "most"
     verb = "pays" if pays else "brings"
     bound = (
@@ -74,6 +83,8 @@ def _price(preview: Mapping[str, Any]) -> Iterator[Said]:
     )
     yield Said(f"Quoted: {verb} {preview['quoted']} {asset}{bound}.")
     yield Said(f"Price impact {preview['impact_bps']} bps, pool fee {preview['pool_fee_bps']} bps (both in the price).")
+    if preview.get("unread_pools"):
+        yield Said(f"Pools left out, whose liquidity was not read far enough: {preview['unread_pools']}.", "warn")
 
 
 def _gas(preview: Mapping[str, Any]) -> Said:
@@ -86,10 +97,12 @@ def _gas(preview: Mapping[str, Any]) -> Said:
 
 def _allowances(preview: Mapping[str, Any]) -> Iterator[Said]:
     left = [each for each in preview.get("allowances", ()) if str(each[2]) != "0"]
-    for asset, spender, amount in left:
-        yield Said(f"ALLOWANCE LEFT: {spender} may take {amount} {asset} more.", "warn")
+    for asset, spender, amount, *until in left:
+        end = f" until {until[0]} UTC" if until else ""
+        yield Said(f"ALLOWANCE LEFT: {spender} may take {amount} {asset} more{end}.", "warn")
     if preview.get("allowances") and not left:
-        yield Said("No allowance is left afterwards.")
+        held = "While it stands, the router may take what it sells; " if preview.get("standing") else ""
+        yield Said(f"{held}{'no' if held else 'No'} allowance is left afterwards.", "warn" if held else "")
 
 
 def _safety(preview: Mapping[str, Any]) -> Iterator[Said]:
@@ -101,6 +114,48 @@ def _safety(preview: Mapping[str, Any]) -> Iterator[Said]:
         yield Said(f"  {finding['words']}", "warn")
     if found.get("more"):
         yield Said(f"  and {found['more']} more", "warn")
+
+
+_NOT_MINED: Final = {
+    "never": "it stays private and you are told",
+    "ask": "it stays private, you are told, and may publish it",
+    "public": "IT IS PUBLISHED by itself: others can see it then",
+}
+
+
+def _mempool(preview: Mapping[str, Any]) -> Iterator[Said]:
+    """Who sees it before it is mined, and what that could cost."""
+    if "private" not in preview:
+        return  # confirmed by an older version
+    way, found = preview["private"], preview.get("sandwich")
+    if preview.get("empty"):
+        yield Said("Sent to the public mempool: it does nothing that others could use.")
+    elif way is None:
+        yield Said("Sent to the public mempool: others can see it before it is mined.", "warn")
+    else:
+        yield Said(f"Sent privately through {way['host']}: not visible to others before it is mined.")
+        role = "warn" if way["fallback"] == "public" else ""
+        yield Said(f"If no block of the next {way['blocks']} takes it: {_NOT_MINED.get(way['fallback'], '?')}.", role)
+    if isinstance(found, Mapping):
+        yield _sandwich(found, hidden=way is not None)
+
+
+def _sandwich(found: Mapping[str, Any], *, hidden: bool) -> Said:
+    asset = found["asset"]
+    if str(found["lost"]) == "0":
+        return Said(f"No sandwich of it pays in these pools; its bound would let go of {found['most']} {asset}.")
+    keeps = " and ".join(f"{amount} {symbol}" for symbol, amount in found["keeps"])
+    after = "after gas" if found.get("gas_known") else "before gas"
+    text = f"could take up to {found['lost']} {asset} ({found['bps']} bps); its maker would keep {keeps} {after}."
+    return Said(f"Were it seen, a sandwich {text}") if hidden else Said(f"A sandwich {text}", "warn")
+
+
+def displaced(symbols: Iterable[str]) -> str:
+    """What a trade's nonce does to standing exits; "" where it does nothing."""
+    each = ", ".join(symbols)
+    if not each:
+        return ""
+    return f"This replaces the signed standing exit of {each}: UNCOVERED once it is sent, until that is signed again."
 
 
 def money(amount: str, rate: str | None) -> str:

@@ -16,9 +16,12 @@ from app.engine.clock import Clock
 from app.errors import CountersignError, Severity
 from app.execution.counterfactual import ended
 from app.execution.fatigue import Fatigue
+from app.execution.halting import Halting
 from app.execution.hot_caps import HotCaps
+from app.execution.profile_rules import ProfileRules
 from app.execution.records import Trade
 from app.execution.risk_watch import load_watch, profile_row
+from app.execution.standing_terms import StandingRules
 from app.execution.state import State
 from app.execution.stop_flag import StopFlag
 from app.execution.transition import Transition
@@ -71,6 +74,7 @@ class Terms:
     blind_value: Decimal
     hot: HotLimits
     device_deadline_s: float = 120.0
+    standing: StandingRules = field(default_factory=StandingRules)
 
     @property
     def account(self) -> tuple[str, str, str]:
@@ -113,27 +117,25 @@ class Desk:
         stop: StopFlag,
         equity: EquityCurve,
         wall: Clock,
+        rules: ProfileRules | None = None,
     ) -> None:
-        self.clock, self.wall = clock, wall
+        self.clock, self.wall, self.rules = clock, wall, rules or ProfileRules()
         self.writer, self.state = writer, state
-        self.venue, self.venue_info = venue, venue_info
-        self.signer = signer
+        self.venue, self.venue_info, self.signer = venue, venue_info, signer
         self.market = market
         self.instruments = instruments
         self.valuation = valuation
         self.watch = load_watch(state.reader, equity)
         self.configured = limits
         """The limits of the settings."""
-        self.limits = tightened(limits, self.watch.profile.level)
+        self.limits = tightened(self.rules.cap(limits), self.watch.profile.level)
         """Those in force: never looser."""
         self.terms, self.hot = terms, HotCaps(terms.hot, state.reader)
         self.stop = stop
         self.equity = equity
         self.alarms = Alarms(state.reader.value("SELECT max(id) FROM alerts") or 0)
         self.activity, self.counters = Activity(), Counters()
-        self.halted = ""
-        self.on_halt: Callable[[str], None] = lambda _: None
-        """Called once, when new trades stop."""
+        self.halting = Halting(self.alert)
         self.on_device: Callable[[Trade, DeviceState], None] = lambda _trade, _state: None
         """Told what the device is doing while it is asked to sign, on the loop thread; for screens."""
         self.refuses: Callable[[str], str] = lambda _module: ""  # why a module takes no new entry now, or ""
@@ -193,23 +195,19 @@ class Desk:
         self.halt(error.what)
         self.on_lost()
 
+    @property
+    def halted(self) -> str:
+        """Why no new trade is taken, or ""."""
+        return self.halting.reason
+
     def halt(self, reason: str) -> None:
         """Take no new trade until the session is restarted; exits stay managed."""
-        if self.halted:
-            return
-        self.halted = reason
-        self.alert_halted()
-        self.on_halt(reason)
-
-    def alert_halted(self) -> None:
-        """Store that new trades stopped; again after a failing disk was read anew, which may have lost the first."""
-        text = f"New trades stopped: {self.halted}. Exits stay managed. Restart the session to trade again."
-        self.alert(Severity.CRITICAL, "halted", text)
+        self.halting.fault(reason)
 
     def configure(self, limits: Limits) -> None:
         """Other limits from the settings, in force at once as far as the adaptive profile leaves them."""
         self.configured = limits
-        self.limits = tightened(limits, self.watch.profile.level)
+        self.limits = tightened(self.rules.cap(limits), self.watch.profile.level)
 
     def observe(self, bar: Bar) -> None:
         """A bar is finished, and no module has seen it yet: what it says about risk, and whether that tightens the
@@ -227,7 +225,7 @@ class Desk:
         if after.level is before.level:
             self.record((profile_row(after),))
             return
-        self.limits = tightened(self.configured, after.level)
+        self.limits = tightened(self.rules.cap(self.configured), after.level)
         transition = self.transition()
         transition.change("risk_level", "adaptive", before.level.value, after.level.value, after.reason)
         transition.record(*profile_row(after))
@@ -328,7 +326,7 @@ class Desk:
             last_trade_ms=state.positions.last_fill_ms.get(symbol),
             stale_marks=stale,
             unknown_orders=state.unknown_orders(),
-            halted="the emergency stop is in force" if self.stop.raised() else self.halted,
+            halted="the emergency stop is in force" if self.stop.raised() else self.halted or self.rules.barred(),
             asset_value=total([value for held, value in values.items() if self.instruments[held].base == base]),
             venue=self.terms.venue,
             venue_value=exposure,
@@ -350,7 +348,9 @@ class Desk:
 
     def sample_equity(self) -> None:
         """Bring the equity curve up to now; it keeps its last value while a mark or rate is missing."""
-        profit = self.valuation.trading_profit(self.state.positions, self.instruments, self.state.gas)
+        state = self.state
+        earned = state.stakes.earned()
+        profit = self.valuation.trading_profit(state.positions, self.instruments, state.gas, earned)
         if profit is not None:
             self.equity.sample(self.clock.now_ms(), profit)
 
@@ -367,7 +367,19 @@ class Desk:
                 continue
             value = add(self.state.position_value(held, mark[0]), pending.get(held, ZERO))
             values[held] = mul(value, rate)
-        return values, tuple(stale)
+        for stake in self.state.stakes.open.values():
+            worth = self._worth(stake.held())
+            if worth is None:
+                stale.append(stake.symbol)
+            else:
+                values[stake.symbol] = add(values.get(stake.symbol, ZERO), worth)
+        return values, tuple(dict.fromkeys(stale))
+
+    def _worth(self, assets: Mapping[str, Decimal]) -> Decimal | None:
+        rates = {asset: self.rate(asset) for asset in assets}
+        if any(rate is None for rate in rates.values()):
+            return None
+        return total([mul(amount, rate) for asset, amount in assets.items() if (rate := rates[asset]) is not None])
 
     def _fresh(self, symbol: str, ts_ms: int) -> bool:
         """Whether a mark of `symbol` is young enough to trade on. A bar's length is allowed, the end included: of two

@@ -34,6 +34,8 @@ class StopReport:
     unknown: list[str] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
     """What the venue definitely refused, with its words, and what could not be sold at all."""
+    asked: set[str] = field(default_factory=set)
+    """Orders that the venue was asked to cancel, once each."""
     halted: str = ""
     """Why new trades had stopped already: venue and ledger differ, the database failed."""
 
@@ -72,7 +74,7 @@ class Emergency:
         for trade in self._trades():
             resting = (OrderState.OPEN, OrderState.PARTIALLY_FILLED, OrderState.UNKNOWN)
             orders = [order for order in trade.orders.values() if order.state in resting]
-            report.kept_exits += sum(order.request.reduce_only for order in orders)
+            report.kept_exits += sum(order.request.reduce_only for order in orders) + trade.armed
         if flatten:
             for trade in self._trades():
                 for stop in [order for order in trade.orders.values() if order.role is Role.STOP]:
@@ -119,12 +121,13 @@ class Emergency:
 
     async def _cancel(self, trade: Trade, order: Order, report: StopReport) -> None:
         client_id = order.request.client_id
-        if client_id in report.cancelled or client_id in report.unknown:
+        if client_id in report.asked or client_id in report.unknown:
             return
+        report.asked.add(client_id)
         try:
             await self._pipeline.cancel_order(order)
         except VenueRefused as error:
-            report.refused.append(f"{client_id}: {error.what}")
+            report.refused.append(f"{client_id}: {error.what} {error.next_step}".rstrip())
             self._desk.record_error(error, trade.id)
         except VenueError as error:
             report.unknown.append(client_id)

@@ -10,20 +10,21 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from app.errors import SafetyError, Severity, SignerError, VenueError, VenueRefused, VenueUnknown
-from app.execution.admission import admit, lapsed, worse_than_confirmed
+from app.errors import SafetyError, SignerError, VenueError, VenueRefused, VenueUnknown
+from app.execution.admission import admit, lapsed, record_verdict, worse_than_confirmed
 from app.execution.desk import Desk
 from app.execution.device_view import asked
 from app.execution.hot_caps import HotDenied
 from app.execution.preparation import Preparation
 from app.execution.proposals import Answer, Decision, Proposals
 from app.execution.records import Order, Trade
-from app.execution.sent import Sent, sent_again
+from app.execution.sent import Sent, may_be_open, not_ours, sent_again
 from app.execution.settlement import Settlement, end_unsent
 from app.execution.signing import accept, record
+from app.execution.standing_terms import is_standing
 from app.execution.states import PayloadState, TradeState
 from app.execution.work import Work
-from app.venues.base import OrderReport, OrderState
+from app.venues.base import OrderReport
 from signers.faults import RefusedOnDevice, SignerFault
 from strategies.model import Intent, Side
 
@@ -64,25 +65,15 @@ class Pipeline:
     def propose(self, intent: Intent) -> Trade | None:
         """Admit an intent or turn it away, synchronously. Returns the trade when it was admitted. The same module,
         instrument and side already in flight: the intent is dropped and counted."""
-        desk = self._desk
-        begun = desk.clock.monotonic_ns()
+        desk, begun = self._desk, self._desk.clock.monotonic_ns()
         desk.counters.proposed += 1
-        if self.proposals.duplicates(intent):
+        if not is_standing(intent) and self.proposals.duplicates(intent):  # those are proposed once it was looked
             desk.counters.dropped += 1
             return None
         trade, transition = Trade(intent, lap_ns=begun), desk.transition()
         transition.new_trade(trade)
         denied = admit(desk, trade)  # no await between here and the queued commit
-        if denied is None:
-            transition.trade(trade, TradeState.RESERVED)
-            for hold_id, hold in desk.state.purse.of(trade.id):
-                transition.hold(hold_id, hold, "OPEN")
-            desk.state.add(trade)
-        else:
-            desk.counters.denied += 1
-            desk.counters.by_rule[denied.rule] = desk.counters.by_rule.get(denied.rule, 0) + 1
-            transition.trade(trade, TradeState.DENIED, denied.reason)
-            transition.change("denied", trade.id, denied.rule, denied.number, denied.limit)
+        record_verdict(desk, transition, trade, denied)
         transition.took(trade, "decide", desk.clock.monotonic_ns())
         committed = desk.commit(transition, "trade.reserved" if denied is None else "trade.denied", trade.id)
         self._on_progress(trade)
@@ -156,7 +147,8 @@ class Pipeline:
         try:
             desk.hot.check(desk, trade)
             for payload in trade.payloads:
-                desk.stop.check()
+                if not trade.under_stop:
+                    desk.stop.check()
                 with desk.goes_on():
                     signed = await desk.signer.sign(*asked(desk, trade, payload), accepts=trade.clarity)
                 signatures.append(signed.signature)
@@ -190,17 +182,20 @@ class Pipeline:
     # -- 7 and 8: re-check, submit ------------------------------------------------------------------------------
 
     async def submit(self, trade: Trade) -> None:
-        """Re-check the situation, then send what is signed and goes next. Also used for bytes that a restart proved
-        unsent."""
+        """Re-check the situation, then send what is signed and goes next: also bytes that a restart proved unsent, and
+        never a standing exit before its price was reached."""
         desk, payload = self._desk, trade.unsent
         assert payload is not None
+        if trade.armed and not trade.triggered:
+            self._on_progress(trade)
+            return
         try:
             await desk.venue.ready()  # whatever it must hear first: between the last checks and the bytes nothing waits
         except VenueError as error:
             desk.record_error(error, trade.id)
             await self._end(trade, TradeState.FAILED, f"{error.what} Nothing was sent.")
             return
-        if desk.stop.raised():
+        if desk.stop.raised() and not trade.under_stop:
             await self._end(trade, TradeState.CANCELLED, "The emergency stop is in force.")
             return
         if await self._became_worse(trade):
@@ -212,7 +207,8 @@ class Pipeline:
         requests = tuple(order.request for order in trade.orders_of(payload))
         desk.record_quote(trade.id, trade.intent.symbol, "submit")
         try:
-            desk.stop.check()
+            if not trade.under_stop:
+                desk.stop.check()
             reports = await desk.venue.submit(requests, payload.signed)
         except SafetyError as error:
             await self._end(trade, TradeState.CANCELLED, error.what)
@@ -261,7 +257,18 @@ class Pipeline:
         await self._resolve_unknown(trade, False)
         await self.withdraw(trade)
 
-    # -- the trader's side --------------------------------------------------------------------------------------
+    def trigger(self, trade: Trade) -> None:
+        """Send a standing exit, because its price was reached. What speaks against it now does not end it, and is its
+        `held_back`."""
+        if not self.work.owns(trade.id):
+            self.work.start(trade.id, self._trigger(trade))
+
+    async def _trigger(self, trade: Trade) -> None:
+        async with self._desk.turn:
+            trade.triggered = trade.armed
+            if trade.triggered:
+                await self.submit(trade)
+            trade.triggered = False
 
     def resume_signed(self, trade: Trade) -> None:
         """Bytes signed before a restart and proven unsent: ask the trader, then send the same bytes."""
@@ -309,9 +316,7 @@ class Pipeline:
             try:
                 await self.cancel_order(entry)
             except VenueError as error:
-                self._desk.record_error(error, trade.id)
-                text = f"{trade.intent.symbol}: the emergency stop is in force and an entry may still be open."
-                self._desk.alert(Severity.CRITICAL, "stop.entry_open", text, trade.id)
+                may_be_open(self._desk, trade, error)
 
     async def cancel_order(self, order: Order) -> None:
         """Cancel what is unfilled. Needs no authorisation and no lifted stop: it can only reduce risk.
@@ -342,19 +347,13 @@ class Pipeline:
 
     async def _flatten(self, trade: Trade, order: Order) -> VenueError | None:
         desk, request = self._desk, order.request
-        transition = desk.transition()
-        transition.new_order(trade, order)
+        (transition := desk.transition()).new_order(trade, order)
         desk.state.add(trade)
         await desk.commit(transition, "order.flatten", trade.id)
         try:
             reports = await desk.venue.submit((request,), None)
         except VenueError as error:
-            desk.record_error(error, trade.id)
-            transition = desk.transition()
-            unknown = isinstance(error, VenueUnknown)
-            transition.order(order, OrderState.UNKNOWN if unknown else OrderState.REJECTED, error.what)
-            await desk.commit(transition, "order.unanswered" if unknown else "order.rejected", trade.id)
-            if unknown:
+            if await self._sent.no_sale(trade, order, error):
                 self.work.start(trade.id, self._resolve(trade))
             return error
         await self._settle(reports)
@@ -367,15 +366,17 @@ class Pipeline:
                 await committed
 
     async def _not_ours(self, trade: Trade, what: str) -> bool:
-        """A signature or an order that is not what was confirmed: refused, journaled, alerted; nothing new begins."""
-        desk = self._desk
-        desk.record_error(SignerError("signature.refused", what, next_step="Nothing was sent."), trade.id)
-        desk.alert(Severity.CRITICAL, "signature.refused", f"{trade.intent.symbol}: {what}", trade.id)
-        desk.halt("a signed trade was not what was confirmed")
+        """Refused, journaled, alerted."""
+        not_ours(self._desk, trade, what)
+        trade.triggered = False
         return await self._end(trade, TradeState.FAILED, what)
 
     async def _end(self, trade: Trade, state: TradeState, reason: str, answer: Answer | None = None) -> bool:
-        """End a trade whose bytes never left; `answer`: who waited was told so. Always False: nothing goes on."""
+        """End a trade whose bytes never left; `answer`: who waited was told so. Always False: nothing goes on. A
+        standing exit that is being sent is held back instead."""
+        if trade.triggered:
+            trade.held_back = reason
+            return False
         desk = self._desk
         transition = desk.transition()
         if trade.state is TradeState.SUBMITTED:  # an approval went before it, and is all that was sent
@@ -394,6 +395,5 @@ class Pipeline:
                 await self._end(trade, state, reason)
 
 
-def _is(trade: Trade, state: TradeState) -> bool:
-    # a function, because a type checker narrows an attribute across awaits, where it may change
+def _is(trade: Trade, state: TradeState) -> bool:  # a type checker narrows an attribute across awaits
     return trade.state is state

@@ -36,6 +36,14 @@ class Preparation(Protocol):
         """Why what would be sent is not what was confirmed and signed, or None."""
         ...
 
+    async def stands(self, trade: Trade) -> str | None:
+        """Why a standing exit that is armed could not be sent now, because of what else its account has sent; or None.
+
+        Raises:
+            VenueError: the venue did not answer.
+        """
+        ...
+
     async def worse(self, trade: Trade, payload: Payload) -> str | None:
         """What the venue must be asked again before `payload` is signed or sent, beside what the desk knows by itself;
         why it must not go, or None.

@@ -46,6 +46,10 @@ class TextPreparation:
         """Why what is in memory is not what was confirmed and signed, or None."""
         return unlike_signed(self._desk, trade, payload)
 
+    async def stands(self, trade: Trade) -> None:  # noqa: ARG002 -- exits rest at the venue
+        """There are none."""
+        return
+
     async def worse(self, trade: Trade, payload: Payload) -> None:  # noqa: ARG002 -- the quotes say all
         """The desk knows by itself."""
         return

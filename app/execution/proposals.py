@@ -21,14 +21,16 @@ from typing import Any, Final
 
 from app.errors import SafetyError
 from app.execution.admission import may_rest
+from app.execution.alike import alike
 from app.execution.desk import Desk
 from app.execution.device_view import device_view
 from app.execution.fatigue import READ_MS, Requirement, rests_until, unsimulated, with_word
+from app.execution.first_quote import first_quote
 from app.execution.ranking import Edge, Waiting, device_app, edge, order, why
 from app.execution.records import Trade
 from app.execution.states import TradeState
 from app.execution.transition import Transition
-from app.money import from_text, mul, to_text
+from app.money import mul, to_text
 from app.risk.basket import notional
 from app.text import lasting
 from signers.base import Clarity
@@ -106,7 +108,7 @@ class Proposals:
         """Wait for the trader, the intent's expiry, or the stop. Paper may confirm by itself. An entry whose module was
         stopped since it was proposed does not begin to wait."""
         desk, intent = self._desk, trade.intent
-        if desk.stop.raised():
+        if desk.stop.raised() and not trade.under_stop:
             return Decision(Answer.STOPPED, "The emergency stop.")
         if not intent.reduce_only and (why_not := desk.refuses(intent.module)):
             return Decision(Answer.WITHDRAWN, why_not)
@@ -116,7 +118,9 @@ class Proposals:
             trade.clarity = device_view(desk, trade).clarity  # nobody reads it, so nobody is told less than they read
             return Decision(Answer.CONFIRMED)
         answer: asyncio.Future[Decision] = asyncio.get_running_loop().create_future()
-        self._waiting[trade.id] = _Asked(answer, self._edge(trade, self._first_quote(trade), trade.intent.created_ms))
+        self._waiting[trade.id] = _Asked(
+            answer, self._edge(trade, first_quote(self._desk, trade), trade.intent.created_ms)
+        )
         expiry = asyncio.ensure_future(desk.clock.sleep_until(trade.intent.expires_ms))
         either: set[asyncio.Future[Any]] = {answer, expiry}
         try:
@@ -155,7 +159,8 @@ class Proposals:
         value = self._value(trade.intent)
         if value is None or value >= limits.large_value:
             readback = to_text(trade.intent.quantity)
-            words.append(f"A large trade: type its quantity, {readback}.")
+            what = "quantity" if trade.intent.act is None else "value"
+            words.append(f"A large trade: type its {what}, {readback}.")
         if trade.payload is not None and device_view(self._desk, trade).clarity is Clarity.BLIND:
             readback = " ".join([_BLIND, *([readback] if readback else [])])
             words.append(f"The device can not show what it signs: type {readback}.")
@@ -200,8 +205,7 @@ class Proposals:
 
         Raises:
             SafetyError: it does not wait for an answer; or confirm.too_fast, confirm.device, confirm.blind,
-                confirm.rate, confirm.readback, and it
-                goes on waiting.
+                confirm.rate, confirm.readback, and it goes on waiting.
         """
         asked, trade = self._open(trade_id), self._desk.state.trades[trade_id]
         if asked.shown_ns is None:
@@ -241,7 +245,8 @@ class Proposals:
         the module's docstring. Where it is not, entries and closes of the other side hear that it was wanted."""
         name, symbol, side = intent.module, intent.symbol, intent.side
         for other in self._desk.state.in_flight():
-            if (other.intent.module, other.intent.symbol) != (name, symbol):
+            here = (other.intent.module, other.intent.symbol) == (name, symbol)
+            if not here or other.kept or not alike(other.intent, intent):
                 continue
             asked = self._waiting.get(other.id)
             if other.intent.side is side:
@@ -250,7 +255,7 @@ class Proposals:
                 return True
             if asked is not None and other.intent.reduce_only:
                 asked.opposed = True
-        if self._waiting:
+        if self._waiting and intent.act is None:
             self.withdraw(name, "Its module wants the opposite now.", symbol, side.opposite)
         return False
 
@@ -258,16 +263,21 @@ class Proposals:
         """End the waiting entries of a module; closes go on waiting."""
         for trade in self.waiting():
             intent = trade.intent
-            mine = intent.module == module and symbol in {None, intent.symbol} and side in {None, intent.side}
+            mine = intent.module == module and symbol in {None, intent.symbol}
+            mine = mine and (side is None or (side is intent.side and intent.act is None))
             if mine and not intent.reduce_only:
-                self._waiting[trade.id].answer.set_result(Decision(Answer.WITHDRAWN, why_not))
+                self.take_back(trade, why_not)
 
     def sold(self, module: str, symbol: str) -> None:
         """A position has ended: no close of it waits any more."""
         for trade in self.waiting():
-            if trade.intent.reduce_only and (trade.intent.module, trade.intent.symbol) == (module, symbol):
-                ended = Decision(Answer.WITHDRAWN, "The position has ended: an exit sold it.")
-                self._waiting[trade.id].answer.set_result(ended)
+            sells = trade.intent.reduce_only and trade.intent.act is None
+            if sells and (trade.intent.module, trade.intent.symbol) == (module, symbol):
+                self.take_back(trade, "The position has ended: an exit sold it.")
+
+    def take_back(self, trade: Trade, why_not: str) -> None:
+        """Nobody wants it any more; it waits."""
+        self._waiting[trade.id].answer.set_result(Decision(Answer.WITHDRAWN, why_not))
 
     def stop_all(self, reason: str) -> None:
         """End everything that waits: the emergency stop."""
@@ -333,20 +343,8 @@ class Proposals:
         offset = self._now_ms() - desk.wall.now_ms()
         return sorted(min(row["wall_ms"] + offset, self._now_ms()) for row in rows)
 
-    def _first_quote(self, trade: Trade) -> Quote | None:
-        """The quote it was prepared on: the present one, or after a restart the one on record."""
-        symbol = trade.intent.symbol
-        if not trade.resumed:
-            return self._desk.market.quote(symbol)
-        sql = "SELECT * FROM quotes WHERE trade_id = ? AND stage = 'prepare' ORDER BY id LIMIT 1"
-        row = self._desk.state.reader.one(sql, (trade.id,))
-        if row is None:
-            return None
-        bid, ask = from_text(row["bid"]), from_text(row["ask"])
-        return Quote(symbol, row["ts_ms"], bid, ask, Decimal(0), Decimal(0), bool(row["synthetic"]))
-
     def _edge(self, trade: Trade, quote: Quote | None, now_ms: int) -> Edge | None:
-        if quote is None:
+        if quote is None or trade.intent.act is not None:
             return None
         return edge(trade.intent, quote, self._desk.venue_info, now_ms, rests=may_rest(trade))
 

@@ -13,6 +13,7 @@ from typing import Final
 from app.money import ZERO, add, sub
 
 _GAS: Final = ":gas"
+_BASE: Final = ":base"
 
 
 def gas_hold(trade_id: str) -> str:
@@ -20,9 +21,14 @@ def gas_hold(trade_id: str) -> str:
     return f"{trade_id}{_GAS}"
 
 
+def base_hold(trade_id: str) -> str:
+    """Under what the base asset is kept of a trade that pays with both."""
+    return f"{trade_id}{_BASE}"
+
+
 def trade_of(hold_id: str) -> str:
     """The trade that a hold belongs to."""
-    return hold_id.removesuffix(_GAS)
+    return hold_id.removesuffix(_GAS).removesuffix(_BASE)
 
 
 @dataclass(slots=True)
@@ -84,7 +90,7 @@ class Purse:
 
     def of(self, trade_id: str) -> list[tuple[str, Hold]]:
         """What a trade holds, each with its id: what it pays with, and its gas."""
-        ids = (trade_id, gas_hold(trade_id))
+        ids = (trade_id, base_hold(trade_id), gas_hold(trade_id))
         return [(hold_id, self.holds[hold_id]) for hold_id in ids if hold_id in self.holds]
 
     def restore(self, hold_id: str, hold: Hold) -> None:

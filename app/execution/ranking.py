@@ -212,9 +212,11 @@ def _place(each: Waiting) -> tuple[int, Decimal, int, str]:
 
 def why(intent: Intent, now: Edge | None, then_bps: Decimal | None, left_ms: int, beside: int) -> str:
     """What decides its place, in words."""
-    words = ["closes a position"] if intent.reduce_only else []
+    words = ["closes a position"] if intent.reduce_only and intent.act is None else []
     buys = intent.side is Side.BUY
-    if now is None:
+    if intent.act is not None:
+        words.append("takes no risk" if intent.reduce_only else "puts capital at stake")
+    elif now is None:
         words.append("no quote")
     elif not now.reachable:
         words.append(f"the {'ask' if buys else 'bid'} has left its worst price behind")

@@ -114,6 +114,7 @@ def _order_event(orders: Orders, event: Row, detail: dict[str, Any]) -> None:
             "terms": canonical(detail["terms"]),
             "venue_order_id": "",
             "gas": "0",
+            "moves": "",
         }
         orders.terms[client_id] = detail["terms"]
         orders.rows[client_id,] = row
@@ -124,6 +125,7 @@ def _order_event(orders: Orders, event: Row, detail: dict[str, Any]) -> None:
             orders.findings.append(Finding(event["seq"], "order_events", what))
     if "venue_order_id" in detail:
         row["venue_order_id"], row["gas"] = detail["venue_order_id"], detail.get("gas", "0")
+        row["moves"] = detail.get("moves", "")
     row.update(state=event["to_state"], filled=event["filled"], revision=event["revision"], updated_ms=event["ts_ms"])
 
 

@@ -5,14 +5,26 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
+from app.execution.act_rows import act_of
+from app.execution.standing_terms import is_standing
 from app.execution.states import PayloadState, TradeState
 from app.money import ZERO, from_text, to_text
-from app.venues.base import TERMINAL, OrderKind, OrderRequest, OrderState, Signed, SignedTransaction, VenueFill
+from app.venues.base import (
+    TERMINAL,
+    Move,
+    OrderKind,
+    OrderRequest,
+    OrderState,
+    Signed,
+    SignedTransaction,
+    VenueFill,
+)
 from signers.base import Clarity
 from signers.evm import assemble, keccak
 from signers.payloads import EvmTransaction, PersonalMessage
+from strategies.acts import Cancel
 from strategies.model import Exits, Intent, Leg, Side
 
 
@@ -24,8 +36,13 @@ class Role(StrEnum):
     TARGET = "target"
     CLOSE = "close"
     FLATTEN = "flatten"
+    ACT = "act"
+    """What neither buys nor sells: `Intent.act`."""
     APPROVE = "approve"
     """A transaction that lets a router take a token; the one that trades waits for it."""
+
+
+_DECIDES: Final = frozenset({Role.ENTRY, Role.CLOSE, Role.ACT})
 
 
 @dataclass(slots=True)
@@ -43,6 +60,8 @@ class Order:
     fees: Decimal = ZERO
     gas: Decimal = ZERO
     """What it has cost in gas, in its chain's coin."""
+    moves: tuple[Move, ...] = ()
+    """What an act moved, as booked."""
     undone: dict[str, VenueFill] = field(default_factory=dict)
     """Fills that a reorganisation took back."""
     booked: dict[str, VenueFill] = field(default_factory=dict)
@@ -56,7 +75,7 @@ class Order:
     @property
     def decides(self) -> bool:
         """Whether its trade's state follows from it."""
-        return self.role is Role.ENTRY or self.role is Role.CLOSE
+        return self.role in _DECIDES
 
 
 def signed_transaction(unsigned: bytes, signature: bytes, address: str) -> SignedTransaction:
@@ -94,6 +113,9 @@ class Payload:
         return EvmTransaction(self.body) if self.body else PersonalMessage(self.text)
 
 
+_BEFORE_SENT: Final = frozenset({PayloadState.BUILT, PayloadState.CONFIRMED, PayloadState.SIGNED})
+
+
 @dataclass(slots=True)
 class Trade:
     """One intent's life."""
@@ -114,6 +136,10 @@ class Trade:
     """What the hot signer's caps counted it as when they let it through, account currency."""
     at_device: Payload | None = None
     """What the device was last asked for."""
+    triggered: bool = False
+    """A standing exit whose price was reached: it is being sent, and what stops it this time does not end it."""
+    held_back: str = ""
+    """Why a standing exit that is armed could not be sent when that was last tried or looked at."""
     lap_ns: int = 0
     """When its last step was done, on the monotonic clock; 0 before the first of this process."""
 
@@ -155,12 +181,41 @@ class Trade:
         sent = self.payloads[: self.payloads.index(self.unsent)] if self.unsent is not None else self.payloads
         return all(order.state is OrderState.FILLED for payload in sent for order in self.orders_of(payload))
 
+    @property
+    def standing(self) -> bool:
+        """It is signed to be kept, and sent when its price is reached."""
+        return is_standing(self.intent)
+
+    @property
+    def kept(self) -> bool:
+        """A standing exit whose sale has not been sent: it makes way for whatever else sells."""
+        sale = self.payload
+        return self.standing and (sale is None or sale.state in _BEFORE_SENT)
+
+    @property
+    def armed(self) -> bool:
+        """A standing exit that is signed, and waits for nothing but its price."""
+        sale = self.unsent
+        if not self.standing or sale is None or sale is not self.payload:
+            return False
+        return not self.waits_for_itself and self.done_so_far
+
+    @property
+    def under_stop(self) -> bool:
+        """An emergency stop does not hold it back: an exit that is being sent, or what only takes the place of a
+        transaction that waits, as a chain knows no other way to cancel."""
+        return self.triggered or isinstance(self.intent.act, Cancel)
+
     def orders_of(self, payload: Payload) -> list[Order]:
         """What a payload sends: of a transaction the one order it is, of an authorisation all."""
         if isinstance(payload.signed, SignedTransaction):
             name = payload.signed.hash
             return [order for order in self.orders.values() if order.request.client_id == name]
         return list(self.orders.values())
+
+    def payload_of(self, order: Order) -> Payload | None:
+        """What was signed for an order."""
+        return next((payload for payload in self.payloads if order in self.orders_of(payload)), None)
 
     def keep(self, order: Order) -> None:
         """Add an order."""
@@ -176,9 +231,11 @@ class Trade:
         return [order for order in self.orders.values() if order.decides]
 
     def resting_entries(self) -> list[Order]:
-        """Entries that the venue has, or may have, and that have not ended: what can be cancelled."""
-        unsent = OrderState.PENDING
-        return [each for each in self.entries if each.role is Role.ENTRY and each.live and each.state is not unsent]
+        """Entries that the venue has, or may have, and that have not ended: what can be cancelled; and acts that put
+        something at stake."""
+        there = [each for each in self.entries if each.live and each.state is not OrderState.PENDING]
+        adds = {Role.ENTRY} if self.intent.reduce_only else {Role.ENTRY, Role.ACT}
+        return [each for each in there if each.role in adds]
 
     def entry_of(self, exit_order: Order) -> Order | None:
         """The entry that an exit of this trade hangs on."""
@@ -271,8 +328,8 @@ def leg_rows(intent: Intent) -> list[tuple[Any, ...]]:
     ]
 
 
-def intent_of(row: dict[str, Any], legs: list[dict[str, Any]]) -> Intent:
-    """The inverse of `intent_row` and `leg_rows`, from database rows; `legs` in order of their numbers."""
+def intent_of(row: dict[str, Any], legs: list[dict[str, Any]], act: dict[str, Any] | None = None) -> Intent:
+    """The inverse of `intent_row`, `leg_rows` and `act_rows`, from database rows; `legs` in order of their numbers."""
     exits = None
     if row["stop"] is not None:
         exits = Exits(from_text(row["stop"]), _amount(row["target"]))
@@ -294,6 +351,8 @@ def intent_of(row: dict[str, Any], legs: list[dict[str, Any]]) -> Intent:
         confidence=float(row["confidence"]),
         legs=tuple(Leg(from_text(leg["price"]), from_text(leg["quantity"]), from_text(leg["target"])) for leg in legs),
         rest_ms=legs[0]["rest_ms"] if legs else 0,
+        act=None if act is None else act_of(act["kind"], act["terms"]),
+        replaces="" if act is None else act["replaces"],
     )
 
 

@@ -1,27 +1,26 @@
 """After a restart or a lost commit: conclude from what is on disk and what the venue says, never from a guess.
 
 Nothing signed: expire and release. Signed: look it up; not found and still able to land: the trader is asked, the same
-bytes. Sent or unknown: track. Then reconcile balances and open orders; a difference is shown and stops new trades.
+bytes. Sent or unknown: track. Then venue and ledger are compared (`reconcile`).
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 from app.errors import CountersignError, Severity, StorageError, VenueError
 from app.execution.desk import Desk
 from app.execution.pipeline import Pipeline
+from app.execution.reconcile import Compared, Reconciliation
 from app.execution.records import Order, Role, Trade
 from app.execution.settlement import Settlement, end_unsent
 from app.execution.states import BEFORE_SIGNATURE, PayloadState, TradeState
-from app.money import ZERO, sub, to_text
 from app.venues.base import TERMINAL, OrderKind, OrderReport, OrderState
 
 _WAITS_S: Final = (0.0, 0.1, 0.3, 1.0, 2.0, 5.0)
 """Pauses between look-ups of an unknown order; the last repeats."""
-_LOOKS: Final = 4
-"""Times that venue and ledger are compared anew while transactions are under way."""
 _PATIENT: Final = 4
 """Look-ups before the market goes on."""
 
@@ -30,11 +29,17 @@ _SENT: Final = frozenset({PayloadState.SENT, PayloadState.UNKNOWN})
 
 
 class Recovery:
-    """Brings memory, disk and venue into agreement."""
+    """Brings memory, disk and venue into agreement.
 
-    def __init__(self, desk: Desk, settlement: Settlement) -> None:
+    Args:
+        settle: books what the venue changed of what was booked.
+    """
+
+    def __init__(self, desk: Desk, settlement: Settlement, settle: Callable[[], Awaitable[None]]) -> None:
         self._desk = desk
         self._settlement = settlement
+        self._settle = settle
+        self.books = Reconciliation(desk, self._catch_up)
         self._turn = asyncio.Lock()
         self._contradicted: set[str] = set()
         """Trades of which the venue says what can not be; asking again would not help."""
@@ -70,7 +75,7 @@ class Recovery:
                     await self._look_up_signed(trade, pipeline)
             self.done = self.of
             self.concluded = [trade for trade, state in before if trade.state is not state]
-            await self.reconcile()
+            await self.books.look(final=True)
 
     def _pipeline(self) -> Pipeline:
         """The one that asks the trader and sends; there from the first `resume` on, which every session begins with."""
@@ -117,6 +122,8 @@ class Recovery:
             self._settlement.follow(transition, trade)
             desk.state.retire(trade)
             await desk.commit(transition, "trade.found", trade.id)
+        elif trade.armed:
+            return  # kept until its price is reached, as before
         elif desk.stop.raised():
             await self._end(trade, TradeState.CANCELLED, "The emergency stop is in force; the bytes were never sent.")
         elif desk.clock.now_ms() > payload.valid_until_ms:
@@ -195,7 +202,8 @@ class Recovery:
         """In no block and no pool, and its nonce is free: it can still land, so nothing is concluded. What was never
         sent is the trader's to decide, the rest is sent again, the same bytes."""
         if order.state is OrderState.PENDING:
-            self._pipeline().resume_signed(trade)
+            if not trade.armed:
+                self._pipeline().resume_signed(trade)
         else:
             self._pipeline().resend(trade, order)
 
@@ -230,39 +238,21 @@ class Recovery:
         with self._desk.activity.parked():
             await asyncio.sleep(wait)
 
-    async def reconcile(self) -> list[str]:
-        """Compare balances and open orders with the venue. Differences are alerts and stop new trades; nothing is
-        posted by itself."""
-        desk = self._desk
-        differences = await self._of_balances()
-        for _ in range(_LOOKS if differences else 0):
-            # A transaction of ours may have landed between what the chain said and what was booked of it.
-            under_way = [trade for trade in desk.state.trades.values() if _transacts(trade)]
-            for trade in under_way:
-                await self._track(trade, owned=True)
-            differences = await self._of_balances()
-            if not differences or not under_way:
-                break
-        differences += [
-            f"order {report.client_id} rests at the venue and is not in this database"
-            for report in await desk.venue.open_orders()
-            if desk.state.find_order(report.client_id) is None
-        ]
-        for difference in differences:
-            desk.alert(Severity.CRITICAL, "reconcile", difference)
-        if differences:
-            desk.halt("the venue and the ledger differ: " + "; ".join(differences))
-        return differences
+    async def look_again(self) -> Compared:
+        """Compare with the venue in the middle of a session.
 
-    async def _of_balances(self) -> list[str]:
-        """Assets of which venue and ledger do not have the same."""
-        theirs, ours = await self._desk.venue.balances(), self._desk.state.purse.balances()
-        return [
-            f"{asset}: the venue holds {to_text(theirs.get(asset, ZERO))}, the ledger {to_text(ours.get(asset, ZERO))} "
-            f"(difference {to_text(sub(theirs.get(asset, ZERO), ours.get(asset, ZERO)))})"
-            for asset in sorted(theirs.keys() | ours.keys())
-            if theirs.get(asset, ZERO) != ours.get(asset, ZERO)
-        ]
+        Raises:
+            VenueError: it did not answer; what was known before stands.
+        """
+        async with self._turn:
+            return await self.books.look(final=False)
+
+    async def _catch_up(self) -> None:
+        """Book what the venue knows of our transactions and we do not: some may have landed, or were undone, between
+        what the chain says of the account and what was booked."""
+        await self._settle()
+        for trade in [each for each in self._desk.state.trades.values() if _transacts(each)]:
+            await self._track(trade, owned=True)
 
     async def _end(self, trade: Trade, state: TradeState, reason: str) -> None:
         transition = self._desk.transition()

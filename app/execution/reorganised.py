@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from app.errors import Severity, StorageError
 from app.execution.desk import Desk
+from app.execution.needs import needs_of
 from app.execution.purse import Hold
 from app.execution.records import Order, Trade
 from app.execution.states import IN_FLIGHT, PayloadState
@@ -46,11 +47,14 @@ def undo(desk: Desk, transition: Transition, trade: Trade, order: Order, fill: V
     """Take a fill back."""
     state = desk.state
     postings = _moved(desk, of_fill(state.venue, trade.intent.module, desk.instruments[fill.symbol], fill), back=True)
-    holding = state.positions.undo(trade.intent.module, fill.symbol, fill.fill_id)
+    undone = state.positions.undo(trade.intent.module, fill.symbol, fill.fill_id)
+    for name, trips in (("round_trip_undone", undone.gone), ("round_trip", undone.again)):
+        for trip in trips:
+            transition.change(name, trip.module, trip.symbol, to_text(trip.net), trip.closed_ms)
     del order.booked[fill.fill_id]
     order.undone[fill.fill_id] = fill
     order.fills.discard(fill.fill_id)
-    transition.fill_again(state.venue, fill, "undone", postings, holding)
+    transition.fill_again(state.venue, fill, "undone", postings, undone.holding)
     text = (
         f"{fill.symbol}: the chain was reorganised and took back the {fill.side.value} of {to_text(fill.quantity)}. "
         "The same transaction is sent again while it can land."
@@ -76,6 +80,15 @@ def follow_back(desk: Desk, transition: Transition, trade: Trade) -> None:
             transition.payload(trade, payload, PayloadState.UNKNOWN)
     purse = desk.state.purse
     if trade.state not in IN_FLIGHT or trade.id in purse.holds or not any(each.body for each in trade.payloads):
+        return
+    if trade.intent.act is not None:
+        # (its gas is not held anew: see above)
+        for need in needs_of(trade.intent, desk.instruments[trade.intent.symbol], ""):
+            if need.part == "gas":
+                continue
+            hold = Hold(need.asset, need.amount, need.amount)
+            purse.restore(need.hold_id(trade.id), hold)
+            transition.hold(need.hold_id(trade.id), hold, "OPEN")
         return
     for entry in trade.entries:
         price, instrument = entry.request.limit_price, desk.instruments[trade.intent.symbol]

@@ -10,6 +10,7 @@ from typing import Any
 
 from app.errors import UNCOUNTED
 from app.execution.desk import Desk
+from app.execution.profile_rules import ProfileRules
 from app.execution.risk_watch import profile_of, spread_of
 from app.execution.state import State
 from app.money import ZERO, add, from_text, mul, to_text
@@ -17,7 +18,7 @@ from app.portfolio.equity import DAY_MS, EquityCurve
 from app.portfolio.valuation import Valuation
 from app.risk.adaptive import Profile, tightened
 from app.risk.model import Correlated, Limits
-from app.risk.usage import Account, LimitUse, Market, account_uses, market_uses
+from app.risk.usage import Account, Bounds, LimitUse, Market, account_uses, market_uses
 from storage.database import Reader
 from strategies.model import Instrument
 
@@ -52,6 +53,7 @@ class RiskView:
         level, level_reason, level_since_ms: of the profile.
         halted: why no new trade is taken at all, or "".
         denied_by_rule: of a running trader since it started; else over the whole record.
+        pilot, pilot_notes: the caps of the live profile in short, and a sentence for each; empty where none binds.
     """
 
     now_ms: int
@@ -68,6 +70,8 @@ class RiskView:
     per_instrument: tuple[InstrumentUse, ...]
     correlations: tuple[Correlation, ...]
     denied_by_rule: Mapping[str, int]
+    pilot: str
+    pilot_notes: tuple[str, ...]
 
     def document(self) -> dict[str, Any]:
         """As JSON takes it: amounts as canonical text."""
@@ -92,6 +96,7 @@ class RiskView:
                 for each in self.correlations
             ],
             "denied_by_rule": dict(sorted(self.denied_by_rule.items())),
+            "pilot": list(self.pilot_notes),
         }
 
 
@@ -128,10 +133,9 @@ def risk_view(desk: Desk) -> RiskView:
     )
     correlation = desk.watch.statistics.correlation
     markets = [_market(desk, instrument, values, now) for instrument in desk.instruments.values()]
-    halted = "the emergency stop is in force" if desk.stop.raised() else desk.halted
-    return _view(
-        account, markets, desk.limits, desk.configured, desk.watch.profile, correlation, halted, desk.counters.by_rule
-    )
+    halted = "the emergency stop is in force" if desk.stop.raised() else desk.halted or desk.rules.barred()
+    bounds = Bounds(desk.limits, desk.rules.cap(desk.configured), desk.configured)
+    return _view(account, markets, bounds, desk.watch.profile, correlation, halted, desk.counters.by_rule, desk.rules)
 
 
 def curve_at(desk: Desk, now_ms: int) -> EquityCurve:
@@ -169,12 +173,12 @@ def _others(symbol: str, values: Mapping[str, Decimal], correlation: _Correlatio
 def _view(
     account: Account,
     markets: list[Market],
-    limits: Limits,
-    configured: Limits,
+    bounds: Bounds,
     profile: Profile,
     correlation: _Correlation,
     halted: str,
     denied: Mapping[str, int],
+    rules: ProfileRules,
     *,
     running: bool = True,
 ) -> RiskView:
@@ -182,7 +186,7 @@ def _view(
     return RiskView(
         now_ms=account.now_ms,
         running=running,
-        adaptive=configured.adaptive,
+        adaptive=bounds.settings.adaptive,
         level=profile.level.value,
         level_reason=profile.reason,
         level_since_ms=profile.since_ms,
@@ -190,12 +194,12 @@ def _view(
         equity=account.equity,
         peak=account.equity_peak,
         day_start_equity=account.day_start_equity,
-        uses=account_uses(account, markets, limits, configured),
+        uses=account_uses(account, markets, bounds),
         per_instrument=tuple(
             InstrumentUse(
                 each.symbol,
                 each.value,
-                tuple(u for u in market_uses(each, account, limits, configured) if running or u.used is not None),
+                tuple(u for u in market_uses(each, account, bounds) if running or u.used is not None),
             )
             for each in markets
         ),
@@ -205,6 +209,8 @@ def _view(
             for other in held[number + 1 :]
         ),
         denied_by_rule=dict(denied),
+        pilot=rules.words,
+        pilot_notes=rules.notes,
     )
 
 
@@ -216,18 +222,19 @@ def recorded_view(
     rates: Mapping[str, Decimal],
     capital: Decimal,
     denied: Mapping[str, int],
+    rules: ProfileRules,
 ) -> RiskView:
-    """Without a trader: the limits of the settings as the profile on record leaves them, and what is on record. Prices
-    are the last stored ones, of any age."""
+    """Without a trader: the limits of the settings as `rules` and the adaptive profile on record leave them, and what
+    is on record. Prices are the last stored ones, of any age."""
     instruments = tuple(instruments)
     now = int(reader.value("SELECT ts_ms FROM cursor") or 0)
     marks = {row["symbol"]: (from_text(row["price"]), row["ts_ms"]) for row in reader.rows("SELECT * FROM marks")}
-    valuation = Valuation(instruments, rates, marks.get)
     profile = profile_of(reader)
-    limits = tightened(configured, profile.level)
-    values, unvalued = _recorded_values(state, instruments, marks, valuation)
+    capped = rules.cap(configured)
+    bounds = Bounds(tightened(capped, profile.level), capped, configured)
+    values, unvalued = _recorded_values(state, instruments, marks, Valuation(instruments, rates, marks.get))
     equity, peak, day_start = _recorded_curve(reader).on(capital)
-    window = now - limits.error_window_ms
+    since = now - bounds.limits.error_window_ms
     account = Account(
         now_ms=now,
         venue=state.venue,
@@ -238,7 +245,7 @@ def recorded_view(
         unvalued=unvalued,
         trades_today=state.entries_since(now - now % DAY_MS),
         losses_in_row=state.positions.losses_since(now - now % DAY_MS),
-        errors=reader.value("SELECT count(*) FROM errors WHERE ts_ms > ? AND code NOT IN (?, ?)", (window, *UNCOUNTED)),
+        errors=reader.value("SELECT count(*) FROM errors WHERE ts_ms > ? AND code NOT IN (?, ?)", (since, *UNCOUNTED)),
     )
     markets = [
         Market(
@@ -250,12 +257,12 @@ def recorded_view(
             returns=0,
             spread_bps=None,
             quote_age_ms=None,
-            quote_limit_ms=limits.quote_age_ms,
+            quote_limit_ms=bounds.limits.quote_age_ms,
             last_trade_ms=state.positions.last_fill_ms.get(each.symbol),
         )
         for each in instruments
     ]
-    return _view(account, markets, limits, configured, profile, _unknown, "", denied, running=False)
+    return _view(account, markets, bounds, profile, _unknown, "", denied, rules, running=False)
 
 
 def _unknown(_one: str, _other: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from app.errors import SignerError, VenueRefused, VenueUnknown
+from app.errors import Severity, SignerError, VenueError, VenueRefused, VenueUnknown
 from app.execution.desk import Desk
 from app.execution.preparation import Preparation
 from app.execution.records import Order, Payload, Trade
@@ -66,6 +66,15 @@ class Sent:
         await desk.commit(transition, "trade.rejected", trade.id)
         self._on_progress(trade)
 
+    async def no_sale(self, trade: Trade, order: Order, error: VenueError) -> bool:
+        """The sale after an emergency stop was not taken; whether nobody knows that for sure."""
+        desk, unknown = self._desk, isinstance(error, VenueUnknown)
+        desk.record_error(error, trade.id)
+        transition = desk.transition()
+        transition.order(order, OrderState.UNKNOWN if unknown else OrderState.REJECTED, error.what)
+        await desk.commit(transition, "order.unanswered" if unknown else "order.rejected", trade.id)
+        return unknown
+
     def _submitted(self, trade: Trade, payload: Payload) -> Transition:
         transition = self._desk.transition()
         transition.payload(trade, payload, PayloadState.SENT)
@@ -76,12 +85,27 @@ class Sent:
         return transition
 
 
+def may_be_open(desk: Desk, trade: Trade, error: VenueError) -> None:
+    """An entry was not cancelled after an emergency stop."""
+    desk.record_error(error, trade.id)
+    text = f"{trade.intent.symbol}: the emergency stop is in force and an entry may still be open."
+    desk.alert(Severity.CRITICAL, "stop.entry_open", text, trade.id)
+
+
+def not_ours(desk: Desk, trade: Trade, what: str) -> None:
+    """What would be sent is not what was confirmed: told, and nothing new begins."""
+    desk.record_error(SignerError("signature.refused", what, next_step="Nothing was sent."), trade.id)
+    desk.alert(Severity.CRITICAL, "signature.refused", f"{trade.intent.symbol}: {what}", trade.id)
+    desk.halt("a signed trade was not what was confirmed")
+
+
 def sent_again(desk: Desk, preparation: Preparation, trade: Trade, order: Order) -> Payload | None:
     """The payload of a transaction that may be sent again: it was sent before, its time is not over, what would go is
-    what was signed, and, for an entry, no emergency stop is in force. Else None."""
+    what was signed, nothing is to take its place, and, for an entry, no emergency stop is in force. Else None."""
     payload = next((each for each in trade.payloads if order in trade.orders_of(each)), None)
     sent = payload is not None and payload.state in {PayloadState.SENT, PayloadState.UNKNOWN}
     stopped = desk.stop.raised() and not order.request.reduce_only
+    stopped = stopped or any(each.intent.replaces == order.request.client_id for each in desk.state.in_flight())
     if payload is None or not sent or stopped or desk.clock.now_ms() > payload.valid_until_ms:
         return None
     if (why := preparation.unlike_signed(trade, payload)) is not None:

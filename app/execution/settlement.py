@@ -13,6 +13,7 @@ from typing import Final
 
 from app.errors import Severity, StorageError
 from app.execution.desk import Desk
+from app.execution.moves import book_moves, check_moves, told
 from app.execution.purse import gas_hold
 from app.execution.records import Order, Payload, Role, Trade
 from app.execution.reorganised import check_gone, follow_back, gone, restored, undo
@@ -91,6 +92,7 @@ class Settlement:
                     next_step="New trades stopped. Compare with the venue's own record.",
                 )
         check_gone(self._desk, trade, order, report)
+        check_moves(trade, order, report)
         self._check_held(trade, order, new, gone(order, report))
 
     def book(self, transition: Transition, trade: Trade, order: Order, report: OrderReport) -> None:
@@ -106,7 +108,7 @@ class Settlement:
         if total([fill.quantity for fill in report.fills]) != report.filled:
             self._disagree(trade, order, report)
         self._book_gas(transition, trade, order, report)
-        transition.report(order, report)
+        transition.report(order, book_moves(self._desk, transition, trade, order, report))
         if late:
             text = f"{trade.intent.symbol}: a fill arrived after its order had ended as {order.state.value}."
             self._desk.alert(Severity.HIGH, "order.late_fill", text, trade.id)
@@ -156,11 +158,11 @@ class Settlement:
 
     def _shrink(self, transition: Transition, trade: Trade) -> None:
         desk, hold = self._desk, self._desk.state.purse.holds.get(trade.id)
-        if hold is None:
-            return
         if trade.state not in IN_FLIGHT:
             release(desk, transition, trade)
             return
+        if hold is None or trade.intent.act is not None:
+            return  # all or nothing: what it pays is held until it has ended
         left, buys = ZERO, trade.intent.side is Side.BUY
         for entry in trade.entries:
             if entry.live:
@@ -261,13 +263,15 @@ class Settlement:
     def _foreign(self, report: OrderReport) -> None:
         text = f"The venue reports order {report.client_id}, which this database does not know."
         self._desk.alert(Severity.CRITICAL, "order.foreign", text, report.client_id)
-        self._desk.halt("an order at the venue is not ours")
+        if not self._desk.halted:
+            self._desk.halting.differs("an order at the venue is not ours")  # until they are compared again
 
 
 def _same(order: Order, report: OrderReport) -> bool:
     """A look-up told what was known."""
     fills = {fill.fill_id for fill in report.fills}
-    return (order.state, order.fills, order.gas) == (report.state, fills, report.gas)
+    known = (order.state, order.fills, order.gas, told(order))
+    return known == (report.state, fills, report.gas, report.moves)
 
 
 def _entry_fees(trade: Trade) -> Decimal:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
+
 from app.accounts import USED
 from app.errors import SafetyError
 from app.execution.desk import Desk
 from app.execution.preparation import Preparation
+from app.execution.purse import gas_hold
 from app.execution.records import Order, Payload, Trade, signed_transaction
 from app.execution.states import PayloadState, TradeState
+from app.execution.transition import Transition
+from app.money import from_text
 from app.venues.base import Signed, SignedText
 from signers.faults import SignerFault
 from signers.verify import verify
@@ -46,7 +51,17 @@ async def record(desk: Desk, trade: Trade, orders: list[Order]) -> None:
     transition.trade(trade, TradeState.SIGNED)
     transition.took(trade, "sign", desk.clock.monotonic_ns())
     desk.state.signed(trade)
+    if trade.standing:
+        _hold_no_more(desk, transition, trade)
     await desk.commit(transition, "trade.signed", trade.id)
+
+
+def _hold_no_more(desk: Desk, transition: Transition, trade: Trade) -> None:
+    """A standing exit holds its gas for days: only what its transactions can cost."""
+    name, held = gas_hold(trade.id), dict(desk.state.purse.of(trade.id))
+    most = from_text(json.loads(trade.payloads[0].preview)["gas_most"])
+    if name in held and most < held[name].remaining:
+        transition.hold(name, desk.state.purse.shrink(name, most), "OPEN")
 
 
 def _signed(payload: Payload, signature: bytes, address: str) -> Signed:

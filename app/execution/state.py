@@ -5,9 +5,11 @@ from __future__ import annotations
 
 import json
 from collections import OrderedDict, deque
+from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any, Final
 
+from app.execution.act_rows import moves_of
 from app.execution.counterfactual import Missed
 from app.execution.purse import Hold, Purse
 from app.execution.records import Order, Payload, Role, Trade, intent_of, request_of, signed_transaction
@@ -15,6 +17,7 @@ from app.execution.states import IN_FLIGHT, PayloadState, TradeState
 from app.money import ZERO, add, from_text, mul, sub, total
 from app.portfolio.ledger import GAS, venue_account
 from app.portfolio.positions import PositionBook
+from app.portfolio.stakes import Stakes
 from app.risk.basket import entries
 from app.venues.base import TERMINAL, OrderState, Signed, SignedText, VenueFill
 from storage.database import Reader
@@ -30,6 +33,12 @@ FILLS: Final = (
 """Fills, each with its exact quote amount and with what a reorganisation last did to it."""
 STANDING: Final = f"SELECT * FROM ({FILLS}) WHERE change IS NOT 'undone' ORDER BY coalesce(changed, seq), fill_id"  # noqa: S608 -- ours
 """Those that count, in the order in which they were booked."""
+_ENTRIES: Final = (
+    "SELECT max(a.signed_ms) AS signed_ms FROM authorisations AS a JOIN orders AS o ON o.trade_id = a.trade_id "
+    "JOIN intents AS i ON i.id = a.trade_id WHERE o.role IN ('entry', 'act') AND NOT i.reduce_only "
+    "GROUP BY o.client_id ORDER BY min(a.seq)"
+)
+"""When each entry was signed: several transactions may have been signed for one."""
 _REMEMBERED: Final = 256
 """Ended trades kept in memory for late reports; older ones are read back from disk."""
 
@@ -46,6 +55,7 @@ class State:
         self.positions = PositionBook()
         self.gas: dict[str, Decimal] = {}
         """What all transactions have cost in gas, by coin."""
+        self.stakes = Stakes()
         self.missed = Missed()
         self._ended: OrderedDict[str, Trade] = OrderedDict()
         self._entries: deque[int] = deque(maxlen=100_000)
@@ -112,6 +122,11 @@ class State:
         trade = load_trade(self.reader, row["trade_id"])
         return trade, next(o for o in trade.orders.values() if o.request.client_id == client_id)
 
+    def remembered(self) -> Iterator[Trade]:
+        """All trades in memory: those that go on, and the last ones that ended."""
+        yield from self.trades.values()
+        yield from self._ended.values()
+
     def in_flight(self) -> list[Trade]:
         """Trades that hold a reservation."""
         return [trade for trade in self.trades.values() if trade.state in IN_FLIGHT]
@@ -149,7 +164,8 @@ class State:
             hold = self.purse.holds.get(trade.id)
             if hold is not None and trade.intent.side is Side.BUY and trade is not without:
                 symbol = trade.intent.symbol
-                pending[symbol] = add(pending.get(symbol, ZERO), hold.remaining)
+                value = hold.remaining if trade.intent.act is None else trade.intent.quantity
+                pending[symbol] = add(pending.get(symbol, ZERO), value)
         return pending
 
     def position_value(self, symbol: str, mark: Decimal) -> Decimal:
@@ -178,8 +194,8 @@ def load(venue: str, reader: Reader) -> State:
         state.purse.restore(row["trade_id"], hold)
     for row in reader.rows(STANDING):
         state.positions.apply(row["module"], fill_of(row))
-    signed = "SELECT a.signed_ms FROM authorisations a JOIN orders o ON o.trade_id = a.trade_id WHERE o.role = 'entry' "
-    for row in reader.rows(signed + "ORDER BY a.seq"):
+    _load_stakes(state)
+    for row in reader.rows(_ENTRIES):
         state.count_entries(row["signed_ms"])
     live = ", ".join(f"'{s.value}'" for s in sorted(IN_FLIGHT))
     ended = ", ".join(f"'{s.value}'" for s in sorted(TERMINAL))
@@ -193,10 +209,21 @@ def load(venue: str, reader: Reader) -> State:
     ids = [row["id"] for row in reader.rows(query)]
     trades = sorted((load_trade(reader, trade_id) for trade_id in ids), key=lambda t: (t.intent.created_ms, t.id))
     for trade in trades:
-        trade.resumed = trade.unsent is not None  # signed before: it goes when the trader says so again
+        # Signed before: it goes when the trader says so again; a standing exit was signed to go by itself.
+        trade.resumed = trade.unsent is not None and not trade.armed
         state.add(trade)
     state.missed.load(reader)
     return state
+
+
+def _load_stakes(state: State) -> None:
+    sql = (
+        "SELECT o.moves, t.module, t.symbol FROM orders AS o JOIN trades AS t ON t.id = o.trade_id "
+        "WHERE o.moves <> '' ORDER BY o.rowid"
+    )
+    for row in state.reader.rows(sql):
+        for move in moves_of(row["moves"]):
+            state.stakes.apply(row["module"], row["symbol"], move)
 
 
 def load_trade(reader: Reader, trade_id: str) -> Trade:
@@ -204,9 +231,10 @@ def load_trade(reader: Reader, trade_id: str) -> Trade:
     row = reader.one("SELECT * FROM trades WHERE id = ?", (trade_id,))
     intent = reader.one("SELECT * FROM intents WHERE id = ?", (trade_id,))
     legs = reader.rows("SELECT * FROM intent_legs WHERE intent_id = ? ORDER BY number", (trade_id,))
+    act = reader.one("SELECT * FROM intent_acts WHERE intent_id = ?", (trade_id,))
     assert row is not None
     assert intent is not None
-    trade = Trade(intent_of(intent, legs), TradeState(row["state"]), row["reason"])
+    trade = Trade(intent_of(intent, legs, act), TradeState(row["state"]), row["reason"])
     for payload_row in reader.rows("SELECT * FROM payloads WHERE trade_id = ? ORDER BY rowid", (trade_id,)):
         trade.payloads.append(_payload(reader, payload_row))
     for order_row in reader.rows("SELECT * FROM orders WHERE trade_id = ? ORDER BY rowid", (trade_id,)):
@@ -252,6 +280,7 @@ def _order(reader: Reader, row: dict[str, Any]) -> Order:
         fills={fill["fill_id"] for fill in fills},
         fees=total([from_text(fill["fee"]) for fill in fills]),
         gas=from_text(row["gas"]),
+        moves=moves_of(row["moves"]),
         booked={fill.fill_id: fill for fill in exact if fill.fill_id in booked},
         undone={fill.fill_id: fill for fill in exact if fill.fill_id not in booked},
     )

@@ -3,38 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 
+from app.execution.act_terms import unlike_act
+from app.execution.chain_account import Account
 from app.execution.records import Payload, Role
 from app.money import CEILING, FLOOR, mul, quantise
-from app.venues.evm.chain import Chain, Token
+from app.venues.evm.acts import Act, Approval, InnerApproval, Swap
+from app.venues.evm.effects import paid
 from app.venues.evm.planner import Wanted
-from app.venues.evm.swap import Approval, Exact, Swap
+from app.venues.evm.swap import Exact
 from app.venues.evm.words import act_of
 from strategies.model import Instrument, Intent, Side
 
 
-@dataclass(frozen=True, slots=True)
-class Account:
-    """Who swaps where: 20 bytes of address on a chain."""
-
-    chain: Chain
-    address: bytes
-
-    def token(self, symbol: str) -> Token:
-        """A token of an instrument; instruments are made of the chain's tokens."""
-        found = self.chain.token(symbol)
-        assert found is not None, symbol
-        return found
-
-    def named(self, address: bytes) -> Token:
-        """A token by its address: the wrapped coin, not the coin."""
-        return next(token for token in self.chain.tokens if token.address == address)
-
-
 def role_of(intent: Intent) -> Role:
-    """What the order of the swap is for."""
+    """What the order of the transaction that trades is for."""
+    if intent.act is not None:
+        return Role.ACT
     return Role.CLOSE if intent.reduce_only else Role.ENTRY
 
 
@@ -69,32 +55,51 @@ def unlike(
     fields, act = act_of(payload.body)
     if fields.chain_id != account.chain.chain_id:
         return f"it is of chain {fields.chain_id}"
+    if payload is payloads[-1]:
+        if payload.role is not role_of(intent):
+            return "it does something else than was confirmed"
+        return _unlike(account, instrument, intent, payload, act)
+    _, last = act_of(payloads[-1].body)
+    return _unlike_approval(account, last, payload, act)
+
+
+def _unlike(account: Account, instrument: Instrument, intent: Intent, payload: Payload, act: Act) -> str | None:
+    """The transaction that trades."""
+    if intent.act is not None:
+        return unlike_act(account, instrument, intent.act, payload.valid_until_ms, act)
     if isinstance(act, Swap):
-        return _unlike_swap(wanted(account, instrument, intent, Decimal(0), act.deadline), intent, payload, act)
-    _, swap = act_of(payloads[-1].body)
-    return _unlike_approval(swap, payload, act)
+        return _unlike_swap(wanted(account, instrument, intent, Decimal(0), act.deadline), payload.valid_until_ms, act)
+    return "it does something else than was confirmed"
 
 
-def _unlike_approval(swap: Swap | Approval, payload: Payload, act: Approval) -> str | None:
-    """It lets the router of the trade's swap take exactly what the swap pays at most."""
-    if payload.role is not Role.APPROVE or isinstance(swap, Approval):
-        return "it approves, where a swap was confirmed"
-    if (act.token, act.spender, act.amount) != (swap.token_in, swap.router, swap.amount_in):
-        return "it approves something else than what the swap pays"
+def _unlike_approval(account: Account, last: Act, payload: Payload, act: Act) -> str | None:
+    """It allows exactly what the trade's last transaction pays at most; at Permit2 also to its router alone, and until
+    its deadline.
+
+    Raises:
+        ValueError: the trade is paid through Permit2, which the settings do not name.
+    """
+    if payload.role is not Role.APPROVE or not isinstance(act, Approval | InnerApproval):
+        return "it trades, where an approval was confirmed"
+    if act not in paid(last, account.chain.permit2):
+        return "it approves something else than what the trade pays"
+    if isinstance(act, InnerApproval) and all(act.spender != dex.universal for dex in account.chain.dexes):
+        return "it lets a contract take it that no exchange of the settings names"
     return None
 
 
-def _unlike_swap(wanted: Wanted, intent: Intent, payload: Payload, act: Swap) -> str | None:
+def _unlike_swap(wanted: Wanted, valid_until_ms: int, act: Swap) -> str | None:
     pays, gets = wanted.pays, wanted.gets
     buys = wanted.exact is Exact.OUT
     exact, bound = (act.amount_out, act.amount_in) if buys else (act.amount_in, act.amount_out)
     ends = (act.token_in, act.coin_in, act.token_out, act.coin_out)
+    # Of a token that takes a share of each transfer no router brings an exact amount: then it is the least.
+    kind = Exact.IN if act.taxed else wanted.exact
     checks = (
-        (payload.role is not role_of(intent), "it swaps, where something else was confirmed"),
         (ends != (pays.address, pays.native, gets.address, gets.native), "it swaps other tokens"),
         (act.recipient != wanted.recipient, "another account would receive what it brings"),
-        (act.deadline * 1000 > payload.valid_until_ms, "it may be mined later than was confirmed"),
-        (act.exact is not wanted.exact, "the other amount is exact"),
+        (act.deadline * 1000 > valid_until_ms, "it may be mined later than was confirmed"),
+        (act.exact is not kind, "the other amount is exact"),
         (exact != wanted.amount, "its exact amount is another one"),
         (bound > wanted.limit if buys else bound < wanted.limit, "its bound is worse than the trade's price"),
     )

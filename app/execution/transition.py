@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from app.execution.act_rows import act_rows, moves_text
 from app.execution.purse import Hold
 from app.execution.records import Order, Payload, Role, Trade, intent_row, leg_rows, terms_of
 from app.execution.states import (
@@ -37,9 +38,10 @@ _PAYLOAD: Final = (
     "SET state = excluded.state, updated_ms = excluded.updated_ms"
 )
 _ORDER: Final = (
-    "INSERT INTO orders VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (client_id) DO UPDATE "
+    "INSERT INTO orders VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (client_id) DO UPDATE "
     "SET state = excluded.state, filled = excluded.filled, revision = excluded.revision, "
-    "venue_order_id = excluded.venue_order_id, updated_ms = excluded.updated_ms, gas = excluded.gas"
+    "venue_order_id = excluded.venue_order_id, updated_ms = excluded.updated_ms, gas = excluded.gas, "
+    "moves = excluded.moves"
 )
 _HOLD: Final = (
     "INSERT INTO reservations VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (trade_id) DO UPDATE "
@@ -66,7 +68,7 @@ class Transition:
 
     def new_trade(self, trade: Trade) -> None:
         """A proposal appears, with its intent."""
-        self._rows += [intent_row(trade.intent), *leg_rows(trade.intent)]
+        self._rows += [intent_row(trade.intent), *leg_rows(trade.intent), *act_rows(trade.intent)]
         self._save_trade(trade)
 
     def trade(self, trade: Trade, state: TradeState, reason: str = "") -> None:
@@ -141,9 +143,10 @@ class Transition:
         kind = order.request.kind
         path = order_path(order.request.client_id, order.state, report.state, kind) or (report.state,)
         order.filled, order.revision = report.filled, report.revision
-        order.venue_order_id, order.gas = report.venue_order_id, report.gas
-        gas = {"gas": to_text(report.gas)} if report.gas else {}
-        detail = canonical({"reason": report.reason, "venue_order_id": report.venue_order_id, **gas})
+        order.venue_order_id, order.gas, order.moves = report.venue_order_id, report.gas, report.moves
+        more = {"gas": to_text(report.gas)} if report.gas else {}
+        more |= {"moves": moves_text(report.moves)} if report.moves else {}
+        detail = canonical({"reason": report.reason, "venue_order_id": report.venue_order_id, **more})
         for state in path:
             old, order.state = order.state, state
             self._event(order, old, detail)
@@ -197,6 +200,10 @@ class Transition:
 
     def sealed(self, row: tuple[Any, ...]) -> None:
         """A seal of the chain up to an earlier row; ``("seals", ...)``."""
+        self._rows.append(row)
+
+    def adjusted(self, row: tuple[Any, ...]) -> None:
+        """What the trader says of a difference between venue and ledger; ``("adjustments", ...)``."""
         self._rows.append(row)
 
     def change(self, entity: str, *values: Any) -> None:
@@ -290,6 +297,7 @@ class Transition:
                     order.venue_order_id,
                     self.ts_ms,
                     to_text(order.gas),
+                    moves_text(order.moves),
                 ),
             )
         )

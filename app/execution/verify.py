@@ -29,6 +29,7 @@ from app.execution.records import Role, request_of, signed_transaction, slot
 from app.execution.signed_terms import exit_group
 from app.execution.state import STANDING
 from app.execution.states import IN_FLIGHT, TradeState
+from app.execution.verify_adjustments import verify_adjustments
 from app.execution.verify_seals import verify_seals
 from app.ids import client_order_id
 from app.money import ZERO, add, from_text, to_text
@@ -57,6 +58,7 @@ PARTS: Final = {
     "postings": "postings",
     "signatures": "authorisations",
     "orders": "orders",
+    "adjustments": "adjustments",
     "seals": "seals",
 }
 """What is walked row by row, in order, and the table whose rows are counted."""
@@ -94,6 +96,7 @@ def verify(reader: Reader, mirror: Head | None, checked: Checked = _uncounted) -
         yield from _projections(reader, journal, orders, positions)
         yield from _fills(reader, orders)
         yield from _signatures(reader, journal, orders, checked)
+        yield from verify_adjustments(reader, lambda: checked("adjustments"))
         yield from verify_seals(reader, lambda: checked("seals"))
         yield from _settings(reader)
     finally:

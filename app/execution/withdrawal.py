@@ -26,7 +26,7 @@ _EXITS: Final = frozenset({Role.STOP, Role.TARGET})
 _LIST: Final = "See them: countersign orders"
 _ORDERS: Final = "SELECT client_id, trade_id FROM orders WHERE substr(client_id, 1, ?) = ? LIMIT 2"
 _DECIDING: Final = (
-    "SELECT client_id, trade_id FROM orders WHERE substr(trade_id, 1, ?) = ? AND role IN ('entry', 'close') "
+    "SELECT client_id, trade_id FROM orders WHERE substr(trade_id, 1, ?) = ? AND role IN ('entry', 'close', 'act') "
     "ORDER BY rowid LIMIT ?"
 )
 

@@ -7,6 +7,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from app.errors import LoopStalled
+from app.execution.profile_rules import ProfileRules
 from app.execution.risk_view import recorded_view, risk_view
 from app.execution.state import load
 from app.portfolio.equity import DAY_MS, EquityCurve
@@ -41,7 +42,7 @@ async def test_a_stalled_loop_is_stored_and_is_no_error_of_trading(tmp_path: Pat
         assert await denied(r, module="n") == ""
         session = r.session
         state = load("paper", session.reader)
-        view = recorded_view(session.reader, state, (ETH,), r.desk.configured, {}, D(1000), {})
+        view = recorded_view(session.reader, state, (ETH,), r.desk.configured, {}, D(1000), {}, ProfileRules())
         assert use(view, "errors").used == 0
 
 
@@ -85,7 +86,9 @@ async def test_what_rests_counts_in_the_recorded_picture_too(tmp_path: Path) -> 
         session = r.session
         rates = {"USDT": D(1)}
         state = load("paper", session.reader)
-        seen = recorded_view(session.reader, state, (ETH,), r.desk.configured, rates, r.desk.terms.capital, {})
+        seen = recorded_view(
+            session.reader, state, (ETH,), r.desk.configured, rates, r.desk.terms.capital, {}, ProfileRules()
+        )
         assert (use(running, "exposure").used or 0) > 290
         for name in ("exposure", "position", "asset_exposure", "venue_exposure", "open_positions"):
             assert use(seen, name).used == use(running, name).used, name

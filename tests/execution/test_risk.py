@@ -16,6 +16,7 @@ import pytest
 from app.config.load import load as load_config
 from app.engine.intents import IntentMaker, Skipped
 from app.errors import VenueError
+from app.execution.profile_rules import ProfileRules
 from app.execution.risk_view import RiskView, recorded_view, risk_view
 from app.execution.risk_watch import PROFILE_KEY
 from app.execution.state import load
@@ -380,7 +381,9 @@ async def test_what_is_recorded_is_what_the_running_trader_said(tmp_path: Path) 
         live, configured, capital = risk_view(r.desk), r.desk.configured, r.desk.terms.capital
         await r.settle()
         reader = r.session.reader
-        told = recorded_view(reader, load("paper", reader), (ETH,), configured, {"USDT": D(1)}, capital, {})
+        told = recorded_view(
+            reader, load("paper", reader), (ETH,), configured, {"USDT": D(1)}, capital, {}, ProfileRules()
+        )
         assert told.uses == live.uses
         assert (told.level, told.level_reason, told.level_since_ms) == (
             live.level,

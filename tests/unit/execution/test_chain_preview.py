@@ -51,6 +51,12 @@ def test_quote_bound_and_gas_are_told_in_coin_and_money() -> None:
     assert "$" not in "\n".join(said.text for said in _with(gas_rate=None))
 
 
+def test_pools_that_were_left_out_are_told() -> None:
+    told = Said("Pools left out, whose liquidity was not read far enough: 3.", "warn")
+    assert told in _with(unread_pools=3)
+    assert not any("left out" in said.text for said in [*_with(), *_with(unread_pools=0)])
+
+
 def test_what_nobody_has_tried_is_an_alarm_and_shows_no_changes() -> None:
     said = _with(simulated=False, not_simulated="The node has no eth_simulateV1.")
     (loud,) = (each for each in said if "NOT SIMULATED" in each.text)
@@ -89,3 +95,44 @@ def test_small_money_is_not_nothing() -> None:
 def test_a_preview_of_the_book_is_none_of_a_chain() -> None:
     assert of_chain(FOUND)
     assert not of_chain({"filled": "1", "average": "2"})
+
+
+SANDWICH = {"asset": "USDC", "lost": "1.23", "bps": "12", "most": "5", "keeps": [["WETH", "0.0003"]], "gas_known": True}
+WAY = {"host": "rpc.flashbots.net", "kind": "rpc", "blocks": 25, "fallback": "ask"}
+
+
+def test_a_public_transaction_says_who_sees_it_and_what_that_could_cost() -> None:
+    found = _with(private=None, sandwich=SANDWICH)
+    assert Said("Sent to the public mempool: others can see it before it is mined.", "warn") in found
+    text = "A sandwich could take up to 1.23 USDC (12 bps); its maker would keep 0.0003 WETH after gas."
+    assert Said(text, "warn") in found
+    unknown = _with(private=None, sandwich={**SANDWICH, "gas_known": False})
+    assert any(said.text.endswith("0.0003 WETH before gas.") for said in unknown)
+
+
+def test_where_none_pays_it_says_so_and_what_the_bound_is() -> None:
+    none = {**SANDWICH, "lost": "0", "bps": "0", "keeps": []}
+    text = "No sandwich of it pays in these pools; its bound would let go of 5 USDC."
+    assert Said(text) in _with(private=None, sandwich=none)
+    assert not any("sandwich" in said.text for said in _with(private=None, sandwich=None))
+
+
+def test_a_private_one_names_its_host_and_what_happens_when_no_block_takes_it() -> None:
+    found = _with(private=WAY, sandwich=SANDWICH)
+    assert Said("Sent privately through rpc.flashbots.net: not visible to others before it is mined.") in found
+    then = "If no block of the next 25 takes it: it stays private, you are told, and may publish it."
+    assert Said(then) in found
+    assert any(said.text.startswith("Were it seen, a sandwich could take") and not said.role for said in found)
+    assert any(
+        "PUBLISHED by itself" in s.text and s.role == "warn" for s in _with(private={**WAY, "fallback": "public"})
+    )
+    assert any("it stays private and you are told" in said.text for said in _with(private={**WAY, "fallback": "never"}))
+
+
+def test_what_an_older_version_confirmed_says_nothing_of_it() -> None:
+    assert not any("mempool" in said.text or "rivately" in said.text for said in _with())
+
+
+def test_what_does_nothing_has_nothing_to_be_seen() -> None:
+    found = _with(private=None, sandwich=None, empty=True)
+    assert Said("Sent to the public mempool: it does nothing that others could use.") in found

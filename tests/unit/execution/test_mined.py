@@ -55,7 +55,7 @@ SUBMITTED = TradeState.SUBMITTED
         (_trade(SUBMITTED, OPEN, UNSENT), "The approval is sent. Waiting for a block; the swap goes after it."),
         (_trade(SUBMITTED, IN_7, UNSENT), "The approval is in block 7; now the swap."),
         (_trade(SUBMITTED, IN_7, OPEN), "The approval is in block 7. The swap is sent. Waiting for a block."),
-        (_trade(TradeState.FILLED, IN_7, IN_9), "In block 9. It is UNCOVERED: no exit rests on a chain."),
+        (_trade(TradeState.FILLED, IN_7, IN_9), "In block 9. It is UNCOVERED until you sign its standing exit"),
         (_trade(TradeState.FILLED, IN_9, close=True), "In block 9. Sold."),
         (_trade(TradeState.REJECTED, IN_7, REVERTED), "The swap was reverted in block 9: nothing was traded"),
         (_trade(TradeState.CANCELLED, REVERTED, UNSENT), "The approval was reverted in block 9: nothing was traded"),

@@ -1,0 +1,99 @@
+"""May anybody take what this program did not allow?
+
+A transaction of another wallet with the same key is found by the account's nonce. A permit that was signed elsewhere
+(EIP-2612, Permit2) needs none of the account's: whoever has the signature brings it to the chain, which is how a
+phishing page works. So does what was allowed before this ledger began. It stops no trade, as no trade makes it worse.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from app.execution.desk import Desk
+from app.execution.reconcile import Difference
+from app.execution.state import State
+from app.execution.transactions_sent import landed
+from app.venues.base import Reading
+from app.venues.evm import abi
+from app.venues.evm.allowances import MOST, Allowance, AllowanceReader, Pair, allowed
+from app.venues.evm.chain import Chain
+from app.venues.evm.naming import amount_of, name_of, symbol_of
+from app.venues.evm.pools.batch import Call
+from app.venues.evm.pools.state import At
+from signers.evm import checksum, decode
+
+_MOST: Final = 20
+"""Approvals of one token to one spender that are looked at, the newest, as they are read on the loop. Not one: a later
+one may have an earlier nonce, by what was bumped."""
+
+
+class AllowanceCheck:
+    """Of one account on one chain.
+
+    Attributes:
+        name: under which the answers come in `Reading.more`.
+    """
+
+    name: Final = "allowances"
+
+    def __init__(self, chain: Chain, reader: AllowanceReader, account: bytes) -> None:
+        self._chain, self._reader, self._account = chain, reader, account
+        self._known = tuple(dict.fromkeys(reader.known())) if chain.multicall is not None else ()
+        """Without a multicall contract each is a request of its own, and the nodes have others to answer."""
+        self._told: dict[Pair, None] = {}
+        """By the chain's events, the newest last; what a token tells that nobody gave costs a question each, so that
+        only so many are kept."""
+        self._looked = 0
+        """Events of all blocks before this one were asked for."""
+        self._asked: tuple[Pair, ...] = ()
+
+    async def calls(self, at: At) -> list[Call]:
+        """What each spender may take: those of the settings, and those that events tell of, at first of the last
+        `SPANS` times `SPAN` blocks. Where no node tells of events, the next comparison asks for the same blocks again.
+        """
+        if at.number >= self._looked:
+            told, since = await self._reader.told(self._account, self._looked, at, at_once=False)
+            for pair in reversed(told):
+                self._told.pop(pair, None)
+                self._told[pair] = None
+            self._told = dict.fromkeys(list(self._told)[-MOST:])
+            self._looked = self._looked if since is None else at.number + 1
+        self._asked = tuple(dict.fromkeys((*self._known, *self._told)))
+        return [self._reader.call(self._account, pair) for pair in self._asked]
+
+    def __call__(self, desk: Desk, reading: Reading) -> list[Difference]:
+        """A `Check`."""
+        now, found = desk.wall.now_ms() // 1000, []
+        for pair, answer in zip(self._asked, reading.more.get(self.name, ()), strict=True):
+            live = allowed(pair, answer, now, told=pair not in self._known)
+            if live is None:
+                continue
+            ours = given(self._chain, desk.state, pair)
+            if live.amount > ours:
+                found.append(self._difference(live, ours))
+        return found
+
+    def _difference(self, live: Allowance, ours: int) -> Difference:
+        token, spender = symbol_of(self._chain, live.token), name_of(self._chain, live.spender)
+        much = f"UNLIMITED {token}" if live.unlimited else amount_of(self._chain, live.token, live.amount)
+        known = "nothing" if not ours else amount_of(self._chain, live.token, ours)
+        through, flag = (" through Permit2", " --permit2") if live.inner else ("", "")
+        words = f"allowance: {spender} may take {much} of this account{through}; this program allowed {known}"
+        step = (
+            "Was it you, before or with another wallet? Then it may stay. Take it back: "
+            f"countersign revoke {token} {checksum(live.spender)}{flag}"
+        )
+        return Difference(f"allowance {token} {spender}", words, step, stops=False)
+
+
+def given(chain: Chain, state: State, pair: Pair) -> int:
+    """Base units that the newest transaction of ours in a block allowed; what was taken of it since is not counted."""
+    to, function, data = pair.token, abi.APPROVE, abi.APPROVE.encode(pair.spender, 0)[:36]
+    if pair.inner:
+        assert chain.permit2 is not None  # no pair of it otherwise
+        to, function = chain.permit2, abi.INNER_APPROVE
+        data = abi.INNER_APPROVE.encode(pair.token, pair.spender, 0, 0)[:68]
+    sent = [decode(body) for body in landed(state, (to, data), _MOST)]
+    ours = [each for each in sent if each.to == to and each.data.startswith(data)]
+    newest = max(ours, key=lambda each: each.nonce, default=None)
+    return 0 if newest is None else int(function.decode(newest.data)[2 if pair.inner else 1])
