@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from decimal import Decimal
 from typing import Final
 
@@ -17,11 +18,16 @@ from app.session_plan import ChainPlan
 from app.venues.evm.chain import Token
 from app.venues.evm.known import KNOWN, Known
 from app.venues.evm.nodes.settings import NodeSettings, NodesSettings
+from app.venues.evm.private.way import PrivateWay, status_of
 from app.venues.resilience.endpoint import check_url, is_loopback
 from strategies.model import Instrument
 
 PRACTICE: Final = "anvil"
 """The practice chain's name; it needs no settings."""
+LIVE: Final = "live"
+"""The profile that trades with money."""
+_LOCAL: Final = frozenset({31337, 1337})
+"""Of anvil and hardhat, and of ganache."""
 _LOT: Final = Decimal("0.000001")
 _DIGITS: Final = 10
 """Of a price, where its magnitude is known."""
@@ -57,7 +63,7 @@ def network_plan(settings: Settings, name: str, reveal: Reveal) -> ChainPlan:
     if not found.rpcs:
         raise _no_endpoint(name)
     nodes = nodes_of(found, reveal)
-    chain = with_endpoints(found, tuple(node.url for node in nodes.nodes))
+    chain = with_endpoints(found, tuple(node.url for node in nodes.nodes), private_of(found, nodes, reveal))
     source = _source(f"chain:{name}:{chain.chain_id}", instruments_of(settings, found), settings)
     return ChainPlan(name, source, chain=chain, nodes=nodes)
 
@@ -81,26 +87,32 @@ def find(settings: Settings, name: str) -> Configured:
 
 
 def choices(settings: Settings) -> str:
-    """Which test networks there are, in words."""
-    there = [name for name, found in all_configured(settings.chains).items() if found.testnet]
-    rest = [name for name, known in KNOWN.items() if known.testnet and name not in settings.chains]
+    """Which networks the profile trades on, in words."""
+    tests = settings.profile != LIVE
+    there = [name for name, found in all_configured(settings.chains).items() if found.testnet is tests]
+    rest = [name for name, known in KNOWN.items() if known.testnet is tests and name not in settings.chains]
+    here = [PRACTICE, *there] if tests else there
     more = f" Built in, and in need of an endpoint: {', '.join(rest)}." if rest else ""
-    return f"There is: {', '.join((PRACTICE, *there))}.{more}"
+    return f"There is: {', '.join(here) or 'none with an endpoint'}.{more}"
 
 
 def check_profile(profile: str, found: Configured | Known) -> None:
-    """Test networks under testnet, and nothing else.
+    """Test networks under testnet, main networks under live, and nothing else.
 
     Raises:
         SafetyError: the profile does not trade on this network.
     """
+    named = f"{found.title} (chain {found.chain.chain_id})"
     if profile == "testnet" and not found.testnet:
-        what = f"{found.title} (chain {found.chain.chain_id}) is a main network, where coins are money. "
-        what += "The testnet profile trades on test networks alone, and this version has no live profile."
-        raise SafetyError("run.chain", what, next_step="Nothing was started. Choose a test network.")
+        what = f"{named} is a main network, where coins are money. The testnet profile trades on test networks alone."
+        step = "Nothing was started. Choose a test network; or see what live lacks: countersign doctor --live"
+        raise SafetyError("run.chain", what, next_step=step)
     if profile != "testnet" and found.testnet:
-        what = f"{found.title} (chain {found.chain.chain_id}) is a test network: not for the {profile} profile."
+        what = f"{named} is a test network: not for the {profile} profile."
         raise SafetyError("run.chain", what, next_step="Nothing was started. Add --profile testnet.")
+    if profile == LIVE and found.chain.chain_id in _LOCAL:
+        what = f"{named} has the number of a chain for tests on one's own machine: not for the {LIVE} profile."
+        raise SafetyError("run.chain", what, next_step="Nothing was started. Choose a main network.")
 
 
 def nodes_of(found: Configured, reveal: Reveal) -> NodesSettings:
@@ -128,11 +140,31 @@ def nodes_of(found: Configured, reveal: Reveal) -> NodesSettings:
     return nodes
 
 
+def private_of(found: Configured, nodes: NodesSettings, reveal: Reveal) -> PrivateWay | None:
+    """Its way past the public mempool, URLs of the keyring read; None where it has none.
+
+    Raises:
+        ConfigError: what the keyring holds is no endpoint; never with the URL in its words.
+        CountersignError: what `reveal` raises.
+    """
+    way = found.private
+    if way is None:
+        return None
+    way = replace(way, url=_url(found.name, "private.url", way.url, ("https", "http"), reveal))
+    if way.url in {node.url for node in nodes.nodes}:
+        what = f"chains.{found.name}.private.url is one of rpcs too: a node is asked and told in public."
+        raise ConfigError("config.value", what, next_step="Name another endpoint. Nothing was started.")
+    given = _url(found.name, "private.status", way.status, ("https", "http"), reveal)
+    return replace(way, status=given.rstrip("/") or status_of(way.host))
+
+
 def all_here(plan: ChainPlan) -> bool:
     """Whether every endpoint is on this machine."""
     if plan.nodes is None:
         return True  # the practice chain's own
     urls = [url for node in plan.nodes.nodes for url in (node.url, node.ws_url) if url]
+    private = None if plan.chain is None else plan.chain.private
+    urls += [url for url in (private.url, private.status) if url] if private is not None else []
     return all(is_loopback(url) for url in urls)
 
 

@@ -4,40 +4,57 @@ market."""
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from decimal import Decimal
 from typing import Final
 
 from app import logs
+from app.chain_watch import ChainWatch
 from app.engine.clock import Clock, WallClock
-from app.errors import VenueError
+from app.errors import CountersignError, VenueError
+from app.execution.chain_liquidity import ChainLiquidity
 from app.execution.desk import Desk
 from app.execution.preparation import Preparation
+from app.execution.publication import Publication
+from app.execution.reconcile import Check
+from app.execution.reconcile_allowances import AllowanceCheck
+from app.execution.reconcile_liquidity import LiquidityCheck
 from app.execution.transactions import ChainPreparation
 from app.market.events import MarketEvent
-from app.money import DOWN, div
+from app.money import DOWN, ZERO, add, div, mul
+from app.portfolio.valuation import Valuation
 from app.session_plan import ChainPlan, SessionPlan
 from app.venue_setup import Ours, Owner, Running
-from app.venues.base import VenueInfo
+from app.venues.base import Reading, VenueInfo
+from app.venues.evm.allowances import AllowanceReader
 from app.venues.evm.chain import Chain
 from app.venues.evm.ladder import ladder
+from app.venues.evm.nodes.heads import HeadEvent
 from app.venues.evm.nodes.health import Mode
 from app.venues.evm.nodes.pool import Nodes
 from app.venues.evm.nodes.settings import NodeSettings, NodesSettings
 from app.venues.evm.planner import Planner
+from app.venues.evm.pools.state import Pools
 from app.venues.evm.practice_process import PracticeChain
+from app.venues.evm.private.client import PrivateClient
+from app.venues.evm.private.sends import PrivateSends, Route
 from app.venues.evm.venue import EvmVenue
 from strategies.model import Book
 
 _log = logs.get(__name__)
 _MANY: Final = 10
+_HALF: Final = Decimal("0.5")
 _LEAST_MS: Final = 600_000
 """How far back transactions are looked at again: many times the time until they are final, and ten minutes."""
 _REPEAT_S: Final = 2.0
 """Between two tellings of the same book: well within the age at which a quote is too old to trade on."""
 _FIRST_LEVEL: Final = Decimal(10)
 """Account currency, at the reference rates: what the first level of a book is about worth."""
+
+
+_OWN_RATE: Final = 1_000
+"""Requests a second to the practice chain: it is a process of ours, and a budget would only make a trade wait."""
 
 
 class ChainSetup:
@@ -49,7 +66,17 @@ class ChainSetup:
         self._clock: Clock = WallClock()
         self.process = PracticeChain(plan.db.with_name(f"{plan.db.name}.chain"), traders=chain.traders)
         self._venue: EvmVenue | None = None
-        self._quoting: asyncio.Task[None] | None = None
+        self._desk: Desk | None = None
+        self._watch: ChainWatch | None = None
+        self._books: dict[str, Book] = {}
+        """The newest, by symbol: what it has told, which the session may not have heard yet."""
+        self._value = Valuation(plan.instruments, rates, self._mark)
+        self._quoting: tuple[asyncio.Task[None], ...] = ()
+        self._pools: Pools | None = None
+        """As the newest books were made of."""
+        self._quoted = asyncio.Event()
+        self._missing: Callable[[str], None] = lambda _: None
+        self._publication: Publication | None = None
         self._head = asyncio.Event()
 
     @property
@@ -68,18 +95,35 @@ class ChainSetup:
         chain = self._chain.chain or await self.process.start(account.address)
         nodes = Nodes(self._chain.nodes or _nodes(chain), self._clock)
         address = bytes.fromhex(account.address[2:])
-        self._venue = EvmVenue(chain, nodes, self._plan.instruments, address, self._clock, ours.order)
-        self._venue.on_head = lambda _: self._head.set()
+        client = None if chain.private is None else PrivateClient(chain.private, chain.chain_id, self._clock)
+        private = PrivateSends(nodes, client, self._route)
+        private.on_overdue = self._overdue
+        self._missing = ours.missing
+        self._venue = EvmVenue(chain, nodes, self._plan.instruments, address, self._clock, ours.order, private)
+        self._venue.on_head = self._on_head
         self._venue.on_missing = ours.missing
         info = await self._venue.connect()
-        self._planner = Planner(chain, nodes)
+        self.planner = Planner(chain, nodes)
+        self.liquidity = ChainLiquidity(chain, nodes, address)
+        self._watch = ChainWatch(
+            chain,
+            nodes,
+            self._plan.instruments,
+            self._source,
+            self._clock,
+            self.liquidity,
+            self.planner,
+            self._value.last_rate,
+        )
         self._head.set()
-        self._quoting = asyncio.create_task(self._quote())
+        self._quoting = (asyncio.create_task(self._quote()), asyncio.create_task(self._tell()))
         return info
 
-    async def opening(self) -> Mapping[str, Decimal]:
+    async def opening(self) -> Reading:
         """What the account has on the chain."""
-        return await self.venue.balances()
+        chain, reading = self.venue.chain, await self.venue.reading(sure=True)
+        assets = (chain.native.symbol, *(token.symbol for token in chain.tokens))
+        return replace(reading, balances={asset: reading.balances.get(asset, ZERO) for asset in assets})
 
     async def settle(self, ours: Ours) -> None:
         """Blocks of the last transactions may have been undone."""
@@ -88,10 +132,41 @@ class ChainSetup:
         for client_id, block in ours.recent(since):
             self.venue.watch(client_id, block)
         await self.venue.look()
+        await self.liquidity.read(await self.planner.head())
+
+    @property
+    def publication(self) -> Publication:
+        """By what was confirmed, and published since; there once the session has a record of it."""
+        assert self._publication is not None  # else a transaction of which nothing is known would go to the public
+        return self._publication
+
+    def _route(self, client_id: str) -> Route:
+        return self.publication.route(client_id)
+
+    def _overdue(self, client_id: str) -> None:
+        self.publication.overdue(client_id)
 
     def preparation(self, desk: Desk) -> Preparation:
         """Transactions."""
-        return ChainPreparation(desk, self.venue.chain, self.venue.nodes, self.venue.account, self._planner)
+        self._desk = desk
+        self._publication = Publication(desk, self.venue.chain.private, self._missing)
+        return ChainPreparation(
+            desk, self.venue.chain, self.venue.nodes, self.venue.account, self.planner, self.liquidity
+        )
+
+    def checks(self) -> tuple[Check, ...]:
+        """Positions of liquidity and allowances, read in the block of the balances."""
+        desk, venue = self._desk, self.venue
+        assert desk is not None
+        positions = LiquidityCheck(venue.chain, venue.account, lambda: desk.state)
+        allowances = AllowanceCheck(venue.chain, AllowanceReader(venue.chain, venue.nodes), venue.account)
+        venue.reader.beside |= {positions.name: positions.calls, allowances.name: allowances.calls}
+        return positions, allowances
+
+    def listen(self, wanted: Callable[[type], bool]) -> None:
+        """What happens on the chain."""
+        assert self._watch is not None
+        self._watch.wanted = wanted
 
     async def market(self, event: MarketEvent, position: int) -> None:
         """The chain is the market."""
@@ -101,42 +176,79 @@ class ChainSetup:
         if self._venue is None:
             return Running(self.name, False, "not connected")
         mode, why = self.venue.nodes.mode()
-        quoting = self._quoting is not None and not self._quoting.done()
+        quoting = bool(self._quoting) and not any(task.done() for task in self._quoting)
         if not (quoting and self.venue.following):
             return Running(f"chain {self.name}", False, "it is not followed any more: start the session again")
         return Running(f"chain {self.name}", mode is Mode.NORMAL, why or "its nodes agree")
 
     async def close(self) -> None:
         """Stop following; the practice chain keeps its state on disk."""
-        if self._quoting is not None:
-            self._quoting.cancel()
-            await asyncio.gather(self._quoting, return_exceptions=True)
+        for task in self._quoting:
+            task.cancel()
+        await asyncio.gather(*self._quoting, return_exceptions=True)
         if self._venue is not None:
             await self._venue.close()
         await self.process.stop()
 
     async def _quote(self) -> None:
         """After each block, every instrument's book."""
-        books: list[Book] = []
         while True:
             if not await self._new_block():
                 # No block since: what was true of the last one is true now.
-                for book in books if not self.venue.heads().stale else ():
+                for book in self._books.values() if not self.venue.heads().stale else ():
                     self._source.tell(replace(book, ts_ms=self._clock.now_ms()))
                 continue
             try:
-                pools = await self._planner.pools()
+                pools = await self.planner.pools()
+                if self._desk is not None and (self._desk.state.stakes.open or self.liquidity.held):
+                    await self.liquidity.read(pools.at)
             except VenueError as error:
                 _log.warning("chain.quotes", fault=error.what)
                 self._head.set()  # asked again: what is known of a block before grows old, and is not told as new
                 await self._clock.sleep_until(self._clock.now_ms() + self.venue.chain.block_ms)
                 continue
-            now, venue, books = self._clock.now_ms(), self.venue, []
+            if self._desk is not None:
+                self.liquidity.mark(self._desk.state.stakes, self._desk.instruments)
+            now, venue, self._books = self._clock.now_ms(), self.venue, {}
             for instrument in self._plan.instruments:
                 base, quote = venue.token(instrument.base), venue.token(instrument.quote)
-                books.append(ladder(pools, instrument, base, quote, self._first(instrument.base), now))
-                self._source.tell(books[-1])
+                taxed = self.planner.taxes.market(self.planner.chain, pools, base.address, quote.address)
+                book = ladder(pools, instrument, base, quote, self._first(instrument.base), now, taxed)
+                self._books[instrument.symbol] = book
+                self._source.tell(book)
                 await asyncio.sleep(0)
+            self._pools = pools
+            self._quoted.set()
+
+    async def _tell(self) -> None:
+        """After the books of a block, what else happened. A task of its own: books do not wait for it."""
+        await self._learn()
+        while True:
+            await self._quoted.wait()
+            self._quoted.clear()
+            if self._desk is None or self._watch is None or self._pools is None:
+                continue
+            try:
+                await self._watch.look(self._pools, self._desk)
+            except CountersignError as error:
+                _log.warning("chain.news", fault=error.what)
+
+    async def _learn(self) -> None:
+        """What the tokens of the instruments take of their transfers, but for those that are trusted: of them nobody
+        asks until a simulation contradicts a trade."""
+        chain, names = self.venue.chain, [each for i in self._plan.instruments for each in (i.base, i.quote)]
+        tokens = dict.fromkeys(self.venue.token(name).address for name in names)
+        asked = [each for each in tokens if each not in chain.trusted and each != chain.native.address]
+        try:
+            if asked:
+                await self.planner.taxes.learn(asked, await self.planner.pools())
+        except VenueError as error:
+            _log.warning("chain.taxes", fault=error.what)
+
+    def _on_head(self, event: HeadEvent) -> None:
+        if self._watch is not None:
+            self._watch.heard(event)
+        self._head.set()
 
     async def _new_block(self) -> bool:
         """Wait for one; False when none came within the time of a quote."""
@@ -148,11 +260,17 @@ class ChainSetup:
         self._head.clear()
         return True
 
+    def _mark(self, symbol: str) -> tuple[Decimal, int] | None:
+        """The middle of its newest book."""
+        book = self._books.get(symbol)
+        quote = None if book is None else book.quote()
+        return None if quote is None else (mul(add(quote.bid, quote.ask), _HALF), quote.ts_ms)
+
     def _first(self, base: str) -> Decimal:
         rate = self._rates.get(base)
         return Decimal(1) if rate is None else div(_FIRST_LEVEL, rate, 18, DOWN)
 
 
 def _nodes(chain: Chain) -> NodesSettings:
-    nodes = tuple(NodeSettings(url) for url in chain.rpcs)
+    nodes = tuple(NodeSettings(url, requests_per_s=_OWN_RATE, burst=_OWN_RATE) for url in chain.rpcs)
     return NodesSettings(chain.chain_id, nodes, chain.block_ms, chain.confirmations)

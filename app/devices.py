@@ -142,7 +142,11 @@ class Devices:
         return tuple(self._sessions.values())
 
     async def chosen(self) -> SignerKind:
-        """The kind that the settings name; for "auto" the first hardware that is plugged in, else the demo device."""
+        """The kind that the settings name; for "auto" the first hardware that is plugged in, else the demo device.
+
+        Raises:
+            SignerError: none is plugged in, and the demo device signs nothing here.
+        """
         self.wanted = await self._choose()
         return self.wanted
 
@@ -153,6 +157,10 @@ class Devices:
             self.seen[kind] = await self.of(kind).plugged()
             if self.seen[kind]:
                 return kind
+        if self._real_only:
+            raise SignerError(
+                "signer.none", "No hardware wallet is plugged in.", next_step="Nothing was sent. Plug it in."
+            )
         return SignerKind.DEMO
 
     def path(self, chain: Chain) -> Path:
@@ -188,7 +196,7 @@ class Devices:
                 device, lambda: self._first(device, chain, path, tell, compares=compares)
             )
         except SignerFault as fault:
-            raise _unavailable(kind, path, fault) from fault
+            raise _unavailable(kind, path, fault, real_only=self._real_only) from fault
         if known is not None:
             if known.address != address:
                 raise _another(kind, address, known.address)
@@ -260,14 +268,14 @@ class Devices:
         return hot_keys.signer() if kind is SignerKind.KEYRING else self.demo
 
 
-def _unavailable(kind: SignerKind, path: Path, fault: SignerFault) -> SignerError:
+def _unavailable(kind: SignerKind, path: Path, fault: SignerFault, *, real_only: bool) -> SignerError:
     if kind is SignerKind.KEYRING:
         return SignerError(fault.code, fault.told, next_step=fault.next_step)
     step = _REFUSED if fault.state is DeviceState.REJECTED else fault.next_step
     return SignerError(
         fault.code,
         f"The {kind}'s address for {path} is not registered yet: {fault.told}",
-        next_step=f"{step} Or start with --signer demo.".lstrip(),
+        next_step=step if real_only else f"{step} Or start with --signer demo.".lstrip(),
     )
 
 

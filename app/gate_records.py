@@ -5,7 +5,9 @@ Each is an entry of a hashed journal row and ends with wall time, ms UTC: market
 
 from __future__ import annotations
 
+import getpass
 import json
+import os
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -53,6 +55,15 @@ _MOST_NAME: Final = 64
 
 Entry = tuple[Any, ...]
 T = TypeVar("T")
+
+
+def user() -> str:
+    """Whose word it is: the name of the user of this computer."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"user {os.getuid()}"  # one without a name, as in a container
+
 
 # -- written --------------------------------------------------------------------------------------------------------
 
@@ -106,7 +117,11 @@ def gate_handlers(session: Session) -> Mapping[str, Handler]:
     async def journal(kind: str, subject: str, entry: Entry) -> dict[str, Any]:
         transition = session.desk.transition()
         transition.change(*entry)
-        return {"seq": await session.desk.commit(transition, kind, subject)}
+        seq = await session.desk.commit(transition, kind, subject)
+        from app.live_watch import look  # noqa: PLC0415 -- it imports this module
+
+        await look(session)
+        return {"seq": seq}
 
     async def override(request: dict[str, Any]) -> dict[str, Any]:
         if request.get("word") != OVERRIDE:
@@ -118,6 +133,7 @@ def gate_handlers(session: Session) -> Mapping[str, Handler]:
     async def ramp(request: dict[str, Any]) -> dict[str, Any]:
         if request.get("word") != RAMP:
             raise SafetyError("gate.word", "The word was not typed. Nothing was changed.")
+        session.rules.may_ramp()
         return await journal(RAMPED, "", ramped(str(request["by"]), session.desk.wall.now_ms()))
 
     async def clock(request: dict[str, Any]) -> dict[str, Any]:
@@ -160,6 +176,7 @@ def evidence(loaded: Loaded, readers: tuple[Reader, ...], paper: Reader | None, 
         paper={} if paper is None else _paper(paper),
         paper_source="" if paper is None else _source(paper),
         words=_of(entries, OVERRIDDEN, _word),
+        hot=signer.kind == "keyring",
     )
 
 

@@ -9,6 +9,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from app.execution.standing_terms import Standing
+from app.execution.standing_view import cover, on_chain
+from app.reconcile_commands import BooksView, books_view
 from app.risk.gate import oldest_quote_ms
 from app.snapshots.chain import ChainView, chain
 from app.text import counted
@@ -20,6 +23,9 @@ if TYPE_CHECKING:
 
 LEAST_FREE: Final = 500_000_000
 """Bytes of disk below which a session should not go on: what ``doctor`` asks for."""
+
+_PATIENCE: Final = 3
+"""Comparisons of venue and ledger that may come to no end before that is a fault: a trade may be under way."""
 
 _ILL: Final = frozenset({"failed", "starved"})
 """A slow module, or one that is not warm yet, does what it should."""
@@ -96,6 +102,8 @@ class Health:
     machine: Machine
     chain: ChainView | None = None
     """None: the session trades on none."""
+    books: BooksView | None = None
+    """How venue and ledger stand to one another."""
 
     @property
     def ready(self) -> bool:
@@ -126,6 +134,7 @@ def health(trader: Trader) -> Health:
         slow=() if guard is None else guard.watchdog.slow(),
         machine=machine,
         chain=chain(trader.session),
+        books=books_view(trader.session.recovery.books.books),
     )
 
 
@@ -136,7 +145,7 @@ def _checks(trader: Trader, parts: tuple[Part, ...], feeds: tuple[Feed, ...], ma
     ill = [f"{each.name} {each.health.value}: {each.health_words}" for each in modules if each.health.value in _ILL]
     ill += [f"{each.name} unavailable: {each.reason}" for each in modules if each.state.value == "registered"]
     states = ", ".join(f"{each.name} {each.state.value}" for each in modules) or "none is enabled"
-    halted = "the emergency stop is in force" if desk.stop.raised() else desk.halted
+    halted = "the emergency stop is in force" if desk.stop.raised() else desk.halted or desk.rules.barred()
     unknown, down = desk.state.unknown_orders(), [part.name for part in parts if not part.works]
     fresh = sum(feed.fresh for feed in feeds)
     free = machine.disk_free
@@ -161,8 +170,37 @@ def _parts(trader: Trader) -> tuple[Part, ...]:
         Part(venue.name, venue.well, venue.words),
         Part("database writer", not wrong, wrong or f"{writer.queued} queued"),
         Part("device", session.device.alive, f"{session.desk.terms.signer} {session.desk.terms.signer_address[:10]}"),
+        *_comparing(trader),
         Part("control socket", listening, "other commands reach this trader" if listening else "nobody is answered"),
+        *_standing(session.desk),
     )
+
+
+def _standing(desk: Desk) -> tuple[Part, ...]:
+    """On a chain: whether each position has its exit. One that is being asked for is on its way."""
+    if not on_chain(desk):
+        return ()
+    held = desk.state.positions.open_holdings()
+    bare = [(each.symbol, cover(desk, each.module, each.symbol)) for each in held]
+    bare = [(symbol, seen) for symbol, seen in bare if not seen.covered]
+    left = [symbol for symbol, seen in bare if seen.exit is None or seen.exit.standing is not Standing.ASKED]
+    words = (
+        f"UNCOVERED: {', '.join(symbol for symbol, _ in bare)}" if bare else f"{counted(len(held), 'position')} covered"
+    )
+    return (Part("standing exits", not left, words),)
+
+
+def _comparing(trader: Trader) -> tuple[Part, ...]:
+    """The task that compares venue and ledger; none in a replay at full speed. That they differ is no fault of it."""
+    task, session = trader.comparing, trader.session
+    books, every_s = session.recovery.books.books, session.settings.reconcile.every_s
+    if task is None:
+        return ()
+    if task.done():
+        return (Part("reconciliation", False, "it ended: venue and ledger are not compared any more"),)
+    late = session.desk.wall.now_ms() - (books.compared_ms or 0) > _PATIENCE * every_s * 1000
+    words = books.trouble or (counted(len(books.differences), "difference") if books.differences else "they agree")
+    return (Part("reconciliation", not (books.trouble and late), f"every {every_s} s: {words}"),)
 
 
 def _feeds(desk: Desk) -> tuple[Feed, ...]:

@@ -7,7 +7,8 @@ trades that it authorised and that are still in flight, and orders that rest by 
 nothing does it is DRAINED, and only then may it be deleted, which is RETIRED. Nothing of this is stored: each state
 follows from what the keyring holds and what the databases say, so no crash leaves a wrong one behind.
 
-What an address holds on a chain is not looked at: today's venue keeps nothing there.
+What an address holds on a chain needs the key too. No command here moves it, and a rest too small to move always stays,
+so that it keeps no key: it is told, as the ledger has it, and deleting the key then takes another word (`on_chains`).
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ from pathlib import Path
 from app.accounts import stored
 from app.errors import SafetyError, StorageError
 from app.execution.states import IN_FLIGHT
+from app.portfolio.ledger import venue_account
+from app.reports_acts import name_of_trade
 from app.venues.base import TERMINAL
 from signers.base import SignerKind
 from signers.payloads import Chain
@@ -117,6 +120,25 @@ def obligations(databases: Iterable[Path], chain: Chain, address: str) -> list[O
     return found
 
 
+def on_chains(databases: Iterable[Path], address: str) -> list[str]:
+    """What the ledgers of sessions on chains say that an address holds: ``0.5 ETH, 12 USDC on sepolia``."""
+    found: list[str] = []
+    for db in dict.fromkeys(databases):
+        if not is_there(db):
+            continue
+        with reader(db) as data:
+            kind, _, rest = str(data.value("SELECT value FROM meta WHERE key = 'source'") or "").partition(":")
+            if kind != "chain" or all(each.address != address for each in stored(data.rows)):
+                continue
+            name = rest.partition(":")[0]
+            rows = data.rows(
+                "SELECT asset, amount FROM balances WHERE account = ? AND amount <> '0'", (venue_account(name),)
+            )
+            held = ", ".join(f"{row['amount']} {row['asset']}" for row in rows)
+            found += [f"{held} on {name}"] if held else []
+    return found
+
+
 def _in(db: Path, data: Reader, chain: Chain, address: str) -> list[Obligation]:
     here = {(each.signer, each.chain, each.address) for each in stored(data.rows)}
     if (SignerKind.KEYRING, chain, address) not in here:
@@ -135,7 +157,12 @@ def _trades(db: Path, data: Reader, address: str) -> list[Obligation]:
     )
     step = "Let the trade end, or cancel it: countersign cancel ORDER."
     return [
-        Obligation(db, f"trade {row['id'][:8]}, {row['side']} {row['symbol']}, is {row['state']}", step) for row in rows
+        Obligation(
+            db,
+            f"trade {row['id'][:8]}, {name_of_trade(data, row['id'], row['side'], row['symbol'])}, is {row['state']}",
+            step,
+        )
+        for row in rows
     ]
 
 

@@ -48,7 +48,7 @@ class Request:
 
     @property
     def mode(self) -> str:
-        """The profile, as far as it is known before the settings are read: only testnets have chains so far."""
+        """The profile, as far as it is known before the settings are read: live is named, or it is none."""
         return self.profile or ("paper" if self.chain is None else "testnet")
 
     @property
@@ -61,7 +61,7 @@ class Request:
         """What guards a position while nothing runs here."""
         if self.chain is None:
             return "Exits rest at the venue."
-        return "Nothing rests on a chain: what is held is UNCOVERED."
+        return "Nothing rests on a chain: standing exits go only while countersign runs."
 
     @property
     def market(self) -> str:
@@ -131,18 +131,26 @@ def _on_chain(request: Request, loaded: Loaded) -> Launch:
         raise SafetyError(
             "run.auto_confirm",
             "Only the paper profile may confirm by itself, or a testnet on this machine with the demo device.",
+            next_step="Nothing was started. Leave out --auto-confirm.",
         )
     if name is None:
-        what = f"The testnet profile trades on a chain. {choices(settings)}"
-        raise UsageError("run.chain", what, next_step=f"Add --chain NAME, for example --chain {PRACTICE}.")
+        what = f"The {settings.profile} profile trades on a chain. {choices(settings)}"
+        example = PRACTICE if settings.profile == "testnet" else "ethereum"
+        raise UsageError("run.chain", what, next_step=f"Add --chain NAME, for example --chain {example}.")
     for flag, given in (("replay", request.replay), ("speed", request.speed)):
         if given is not None:
             raise UsageError(f"run.{flag}", f"--{flag} is for the paper profile: a chain has its own market and time.")
+    if name == PRACTICE and settings.profile != "testnet":
+        what = (
+            f"{PRACTICE} is the practice chain, whose coins are worth nothing: not for the {settings.profile} profile."
+        )
+        raise SafetyError("run.chain", what, next_step="Nothing was started. Add --profile testnet.")
     chain = practice_plan(settings) if name == PRACTICE else network_plan(settings, name, secret)
     if request.auto_confirm:
         _may_confirm_itself(settings.signer.kind, chain)
     db = request.db or Path(os.path.realpath(paths.database(settings.profile)))
     _check_chain(db, chain.source.source_id)
+    _check_live(loaded, db)
     plan = SessionPlan(
         db=db,
         loaded=loaded,
@@ -156,6 +164,19 @@ def _on_chain(request: Request, loaded: Loaded) -> Launch:
         chain=chain,
     )
     return Launch(loaded, chain.source, plan, Decimal(1))
+
+
+def _check_live(loaded: Loaded, db: Path) -> None:
+    """Real money: the live gate, before a device is asked or a node is reached. The session looks again.
+
+    Raises:
+        SafetyError: something is missing.
+    """
+    if loaded.settings.profile != "live":
+        return
+    from app.live_rules import LiveRules  # noqa: PLC0415 -- see the module's docstring
+
+    LiveRules(loaded, db, WallClock().now_ms).check()
 
 
 def _may_confirm_itself(signer: str, chain: ChainPlan) -> None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
+from app import wish_words
 from app.execution.records import Order, Role, Trade
 from app.execution.states import TradeState
 from app.money import to_text
-from strategies.model import Side
+from strategies.model import Intent, Side
 
 _QUIET: Final = frozenset({TradeState.RESERVED, TradeState.CONFIRMED})
 """Steps that follow at once and say nothing of their own."""
@@ -44,12 +45,8 @@ class Progress:
         intent = trade.intent
         if trade.state is TradeState.DENIED and self._repeats(trade):
             return
-        price = f"at {to_text(intent.worst_price)} or {'less' if intent.side is Side.BUY else 'more'}"
         reason = f": {trade.reason}" if trade.reason else ""
-        self.line(
-            f"{trade.state.value.lower():<10} {intent.side.value:<4} {to_text(intent.quantity)} {intent.symbol} "
-            f"{price}  [{intent.module} {trade.id[:8]}]{reason}"
-        )
+        self.line(f"{_state(trade):<10} {_what(intent)}  [{intent.module} {trade.id[:8]}]{reason}")
 
     def exit(self, trade: Trade, order: Order) -> None:
         """An exit of a trade traded."""
@@ -83,3 +80,16 @@ class Progress:
         rule = trade.reason.rstrip("0123456789. ")[:24]
         known, self._last_denial[key] = self._last_denial.get(key), rule
         return known == rule
+
+
+def _state(trade: Trade) -> str:
+    return "done" if trade.intent.act is not None and trade.state is TradeState.FILLED else trade.state.value.lower()
+
+
+def _what(intent: Intent) -> str:
+    """What is wanted and within which bounds, on one line."""
+    if intent.act is not None:
+        return ", ".join(each for each in (wish_words.short(intent), wish_words.terms(intent)) if each)
+    price = f"at {to_text(intent.worst_price)} or {'less' if intent.side is Side.BUY else 'more'}"
+    place = f", in the place of {intent.replaces[:10]}" if intent.replaces else ""
+    return f"{intent.side.value:<4} {to_text(intent.quantity)} {intent.symbol} {price}{place}"

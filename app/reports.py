@@ -8,9 +8,10 @@ import json
 from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Any
 
-from app import reports_chain
+from app import reports_acts, reports_chain
 from app.money import ZERO, add, div, from_text, mul, sub, to_text
 from app.portfolio.ledger import venue_account
+from app.reports_adjustments import adjustments
 from storage.database import Reader
 from storage.journal import canonical, head_of
 from storage.schema import HASHED
@@ -54,7 +55,7 @@ def _exits(reader: Reader, module: str, symbol: str) -> list[Document]:
     for row in rows:
         terms = json.loads(row["terms"])
         exits.append({"role": row["role"], "price": terms["stop_price"] or terms["limit_price"], "state": row["state"]})
-    return exits
+    return exits + reports_chain.standing(reader, module, symbol)
 
 
 def orders(reader: Reader, *, limit: int, offset: int) -> list[Document]:
@@ -64,28 +65,32 @@ def orders(reader: Reader, *, limit: int, offset: int) -> list[Document]:
         "FROM orders o JOIN trades t ON t.id = o.trade_id ORDER BY o.rowid DESC LIMIT ? OFFSET ?",
         (limit, offset),
     )
-    return [
-        {
-            **json.loads(row["terms"]),
-            "role": row["role"],
-            "module": row["module"],
-            "trade_id": row["trade_id"],
-            "signer": row["signer"],
-            "state": row["state"],
-            "filled": row["filled"],
-            "venue_order_id": row["venue_order_id"],
-            "updated_ms": row["updated_ms"],
-            **_transaction(row),
-        }
-        for row in rows
-    ]
+    wished = reports_acts.wishes(reader, {row["trade_id"] for row in rows})
+    return [_order(row, wished.get(row["trade_id"], reports_acts.PLAIN)) for row in rows]
+
+
+def _order(row: dict[str, Any], wish: reports_acts.Wish) -> Document:
+    terms = json.loads(row["terms"])
+    return {
+        **terms,
+        **reports_acts.document(wish, terms["side"], terms["symbol"]),
+        "role": row["role"],
+        "module": row["module"],
+        "trade_id": row["trade_id"],
+        "signer": row["signer"],
+        "state": row["state"],
+        "filled": row["filled"],
+        "venue_order_id": row["venue_order_id"],
+        "updated_ms": row["updated_ms"],
+        **_transaction(row),
+    }
 
 
 def _transaction(row: dict[str, Any]) -> Document:
     """Of a transaction its gas and its block; nothing of any other order."""
     if json.loads(row["terms"])["kind"] != reports_chain.KIND:
         return {}
-    return {"gas": row["gas"], "block": reports_chain.block(row)}
+    return {"gas": row["gas"], "block": reports_chain.block(row), "moves": reports_acts.moves(row)}
 
 
 def profit(reader: Reader) -> Document:
@@ -114,6 +119,8 @@ def profit(reader: Reader) -> Document:
         "round_trips": _round_trips(reader),
         "unknown_marks": sorted(set(unknown_marks)),
         "gas": reports_chain.gas(reader),
+        "adjustments": adjustments(reader),
+        "acts": reports_acts.income(reader),
     }
 
 
@@ -124,11 +131,12 @@ def _net(totals: dict[str, Decimal]) -> Document:
 
 def _round_trips(reader: Reader) -> Document:
     won = lost = 0
-    for row in reader.connection.execute("SELECT body FROM journal WHERE body LIKE '%\"round_trip\"%'"):
+    for row in reader.connection.execute("SELECT body FROM journal WHERE body LIKE '%\"round_trip%'"):
         for entity, *values in json.loads(row[0])["set"]:
-            if entity == "round_trip":
-                won += from_text(values[2]) > 0
-                lost += from_text(values[2]) < 0
+            if entity in {"round_trip", "round_trip_undone"}:
+                times = 1 if entity == "round_trip" else -1  # the chain took back what had ended it
+                won += times * (from_text(values[2]) > 0)
+                lost += times * (from_text(values[2]) < 0)
     return {"won": won, "lost": lost}
 
 

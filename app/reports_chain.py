@@ -13,6 +13,7 @@ from app.portfolio.ledger import GAS
 from signers.evm import decode
 from storage.database import Reader
 
+_PUBLISHED: Final = "SELECT max(ts_ms) FROM journal WHERE kind = 'order.published' AND subject = ?"
 KIND: Final = "transaction"
 """Of an order that is one."""
 
@@ -34,6 +35,10 @@ class TransactionFacts:
     text: str
     gas_asset: str
     gas_rate: Decimal | None
+    private: str
+    """The host that it was confirmed to go through alone, "" where the public mempool."""
+    published_ms: int | None
+    """When that was shown to the public since."""
 
 
 def transaction(reader: Reader, trade_id: str, client_id: str) -> TransactionFacts | None:
@@ -56,7 +61,35 @@ def transaction(reader: Reader, trade_id: str, client_id: str) -> TransactionFac
         text=row["text"],
         gas_asset=preview["gas_asset"],
         gas_rate=None if rate is None else from_text(rate),
+        private="" if (way := preview.get("private")) is None else str(way["host"]),
+        published_ms=reader.value(_PUBLISHED, (client_id,)),
     )
+
+
+_STANDING: Final = """
+SELECT i.stop, i.quantity, i.worst_price, p.valid_until_ms FROM trades t JOIN intents i ON i.id = t.id
+JOIN payloads p ON p.trade_id = t.id AND p.kind = 'transaction:close'
+WHERE t.module = ? AND t.symbol = ? AND t.state IN ('SIGNED', 'SUBMITTED')
+AND i.reduce_only AND i.stop IS NOT NULL AND p.state = 'SIGNED' AND NOT EXISTS (
+    SELECT 1 FROM payloads e WHERE e.trade_id = t.id AND e.rowid < p.rowid AND e.state <> 'LANDED'
+) ORDER BY t.rowid
+"""
+
+
+def standing(reader: Reader, module: str, symbol: str) -> list[dict[str, Any]]:
+    """The standing exits of a position that are signed and kept. Whether they would land now, only a running trader
+    knows."""
+    return [
+        {
+            "role": "standing",
+            "price": row["stop"],
+            "state": "ARMED",
+            "quantity": row["quantity"],
+            "least": row["worst_price"],
+            "until_ms": row["valid_until_ms"],
+        }
+        for row in reader.rows(_STANDING, (module, symbol))
+    ]
 
 
 def block(row: dict[str, Any]) -> int | None:

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
+from app import reports_acts
 from storage.database import Reader
 from storage.journal import head_of
 from storage.schema import HASHED
@@ -94,7 +96,8 @@ class Life:
     trade_id: str
     module: str
     symbol: str
-    side: str
+    name: str
+    """What it is called: ``buy ETH-USDC``."""
     state: str
     reason: str
     rows: tuple[JournalRow, ...]
@@ -176,9 +179,12 @@ def life(reader: Reader, trade_id: str) -> Life | None:
         f"SELECT {_COLUMNS} FROM journal WHERE subject = ? ORDER BY seq LIMIT ?",  # noqa: S608 -- our own names
         (trade_id, MOST_OF_A_LIFE),
     )
-    return Life(trade_id=trade_id, **trade, rows=_rows(reader, rows), more=len(rows) == MOST_OF_A_LIFE)
+    name = reports_acts.name_of_trade(reader, trade_id, trade.pop("side"), trade["symbol"])
+    return Life(trade_id=trade_id, name=name, **trade, rows=_rows(reader, rows), more=len(rows) == MOST_OF_A_LIFE)
 
 
+_UNREADABLE: Final = (ValueError, TypeError, KeyError, ArithmeticError)
+"""What a row raises that is none of ours; `journal verify` names it."""
 _FACTS: Final = (
     (
         "SELECT e.seq, coalesce(o.role, 'order') || ' ' || e.to_state || "
@@ -217,6 +223,9 @@ def _rows(reader: Reader, rows: list[dict[str, Any]]) -> tuple[JournalRow, ...]:
             continue  # a table is gone: `journal verify` names it, and what is left is shown all the same
         for each in found:
             facts.setdefault(each["seq"], []).append(str(each["words"]))
+    with suppress(sqlite3.OperationalError, *_UNREADABLE):  # likewise
+        for seq, words in reports_acts.in_words(reader, wanted):
+            facts.setdefault(seq, []).append(words)
     return tuple(_row(row, facts.get(row["seq"], [])) for row in rows)
 
 

@@ -11,10 +11,13 @@ from decimal import Decimal
 from typing import Any, Final
 
 from app import reports_chain
+from app.execution.act_rows import moves_of
 from app.execution.records import Role
 from app.money import CEILING, ZERO, add, div, from_text, mul, sub
+from app.reports_acts import PLAIN, Wish, wishes
 from app.reports_chain import TransactionFacts
-from app.venues.base import TERMINAL, OrderState
+from app.venues.base import TERMINAL, Move, OrderState
+from app.wish_words import called
 from signers.base import SignerKind
 from storage.database import Reader
 
@@ -63,6 +66,18 @@ class OrderRow:
     """What it has cost in gas, in its chain's coin."""
     block: int | None = None
     """Of a transaction, once it is in one."""
+    wish: Wish = PLAIN
+    """What its trade wants beside buying and selling."""
+
+    @property
+    def name(self) -> str:
+        """What its trade is called."""
+        return called(self.wish.act, self.wish.replaces, self.side, self.symbol)
+
+    @property
+    def plain(self) -> bool:
+        """It buys or sells: it has a side, a quantity and a price."""
+        return self.wish.act is None and self.role != Role.APPROVE
 
     @property
     def transaction(self) -> bool:
@@ -163,6 +178,8 @@ class OrderDetail:
     fills: tuple[FillRow, ...]
     trade: TradeFacts
     transaction: TransactionFacts | None = None
+    moves: tuple[Move, ...] = ()
+    """What an act has moved."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,7 +222,7 @@ def page(reader: Reader, wanted: Wanted) -> OrderPage:
     )
     total = reader.value(f"SELECT count(*) FROM {tables} WHERE {condition}", tuple(given))  # noqa: S608 -- as above
     unknown = reader.value("SELECT count(*) FROM orders WHERE state = 'UNKNOWN'")
-    return OrderPage(tuple(_row(row) for row in rows), total, unknown, newest)
+    return OrderPage(_all(reader, rows), total, unknown, newest)
 
 
 def detail(reader: Reader, client_id: str) -> OrderDetail | None:
@@ -219,13 +236,14 @@ def detail(reader: Reader, client_id: str) -> OrderDetail | None:
         "SELECT * FROM order_events WHERE client_id = ? ORDER BY seq DESC, rowid DESC LIMIT ?", (client_id, MOST_FILLS)
     )
     return OrderDetail(
-        row=_row(row),
+        row=_all(reader, [row])[0],
         terms=json.loads(row["terms"]),
         venue_order_id=row["venue_order_id"],
         events=tuple(_event(each) for each in reversed(events)),
         fills=_fills(reader, "f.client_id = ?", (client_id,)),
         trade=facts(reader, row["trade_id"]),
         transaction=reports_chain.transaction(reader, row["trade_id"], client_id),
+        moves=moves_of(row.get("moves", "")),
     )
 
 
@@ -241,9 +259,7 @@ def origin(reader: Reader, module: str, symbol: str, opened_ms: int) -> Position
         "ORDER BY o.rowid",
         ids,
     )
-    return PositionOrigin(
-        fills, more, tuple(facts(reader, trade_id) for trade_id in ids), tuple(_row(row) for row in orders)
-    )
+    return PositionOrigin(fills, more, tuple(facts(reader, trade_id) for trade_id in ids), _all(reader, orders))
 
 
 def _since_flat(fills: tuple[FillRow, ...]) -> tuple[FillRow, ...]:
@@ -315,7 +331,12 @@ def _fills(reader: Reader, condition: str, given: tuple[Any, ...]) -> tuple[Fill
     )
 
 
-def _row(row: dict[str, Any]) -> OrderRow:
+def _all(reader: Reader, rows: list[dict[str, Any]]) -> tuple[OrderRow, ...]:
+    wished = wishes(reader, {row["trade_id"] for row in rows})
+    return tuple(_row(row, wished.get(row["trade_id"], PLAIN)) for row in rows)
+
+
+def _row(row: dict[str, Any], wish: Wish) -> OrderRow:
     terms = json.loads(row["terms"])
     price = terms["stop_price"] or terms["limit_price"]
     return OrderRow(
@@ -333,6 +354,7 @@ def _row(row: dict[str, Any]) -> OrderRow:
         updated_ms=row["updated_ms"],
         gas=from_text(row["gas"]),
         block=reports_chain.block(row),
+        wish=wish,
     )
 
 

@@ -7,6 +7,7 @@ import asyncio
 import os
 import sqlite3
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from app import __version__, logs, paths
@@ -16,22 +17,25 @@ from app.config_journal import ConfigJournal
 from app.devices import Devices
 from app.engine.clock import Clock, MarketClock, WallClock
 from app.errors import ClockError, CountersignError, SafetyError, VenueError
-from app.execution.desk import Desk, Terms
+from app.execution.adjustments import post_opening
+from app.execution.desk import Desk
 from app.execution.emergency import Emergency, StopReport
 from app.execution.pipeline import Pipeline
 from app.execution.records import Order, Role, Trade
 from app.execution.recovery import Recovery
 from app.execution.settlement import Settlement
+from app.execution.standing import StandingExits
 from app.execution.state import load
 from app.execution.stop_flag import StopFlag
 from app.ids import run_id
+from app.live_rules import rules_of
 from app.market.state import MarketState
 from app.market.synthetic import SyntheticSettings
-from app.money import from_text, total
+from app.money import from_text
 from app.portfolio.equity import EquityCurve
-from app.portfolio.ledger import OPENING, opening
 from app.portfolio.valuation import Valuation
 from app.session_plan import SessionPlan, instruments_to_text
+from app.session_terms import terms_of
 from app.venue_setup import Ours, PaperSetup, VenueSetup
 from app.venues.base import OrderReport, Venue
 from app.wallets import record, registration
@@ -66,7 +70,10 @@ class Session:
         self._on_progress, self._on_exit, self._on_worse = on_progress, on_exit, on_worse
         self._on_words = on_words
         self.fatal: asyncio.Future[BaseException] | None = None
-        self.devices = Devices(self.settings.signer, attended=plan.attended)
+        self.rules = rules_of(plan.loaded, plan.db, self.wall.now_ms)
+        self.devices = Devices(self.settings.signer, attended=plan.attended, real_only=self.rules.real_only)
+        self.standing: StandingExits | None = None
+        """Keeps positions on a chain covered; once the session is open."""
         self.stopped = StopReport()
         """What an emergency stop that was in force already did when the session opened."""
         self._rebuilding: asyncio.Task[None] | None = None
@@ -114,16 +121,19 @@ class Session:
         if self.plan.emergency and not self.desk.stop.raised():
             self.desk.stop.create("emergency")  # in force here even where no file can be made
         self.settlement = Settlement(self.desk)
-        self.recovery = Recovery(self.desk, self.settlement)
+        preparation = self.setup.preparation(self.desk)
+        self.recovery = Recovery(self.desk, self.settlement, lambda: self.setup.settle(self.ours))
+        self.recovery.books.checks.extend(self.setup.checks())
         self.ours.desk, self.ours.recovery = self.desk, self.recovery
         self.pipeline = Pipeline(
             self.desk,
             self.settlement,
             resolve_unknown=self.recovery.resolve,
-            on_progress=self._on_progress,
-            on_worse=self._on_worse,
-            preparation=self.setup.preparation(self.desk),
+            on_progress=self._progressed,
+            on_worse=self._became_worse,
+            preparation=preparation,
         )
+        self.standing = StandingExits(self.desk, self.pipeline, preparation, self.run, self._on_progress)
         self.desk.on_lost = self._on_lost
         self.emergency = Emergency(self.desk, self.pipeline)
         self.venue.subscribe(self._on_report)
@@ -247,34 +257,18 @@ class Session:
         if self._account is None:
             kind, data = await self.devices.chosen(), (self.reader, self.database.connection)
             self.device = self.devices.of(kind)
-            self._account = await self.devices.account(kind, Chain.EVM, data, self.wall.now_ms(), self._on_words)
+            account = await self.devices.account(kind, Chain.EVM, data, self.wall.now_ms(), self._on_words)
+            self.rules.admit(account)
+            self._account = account
         return self._account
 
     def _desk(self, info: Any, account: Account) -> Desk:
         settings, plan = self.settings, self.plan
         market = MarketState(plan.instruments)
         valuation = Valuation(plan.instruments, settings.risk.rates, market.mark)
-        enabled = [module.allocation for module in settings.modules.values() if module.enabled]
-        capital = total([settings.manual.allocation, *enabled])
-        terms = Terms(
-            venue=self.setup.name,
-            slippage_bps=settings.slippage_bps,
-            time_in_force_ms=settings.trade.time_in_force_ms,
-            proposal_expiry_ms=settings.trade.proposal_expiry_ms,
-            authorisation_validity_ms=settings.trade.authorisation_validity_ms,
-            signer=account.signer,
-            signer_path=account.path,
-            signer_address=account.address,
-            addresses=frozenset({account.address, *(each.address for each in accounts(self.reader.rows))}),
-            device_deadline_s=settings.signer.deadline_s,
-            blind_value=settings.signer.blind_value,
-            hot=settings.signer.hot.limits(),
-            auto_confirm=plan.auto_confirm,
-            lockstep=plan.lockstep,
-            capital=capital,
-            config_version=self.config.version,
-            fatigue=settings.fatigue.limits(),
-        )
+        addresses = frozenset({account.address, *(each.address for each in accounts(self.reader.rows))})
+        terms = terms_of(plan, account, self.setup.name, addresses, self.config.version)
+        terms = replace(terms, capital=self.rules.capital(terms.capital))
         return Desk(
             clock=self.clock,
             writer=self.writer,
@@ -290,6 +284,7 @@ class Session:
             stop=StopFlag(plan.db),
             equity=self._equity(),
             wall=self.wall,
+            rules=self.rules,
         )
 
     def _equity(self) -> EquityCurve:
@@ -303,20 +298,22 @@ class Session:
         return curve
 
     async def _post_opening(self) -> None:
-        """Once: the account that was approved just now, and the opening balance of each asset."""
+        """Once: the account that was approved just now, and what the ledger begins with."""
         if self.devices.fresh is not None:
             await record(self.desk, registration(self.devices.fresh, None))
-        posted = {row["asset"] for row in self.reader.rows("SELECT asset FROM postings WHERE account = ?", (OPENING,))}
-        transition, new = self.desk.transition(), []
-        for asset, amount in (await self.setup.opening()).items():
-            if asset not in posted and amount:
-                transition.post(opening(self.setup.name, asset, amount))
-                self.desk.state.purse.move(asset, amount)
-                new.append(asset)
-        if new:
-            await self.desk.commit(transition, "ledger.opening", " ".join(new))
+        await post_opening(self.desk, await self.setup.opening())
 
     # -- what happens underneath --------------------------------------------------------------------------------
+
+    def _progressed(self, trade: Trade) -> None:
+        self._on_progress(trade)
+        if self.standing is not None:
+            self.standing.progressed(trade)
+
+    def _became_worse(self, trade: Trade) -> None:
+        """A standing exit is proposed anew by whoever keeps the position covered."""
+        if not trade.standing:
+            self._on_worse(trade)
 
     def _on_report(self, report: OrderReport) -> None:
         """Called by the venue's reader, which nothing here may end."""
@@ -337,7 +334,7 @@ class Session:
         if committed is not None:
             found = self.desk.state.find_order(report.client_id)
             if found is not None and found[1].decides:
-                self._on_progress(found[0])
+                self._progressed(found[0])
             if found is not None and report.fills and found[1].role is not Role.ENTRY:
                 self._on_exit(*found)
 
@@ -362,7 +359,7 @@ class Session:
                     seen = self._lost
                     error = await self._read_again(error)
                     if error is None and seen == self._lost:
-                        self.desk.alert_halted()
+                        self.desk.halting.alert()
                         done = True
                         return
         finally:  # a session that can not know its account ends, whatever the reason

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from app.act_commands import propose_cancel, waiting
 from app.engine.manual import Proposed, Tickets
 from app.engine.ticket import Problem, read
 from app.errors import CountersignError, UsageError
@@ -26,6 +27,7 @@ def ticket_handlers(trader: Trader) -> Mapping[str, Handler]:
         "buy": commands.buy,
         "sell": commands.sell,
         "close": commands.close,
+        "cover": commands.cover,
         "cancel": commands.cancel,
     }
 
@@ -62,9 +64,28 @@ class _TicketCommands:
         symbol, module = self._position(request["position"])
         return self._propose({**typed, "symbol": symbol, "side": Side.SELL.value, "module": module})
 
+    async def cover(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Propose a standing exit of a position on a chain: ``position`` is SYMBOL or SYMBOL:MODULE."""
+        symbol, module = self._position(request["position"])
+        standing = self._trader.session.standing
+        if standing is None:
+            raise UsageError("cover.session", "The session is not open yet.")
+        trade = standing.cover(module, symbol)
+        exits, intent = trade.intent.exits, trade.intent
+        return {
+            "id": trade.id,
+            "symbol": symbol,
+            "module": module,
+            "quantity": to_text(intent.quantity),
+            "stop": None if exits is None else to_text(exits.stop),
+            "worst_price": to_text(intent.worst_price),
+        }
+
     async def cancel(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Take an order back."""
+        """Take an order back. A transaction that waits is taken back by another one in its place, which is proposed."""
         session = self._trader.session
+        if (found := waiting(session, request["id"])) is not None:
+            return propose_cancel(self._trader.acts, *found)
         return (await withdraw(session.desk, session.pipeline, request["id"])).as_json()
 
     def _each(self, symbol: str, module: str, typed: dict[str, Any]) -> dict[str, Any]:

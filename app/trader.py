@@ -15,6 +15,7 @@ from app import paths
 from app.alert_service import deliver
 from app.alerts.delivery import Delivery
 from app.device_watch import DeviceWatch
+from app.engine.acts import Acts
 from app.engine.bus import Bus
 from app.engine.manager import ModuleManager
 from app.engine.manual import Tickets
@@ -22,8 +23,10 @@ from app.engine.modules import Module
 from app.errors import VenueError
 from app.execution.control import ControlServer
 from app.execution.records import Trade
+from app.execution.standing_view import on_chain
+from app.live_watch import LiveWatch
 from app.loop_guard import LoopGuard
-from app.market.events import MarketEvent, MarketSource, event_time
+from app.market.events import MarketEvent, MarketSource, News, event_time
 from app.market.live import follow
 from app.market.pace import Pacer, pace
 from app.money import ZERO, add, mul, to_text
@@ -87,6 +90,8 @@ class Trader:
         self.alerts: Delivery | None = None
         """Sends alerts to the trader's channels; None where there are none, and in a replay at full speed."""
         self.control: ControlServer | None = None
+        self.comparing: asyncio.Task[None] | None = None
+        """Compares ledger and venue now and then; None in a replay at full speed."""
         self._stopping = False
         self._told_to_stop = asyncio.Event()
         self._opening: asyncio.Task[None] | None = None
@@ -107,10 +112,11 @@ class Trader:
         self._on_open()
         for trade in session.recovery.concluded:
             self.tell.trade(trade)
+        self.acts = Acts(session.desk, session.pipeline, session.run)
         self.tickets = Tickets(session.desk, session.pipeline, session.run, session.settings.manual.allocation)
-        self.session.desk.on_halt = self._on_halt
-        if self.session.desk.halted:
-            self._on_halt(self.session.desk.halted)
+        session.desk.halting.on_change = self._on_halt
+        if session.desk.halted:
+            self._on_halt(session.desk.halted)
         socket = paths.socket_path(session.plan.db)
         paths.open_socket_dir(socket)
         control = self.control = ControlServer(socket, handlers(self))
@@ -125,8 +131,7 @@ class Trader:
                 self.alerts = deliver(session, self._say)
                 self.guard = LoopGuard(self, self._say)
                 self.guard.start()
-            watch = DeviceWatch(session.devices)
-            self._loops = [asyncio.create_task(self._deadline()), asyncio.create_task(watch.run())]
+            self._begin_loops()
             await self._trade()
             await self._wind_down()
         except BaseException:
@@ -175,6 +180,7 @@ class Trader:
 
     async def _trade(self) -> None:
         session = self.session
+        session.setup.listen(self.bus.listens)
         pacing = asyncio.create_task(
             self._pacer(
                 self.source,
@@ -207,15 +213,20 @@ class Trader:
         speed = self._limits.speed
         return None if speed is None else self.slower(speed)
 
-    async def _deliver(self, event: MarketEvent, position: int) -> None:
+    async def _deliver(self, event: MarketEvent | News, position: int) -> None:
         """One event: what is known, what the venue makes of it, then what the modules think."""
         session, now = self.session, event_time(event)
         self.position = position
+        if isinstance(event, News):
+            await self._pass_on(event)
+            return
         # What is committed before the modules have seen a bar must not say that they have.
         seen = position - (type(event) is Bar)
         session.desk.cursor = (session.plan.source_id, seen, now)
         session.desk.market.apply(event, session.synthetic)
         session.desk.follow_missed(event)
+        if session.standing is not None:
+            session.standing.saw(event)
         await self._feed_venue(event, position)
         due = self.manager.due_ms
         if type(event) is Bar or (due is not None and due <= now):
@@ -228,6 +239,13 @@ class Trader:
             session.desk.cursor = (session.plan.source_id, position, now)
         self.manager.check(now)
         self._metrics_due(now)
+
+    async def _pass_on(self, news: News) -> None:
+        """What the chain tells modules: no market moves by it."""
+        desk = self.session.desk
+        await desk.activity.settle()
+        self.bus.publish(news.message)
+        desk.cursor = (self.session.plan.source_id, self.position, news.ts_ms)
 
     async def _feed_venue(self, event: MarketEvent, position: int) -> None:
         """The paper venue sees the market before the modules do. A venue that died is restarted and looked up."""
@@ -264,7 +282,11 @@ class Trader:
 
     def _on_halt(self, reason: str) -> None:
         self.halted = reason
-        self._say(f"HALTED: no new trades: {reason}. Exits stay managed. Restart the session to trade again.")
+        if reason:
+            way_out = self.session.desk.halting.way_out
+            self._say(f"HALTED: no new trades: {reason}. Exits stay managed. {way_out}")
+        else:
+            self._say("Venue and ledger agree again: new trades are taken.")
 
     def _on_worse(self, trade: Trade) -> None:
         if not self.tickets.again(trade):
@@ -309,6 +331,17 @@ class Trader:
             await asyncio.sleep(self._limits.seconds)
             self.stop("time is up")
 
+    def _begin_loops(self) -> None:
+        loops = (self._deadline(), DeviceWatch(self.session.devices).run(), LiveWatch(self.session).run())
+        self._loops = [asyncio.create_task(each) for each in loops]
+        if not self.session.plan.lockstep:  # in a replay at full speed nobody but us has the account
+            self.comparing = asyncio.create_task(self._compare(), name="reconciliation")
+            self._loops.append(self.comparing)
+
+    async def _compare(self) -> None:
+        recovery, every_s = self.session.recovery, self.session.settings.reconcile.every_s
+        await recovery.books.run(every_s, recovery.look_again)
+
     async def _wind_down(self) -> None:
         """What waits for an answer, or for a device, gets none any more; what was sent is settled."""
         session = self.session
@@ -319,6 +352,10 @@ class Trader:
         await session.pipeline.work.abandon()
         await session.recovery.expire_unsigned()
         self._record_metrics()
+        held = [each.symbol for each in session.desk.state.positions.open_holdings()]
+        if held and on_chain(session.desk):
+            what = ", ".join(dict.fromkeys(held))
+            self._say(f"The stops of {what} are only watched while countersign runs: nobody sends an exit now.")
 
     def _install_signals(self) -> None:
         """Not by the loop: it would give Ctrl-C back to Python as it closes, and one more of an impatient trader would

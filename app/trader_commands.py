@@ -6,25 +6,30 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
+from app.act_commands import act_handlers
 from app.alert_service import alert_handlers
 from app.chain_commands import chain_handlers
 from app.device_commands import at_device, device_handlers, give_up
 from app.engine.module_views import ModuleView
 from app.errors import SafetyError, UsageError
+from app.execution.act_rows import act_document
 from app.execution.control import Handler
 from app.execution.fatigue import Requirement
 from app.execution.proposals import Refusal
 from app.execution.ranking import Waiting
 from app.execution.records import Trade
+from app.execution.standing_view import displaced_by
 from app.gate_records import gate_handlers, lifted
 from app.health import health
 from app.ids import by_prefix
 from app.module_commands import module_handlers
 from app.money import to_text
 from app.outcomes import became
+from app.reconcile_commands import reconcile_handlers
 from app.risk_commands import risk_handlers
 from app.seal_commands import seal_handlers
 from app.ticket_commands import ticket_handlers
+from app.wish_words import title
 from storage.writer import Commit
 
 if TYPE_CHECKING:
@@ -53,10 +58,12 @@ def handlers(trader: Trader) -> Mapping[str, Handler]:
         **alert_handlers(trader),
         **gate_handlers(trader.session),
         **chain_handlers(trader.session),
+        **act_handlers(trader),
         **risk_handlers(trader),
         **ticket_handlers(trader),
         **module_handlers(trader.manager),
         **seal_handlers(trader),
+        **reconcile_handlers(trader.session),
     }
 
 
@@ -71,7 +78,7 @@ class _Commands:
             "market_ms": desk.clock.now_ms(),
             "position": trader.position,
             "total_events": trader.source.total_events,
-            "halted": desk.halted,
+            "halted": desk.halted or desk.rules.barred(),
             "stop_in_force": desk.stop.raised(),
             "waiting": len(trader.session.pipeline.proposals.waiting()),
             "in_flight": len(desk.state.in_flight()),
@@ -89,7 +96,17 @@ class _Commands:
         """Most deserving first."""
         trades = self._trader.session.desk.state.trades
         ranked, signer = self._trader.session.pipeline.proposals.ranked(), self._trader.session.desk.terms.signer
-        return {"proposals": [{**_proposal(trades[each.trade_id], each), "signer": signer} for each in ranked]}
+        desk = self._trader.session.desk
+        return {
+            "proposals": [
+                {
+                    **_proposal(trades[each.trade_id], each),
+                    "signer": signer,
+                    "displaces": [other.intent.symbol for other in displaced_by(desk, trades[each.trade_id])],
+                }
+                for each in ranked
+            ]
+        }
 
     async def shown(self, request: dict[str, Any]) -> dict[str, Any]:
         """Every line of the text is visible at whoever asks. Answers what a confirmation needs, and how long to wait
@@ -188,6 +205,9 @@ def _proposal(trade: Trade, listed: Waiting) -> dict[str, Any]:
         "id": trade.id,
         "module": intent.module,
         "symbol": intent.symbol,
+        "title": title(intent),
+        "act": act_document(intent.act),
+        "replaces": intent.replaces,
         "side": intent.side.value,
         "quantity": to_text(intent.quantity),
         "worst_price": to_text(intent.worst_price),

@@ -15,10 +15,11 @@ from app.config.schema import Settings
 from app.execution.desk import Desk
 from app.execution.preparation import Preparation
 from app.execution.prepare import TextPreparation
+from app.execution.reconcile import Check
 from app.execution.recovery import Recovery
 from app.market.events import MarketEvent
 from app.session_plan import SessionPlan
-from app.venues.base import OrderRequest, Venue, VenueInfo
+from app.venues.base import OrderRequest, Reading, Venue, VenueInfo
 from app.venues.paper import PaperSettings, PaperVenue
 from app.venues.paper_process import PaperProcess
 
@@ -86,8 +87,8 @@ class VenueSetup(Protocol):
         """
         ...
 
-    async def opening(self) -> Mapping[str, Decimal]:
-        """What the account has when its ledger begins, by asset."""
+    async def opening(self) -> Reading:
+        """What the account has when its ledger begins; on a chain with what it has nothing of."""
         ...
 
     async def settle(self, ours: Ours) -> None:
@@ -100,6 +101,18 @@ class VenueSetup(Protocol):
 
     def preparation(self, desk: Desk) -> Preparation:
         """The form in which trades are signed."""
+        ...
+
+    def checks(self) -> tuple[Check, ...]:
+        """What else of the account is compared with the ledger."""
+        ...
+
+    def listen(self, wanted: Callable[[type], bool]) -> None:
+        """From now on tell, through the market's source, what modules want to hear of the venue beside its market.
+
+        Args:
+            wanted: whether anybody listens to messages of a type now.
+        """
         ...
 
     async def market(self, event: MarketEvent, position: int) -> None:
@@ -134,9 +147,9 @@ class PaperSetup:
         """Start the process and open the session with it."""
         return await self.venue.connect()
 
-    async def opening(self) -> Mapping[str, Decimal]:
+    async def opening(self) -> Reading:
         """The paper cash of each quote asset."""
-        return self._cash()
+        return Reading(self._cash())
 
     async def settle(self, ours: Ours) -> None:
         """Nothing."""
@@ -144,6 +157,13 @@ class PaperSetup:
     def preparation(self, desk: Desk) -> Preparation:
         """An authorisation in words."""
         return TextPreparation(desk)
+
+    def checks(self) -> tuple[Check, ...]:
+        """Balances and orders are all that there is."""
+        return ()
+
+    def listen(self, wanted: Callable[[type], bool]) -> None:
+        """It has nothing to tell."""
 
     async def market(self, event: MarketEvent, position: int) -> None:
         """It matches against what it is shown."""

@@ -41,7 +41,7 @@ def _lines(p: dict[str, Any], waiting: list[dict[str, Any]]) -> list[str]:
     resumed = "  SIGNED BEFORE A RESTART" if p["resumed"] else ""
     resumed += "  HOT" if p["signer"] == "keyring" else ""
     value = "" if p["edge_value"] is None else f"  worth {p['edge_value']} of {p['value']}"
-    head = f"{p['id'][:8]}  {p['side']} {p['quantity']} {p['symbol']} at {p['worst_price']} or better, "
+    head = f"{p['id'][:8]}  {_wanted(p)}, "
     lines = [
         f"{head}until {when(p['expires_ms'])}  [{p['module']}] {p['reason']}{resumed}",
         f"          {p['why']}; proposed {lasting(p['age_ms'])} ago{value}  ({p['app']} app)",
@@ -60,6 +60,14 @@ def _lines(p: dict[str, Any], waiting: list[dict[str, Any]]) -> list[str]:
         names = ", ".join(f"{each[:8]} [{others.get(each, '?')}]" for each in p["beside"])
         notes.append(f"The same is wanted by {names}: together one larger position.")
     return [*lines, *(f"          {note}" for note in notes)]
+
+
+def _wanted(p: dict[str, Any]) -> str:
+    """What is wanted. An act has no side, no quantity and no price: its name says what it is."""
+    if p["act"] is not None:
+        return str(p["title"])
+    place = f", in the place of {p['replaces'][:10]}" if p["replaces"] else ""
+    return f"{p['side']} {p['quantity']} {p['symbol']} at {p['worst_price']} or better{place}"
 
 
 def _stats(options: argparse.Namespace) -> int:
@@ -183,11 +191,13 @@ def _preview(preview: dict[str, Any]) -> list[str]:
 def _show(proposal: dict[str, Any]) -> None:
     """On stderr, so that ``--json`` stays one document."""
     preview = json.loads(proposal["preview"])
-    lines = ["The signer will show and sign exactly this text:", ""]
+    lines = [proposal["title"], "The signer will show and sign exactly this text:", ""]
     if proposal["signer"] == "keyring":
-        lines = [f"{_HOT} signs exactly this text, at once, and no device shows it again:", ""]
+        lines = [proposal["title"], f"{_HOT} signs exactly this text, at once, and no device shows it again:", ""]
     lines += [f"    {line}" for line in proposal["text"].splitlines()]
     lines += ["", *_preview(preview), f"Proposed by {proposal['module']}: {proposal['reason']}"]
+    if proposal["displaces"]:
+        lines.append(chain_preview.displaced(proposal["displaces"]))
     if proposal["resumed"]:
         lines.append("These bytes were signed before a restart and never sent; confirming sends the same bytes.")
     for line in lines:

@@ -14,7 +14,7 @@ from app.errors import ConfigError, UsageError
 if TYPE_CHECKING:
     from app.config.load import Loaded
 
-PROFILES: Final = ("paper", "testnet")
+PROFILES: Final = ("paper", "testnet", "live")
 """What `app.config.schema.Settings.profile` allows; here so that a command that reads no settings knows it too."""
 
 

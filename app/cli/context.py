@@ -36,8 +36,9 @@ __all__ = [
 ]
 
 _QUESTIONS: Final = frozenset(
-    {"status", "health", "proposals", "modules", "risk", "ticket_preview", "shown"}
+    {"status", "health", "reconcile", "proposals", "modules", "risk", "ticket_preview", "shown"}
     | {"signers", "signer_address", "signer_register", "signer_trial"}
+    | {"allowances", "liquidity", "stakes"}
     | {"alert_channels", "alert_test", "gate_clock", "gate_override", "gate_ramp"}
 )
 """Commands to the trader that can cause nothing to be sent to a venue."""

@@ -32,7 +32,13 @@ _HANDLERS: Final = {
     "buy": "ticket",
     "sell": "ticket",
     "close": "ticket",
+    "cover": "ticket",
     "cancel": "ticket",
+    "publish": "publish",
+    "bump": "acts",
+    "allowances": "acts",
+    "revoke": "acts",
+    "liquidity": "acts",
     "stop": "stop",
     "config": "config",
     "signers": "signers",
@@ -40,6 +46,7 @@ _HANDLERS: Final = {
     "hotkey": "hotkey",
     "backup": "keep",
     "restore": "keep",
+    "reconcile": "reconcile",
     "doctor": "doctor",
 }
 

@@ -131,7 +131,13 @@ def _contracts(chain: Chain) -> Iterator[tuple[str, bytes]]:
         if address is not None:
             yield key, address
     for dex in chain.dexes:
-        parts = (("factory", dex.factory), ("router", dex.router), ("quoter", dex.quoter), ("positions", dex.positions))
+        parts = (
+            ("factory", dex.factory),
+            ("router", dex.router),
+            ("quoter", dex.quoter),
+            ("positions", dex.positions),
+            ("universal_router", dex.universal),
+        )
         yield from ((f"dexes.{dex.name}.{key}", address) for key, address in parts if address is not None)
 
 

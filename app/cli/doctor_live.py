@@ -4,10 +4,7 @@ record of what was checked, and of the trader's own words."""
 from __future__ import annotations
 
 import argparse
-import getpass
 import os
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,7 +13,7 @@ from app.cli import context, streams
 from app.cli.watch import when
 from app.engine.clock import WallClock
 from app.errors import SafetyError, UsageError
-from storage.database import reader, trader_pid
+from storage.database import trader_pid
 from storage.identity import is_there
 
 if TYPE_CHECKING:
@@ -24,7 +21,6 @@ if TYPE_CHECKING:
     from app.config.load import Loaded
     from app.live_gate import LiveGate
     from app.risk.live import Condition
-    from storage.database import Reader
 
 REFUSED: Final = 3
 
@@ -33,7 +29,7 @@ def live(options: argparse.Namespace) -> int:
     """Show the gate, put a word in a condition's place, or raise the pilot caps. Exit 3 while live is refused."""
     if options.override is not None and options.ramp:
         raise UsageError("doctor.words", "Either --override or --ramp.")
-    loaded, db = context.settings(options), context.database(options)
+    loaded, db = context.settings(options), _home(context.database(options))
     if options.override is not None:
         return _override(options, loaded, db)
     if options.ramp:
@@ -61,7 +57,7 @@ def _show(options: argparse.Namespace, loaded: Loaded, gate: LiveGate, verdict: 
     lines += [f"{'pilot caps':<45} {reason}" for reason in pilot.reasons]
     missing = sum(not each.holds for each in gate.conditions)
     refused = f"Live is refused: {missing} of {len(gate.conditions)} conditions are not on record."
-    open_ = "Every condition is on record or overridden. This version has no live profile to open."
+    open_ = "Every condition is on record or overridden. Trade: countersign run --profile live --chain NAME"
     lines.append(refused if missing else open_)
     context.emit(options, "doctor-live", document, lines)
     return REFUSED if refusal else 0
@@ -110,7 +106,7 @@ def _record_clock(db: Path, verdict: Verdict) -> None:
 
 def _override(options: argparse.Namespace, loaded: Loaded, db: Path) -> int:
     """A word in the place of one condition, with a reason, journaled."""
-    from app.gate_records import OVERRIDDEN, OVERRIDE, overridden  # noqa: PLC0415 -- as above
+    from app.gate_records import OVERRIDDEN, OVERRIDE, overridden, user  # noqa: PLC0415 -- as above
 
     name = options.override
     gate = _gate(loaded, db)
@@ -124,7 +120,7 @@ def _override(options: argparse.Namespace, loaded: Loaded, db: Path) -> int:
     if streams.typed_line(prompt) != OVERRIDE:
         raise SafetyError("gate.kept", "Nothing was changed.")
     reason = streams.typed_line("Why, for the record: ")
-    by = _user()
+    by = user()
     entry = overridden(name, by, reason, WallClock().now_ms())  # refused here before anybody is asked
     if trader_pid(db) is not None:
         request = {"op": "gate_override", "condition": name, "by": by, "reason": reason, "word": OVERRIDE}
@@ -138,7 +134,7 @@ def _override(options: argparse.Namespace, loaded: Loaded, db: Path) -> int:
 
 def _ramp(options: argparse.Namespace, loaded: Loaded, db: Path) -> int:
     """A word that doubles the pilot caps, a week after the first live trade at the earliest."""
-    from app.gate_records import RAMP, RAMPED, ramped  # noqa: PLC0415 -- as above
+    from app.gate_records import RAMP, RAMPED, ramped, user  # noqa: PLC0415 -- as above
 
     _there(db)
     gate = _gate(loaded, db)
@@ -148,7 +144,7 @@ def _ramp(options: argparse.Namespace, loaded: Loaded, db: Path) -> int:
         raise SafetyError("gate.ramp", f"The pilot caps stay: {why}.", next_step="Nothing was changed.")
     if streams.typed_line(f"The pilot caps are doubled. Type {RAMP} and Enter: ") != RAMP:
         raise SafetyError("gate.kept", "Nothing was changed.")
-    by = _user()
+    by = user()
     if trader_pid(db) is not None:
         context.ask_trader(db, {"op": "gate_ramp", "by": by, "word": RAMP})
     else:
@@ -166,6 +162,13 @@ def _journal(db: Path, kind: str, subject: str, entry: tuple[Any, ...]) -> None:
     journal(db, kind, canonical({"set": [list(entry)]}), subject)
 
 
+def _home(db: Path) -> Path:
+    """Where a word is journaled: before the first live session there is none of its database, and paper's has the
+    drills that the gate asks for."""
+    paper = Path(os.path.realpath(paths.database("paper")))
+    return paper if not is_there(db) and db == Path(os.path.realpath(paths.database("live"))) else db
+
+
 def _there(db: Path) -> None:
     """A word is written into a journal, or it was never said."""
     if not is_there(db):
@@ -180,26 +183,6 @@ def _there(db: Path) -> None:
 
 
 def _gate(loaded: Loaded, db: Path, clock_now: str = "") -> LiveGate:
-    from app.live_gate import read  # noqa: PLC0415 -- the signers behind it
+    from app.live_gate import on_record  # noqa: PLC0415 -- the signers behind it
 
-    with _readers(db) as found:
-        return read(loaded, found, WallClock().now_ms(), clock_now)
-
-
-@contextmanager
-def _readers(db: Path) -> Iterator[tuple[Reader, ...]]:
-    """The database that is meant; and the paper profile's, where that is another profile's."""
-    paper = Path(os.path.realpath(paths.database("paper")))
-    with ExitStack() as stack:
-        found = [stack.enter_context(reader(db))] if is_there(db) else []
-        profiles = [each.value("SELECT value FROM meta WHERE key = 'profile'") for each in found]
-        if profiles != ["paper"] and paper != db and is_there(paper):
-            found.append(stack.enter_context(reader(paper)))
-        yield tuple(found)
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return f"user {os.getuid()}"  # one without a name, as in a container
+    return on_record(loaded, db, WallClock().now_ms(), clock_now)

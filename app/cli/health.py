@@ -66,6 +66,7 @@ def _chain(seen: dict[str, Any]) -> list[str]:
     reason = f": {seen['reason']}" if seen["reason"] else ""
     lines = [f"chain       {seen['name']} ({seen['chain_id']}) {mode}{reason}"]
     lines.append(f"block       {block}; agreeing {seen['quorum']}")
+    lines += _private(seen["private"])
     for each in seen["nodes"]:
         state = "well" if each["usable"] else "NOT USED"
         head = "none" if each["head"] is None else f"{each['head']}, {each['lag']} behind"
@@ -78,10 +79,28 @@ def _chain(seen: dict[str, Any]) -> list[str]:
     return lines
 
 
+def _private(seen: dict[str, Any] | None) -> list[str]:
+    """Where transactions go, and what of them waits."""
+    if seen is None:
+        return ["sending     to the public mempool"]
+    signs = f", signed as {seen['signs_as']}" if seen["signs_as"] else ""
+    way, then = f"{seen['host']} ({seen['kind']}{signs})", f"after {seen['blocks']} blocks: {seen['fallback']}"
+    lines = [f"sending     privately through {way}, {seen['sending']['state']}; {then}"]
+    for each in seen["waiting"]:
+        known = "" if each["known"] else ", ITS ANSWER WAS LOST"
+        status = f", it says {each['status']}" if each["status"] else ""
+        lines.append(
+            f"private     {each['client_id'][:10]} waits {each['blocks']} of {seen['blocks']} blocks{known}{status}"
+        )
+    return lines
+
+
 def _numbers(live: dict[str, Any]) -> list[str]:
     """What is measured, for reading; no number of these fails a check by itself."""
     lag, market, machine = live["lag"], live["market"], live["machine"]
     lines = [] if live["chain"] is None else _chain(live["chain"])
+    for each in live["books"]["differences"]:
+        lines += [f"difference  {each['words']}", f"            {each['next_step']}"]
     if lag is not None and lag["samples"]:
         lines.append(
             f"loop lag    {_ms(lag['p50_us'])} / {_ms(lag['p99_us'])} / {_ms(lag['max_us'])} ms (p50, p99, max)"

@@ -14,7 +14,7 @@ from app.cli import alone, context, streams
 from app.cli.secrets import hidden, refused
 from app.engine.clock import WallClock
 from app.errors import DatabaseInUse, SafetyError, UsageError
-from app.hot_drain import Held, KeyState, may_retire, may_rotate, obligations, state_of
+from app.hot_drain import Held, KeyState, may_retire, may_rotate, obligations, on_chains, state_of
 from signers import hot_key
 from signers.base import SignerKind
 from signers.hot import TITLE
@@ -25,7 +25,10 @@ from storage.identity import is_there
 from storage.journal import canonical
 from storage.secrets import SecretsError, SecretStore
 
-WORDS: Final = {"generate": "HOT", "import": "HOT", "register": "HOT", "rotate": "ROTATE", "retire": "RETIRE"}
+WORDS: Final = {
+    "generate": "HOT", "import": "HOT", "register": "HOT", "rotate": "ROTATE", "retire": "RETIRE",
+    "abandon": "ABANDON",
+}  # fmt: skip
 """What is typed to do it."""
 _OFF: Final = "It signs nothing until the hot signer is switched on: countersign config set signer.hot.enabled true"
 
@@ -159,7 +162,11 @@ def _retire(place: _Place) -> tuple[str, list[str]]:
     if address == held.active:
         place.keyring.delete(hot_keys.name(place.chain, old=True))
         return address, ["The copy that a rotation made before it was cut off is gone; the key in use stays."]
-    _word("retire", f"The key of {address} is deleted for good. What is sent to it later is lost.")
+    what = f"The key of {address} is deleted for good. What is sent to it later is lost."
+    if there := on_chains([place.db, *context.recent()], address):
+        _word("abandon", f"{what} SO IS WHAT IT HOLDS NOW, by the ledger: {'; '.join(there)}. Send it away first.")
+    else:
+        _word("retire", what)
     if is_there(place.db):
         alone.journal(place.db, "signer.retired", _body(place.chain, address, KeyState.RETIRED), address)
     place.keyring.delete(hot_keys.name(place.chain, old=True))

@@ -54,11 +54,13 @@ def _check_words(options: argparse.Namespace) -> None:
 
 def _list(options: argparse.Namespace, db: Path) -> int:
     rows = _rows(options, db)
-    lines = [
-        f"{r['name']:<16} {r['version'] or '-':<8} {'enabled' if r['enabled'] else 'off':<8} "
-        f"allocation {r['allocation']}  {_words(r)}"
-        for r in rows
-    ]
+    lines = []
+    for r in rows:
+        lines.append(
+            f"{r['name']:<16} {r['version'] or '-':<8} {'enabled' if r['enabled'] else 'off':<8} "
+            f"allocation {r['allocation']}  {_words(r)}"
+        )
+        lines += [f"{'':<16} says: {note}" for note in r.get("notes", ())]
     context.emit(options, "modules", {"modules": rows}, lines or ["No modules installed."])
     return 0
 

@@ -106,7 +106,9 @@ def _globals(parser: argparse.ArgumentParser, default: object) -> None:
     group = parser.add_argument_group("global options")
     group.add_argument("--db", metavar="FILE", default=default, help="database (COUNTERSIGN_DB)")
     group.add_argument("--config", metavar="FILE", default=default, help="settings file (COUNTERSIGN_CONFIG)")
-    group.add_argument("--profile", metavar="NAME", default=default, help="paper or testnet (COUNTERSIGN_PROFILE)")
+    group.add_argument(
+        "--profile", metavar="NAME", default=default, help="paper, testnet or live (COUNTERSIGN_PROFILE)"
+    )
     flag = False if default is None else default
     group.add_argument("--json", action="store_true", default=flag, help="one JSON document on standard output")
 
@@ -206,10 +208,39 @@ def _close(parser: argparse.ArgumentParser) -> None:
     _prices(parser)
 
 
+def _cover(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("position", metavar="POSITION", help="SYMBOL, or SYMBOL:MODULE")
+
+
 def _cancel(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "id", metavar="ORDER", help="its id, or a trade's (of a basket: all legs), or the beginning of it"
     )
+
+
+def _publish(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("id", metavar="ORDER", help="its transaction's hash, or the beginning of it")
+
+
+def _order(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("id", metavar="ORDER", help="the transaction's hash, or its trade's id, or the beginning of it")
+
+
+def _revoke(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("token", metavar="TOKEN", help="its symbol in the settings, or its address")
+    parser.add_argument("spender", metavar="SPENDER", help="its address, or its name as allowances shows it")
+    parser.add_argument("--permit2", action="store_true", help="what it may take through Permit2")
+
+
+def _liquidity(parser: argparse.ArgumentParser) -> None:
+    actions = ["list", "open", "collect", "withdraw"]
+    parser.add_argument("action", nargs="?", choices=actions, default="list")
+    parser.add_argument("name", nargs="?", metavar="NAME", help="open: SYMBOL; collect, withdraw: EXCHANGE:NUMBER")
+    parser.add_argument("--fee", metavar="FEE", help="open: the pool's fee, such as 0.3%%")
+    parser.add_argument("--lower", metavar="P", help="open: it earns from this price on")
+    parser.add_argument("--upper", metavar="P", help="open: up to this price")
+    parser.add_argument("--base", metavar="N", help="open: most of the base that goes in")
+    parser.add_argument("--quote", metavar="N", help="open: most of the quote asset that goes in")
 
 
 def _prices(parser: argparse.ArgumentParser) -> None:
@@ -252,6 +283,11 @@ def _signers(parser: argparse.ArgumentParser) -> None:
     showing.add_argument("--no-show", action="store_true", help="address: only read it")
     parser.add_argument("--register", action="store_true", help="address: remember it once you approved it there")
     parser.add_argument("--signs", action="store_true", help="list: what each can show of what it signs")
+
+
+def _reconcile(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--adjust", metavar="ASSET", help="post what differs of it; asks for a reason and a typed word")
+    parser.add_argument("--reason", metavar="TEXT", help="with --adjust: why, for the journal; asked for unless given")
 
 
 def _doctor(parser: argparse.ArgumentParser) -> None:
@@ -308,13 +344,20 @@ _COMMANDS: tuple[tuple[str, str, Callable[[argparse.ArgumentParser], None]], ...
     ("buy", "propose a purchase by hand; it waits for your confirmation like any trade", _buy),
     ("sell", "propose a sale of what was bought by hand", _sell),
     ("close", "propose the sale of a position, whichever module holds it", _close),
+    ("cover", "propose the standing exit of a position on a chain, to be signed and kept", _cover),
     ("cancel", "take back an order that rests; exits of an open position stay", _cancel),
+    ("publish", "show a private transaction that waits to the public mempool; asks for a typed word", _publish),
+    ("bump", "of a chain: the same trade with higher fees in the place of a transaction that waits", _order),
+    ("allowances", "of a chain: what may be taken from the account, and by whom", _plain),
+    ("revoke", "of a chain: propose to take an allowance back", _revoke),
+    ("liquidity", "of a chain: positions of liquidity: list them, open, collect, withdraw", _liquidity),
     ("stop", "end the trader; --emergency stops all trading, --reset lifts that", _stop),
     ("config", "show the settings and where each comes from, set one, or check them", _config),
     ("modules", "trading modules: list them, pause or resume, switch on or off, give them capital", _modules),
     ("signers", "hardware wallets: list them, show or register an address, sign a test text", _signers),
     ("secrets", "keys in the operating system's keyring: set, list, rm, rotate", _secrets),
     ("hotkey", "keys of the hot signer, in the keyring: generate, import, register, rotate, retire", _hotkey),
+    ("reconcile", "what venue and ledger say differently; --adjust posts it; exit 1 while they differ", _reconcile),
     ("backup", "copy the database, consistently, beside a running trader", _file),
     ("restore", "put a backup in place of the database; the old one is kept", _file),
     ("doctor", "check this machine: Python, disk, folders, clock, keyring, database, signers", _doctor),

@@ -5,14 +5,19 @@ from __future__ import annotations
 import argparse
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from app import reports
 from app.cli import context
 from app.cli.watch import when
+from app.engine.clock import WallClock
 from app.errors import CountersignError
 from app.money import ZERO, add, from_text
 from storage.database import reader
+
+if TYPE_CHECKING:
+    from app.config.load import Loaded
+    from app.execution.profile_rules import ProfileRules
 
 _BAR: Final = 10
 _HUNDRED: Final = Decimal(100)
@@ -37,8 +42,9 @@ def _recorded(options: argparse.Namespace, db: Path) -> dict[str, Any]:
     from app.execution.stop_flag import StopFlag  # noqa: PLC0415 -- same
     from app.session_plan import instruments_from_text  # noqa: PLC0415 -- same
 
+    loaded = context.settings(options)
     with reader(db) as data:
-        settings = context.settings(options).settings
+        settings = loaded.settings
         capital = ZERO
         for module in settings.modules.values():
             capital = add(capital, module.allocation if module.enabled else ZERO)
@@ -51,8 +57,21 @@ def _recorded(options: argparse.Namespace, db: Path) -> dict[str, Any]:
             settings.risk.rates,
             capital,
             reports.denied_by_rule(data),
+            _rules(loaded, db, str(data.value("SELECT value FROM meta WHERE key = 'profile'"))),
         )
     return {**view.document(), "halted": "the emergency stop is in force" if StopFlag(db).raised() else ""}
+
+
+def _rules(loaded: Loaded, db: Path, profile: str) -> ProfileRules:
+    """What the database's own profile adds, whatever the settings name."""
+    from app.execution.profile_rules import ProfileRules  # noqa: PLC0415 -- as above
+    from app.live_rules import LiveRules  # noqa: PLC0415 -- as above
+
+    if profile != "live":
+        return ProfileRules()
+    rules = LiveRules(loaded, db, WallClock().now_ms)
+    rules.take(rules.read())
+    return rules
 
 
 def _lines(document: dict[str, Any]) -> list[str]:
@@ -63,6 +82,7 @@ def _lines(document: dict[str, Any]) -> list[str]:
         f"equity      {document['equity']} USD; peak {peak}, at 00:00 UTC {start}",
         f"profile     {_profile(document)}",
     ]
+    lines += [f"pilot       {each}" for each in document["pilot"]]
     if document["halted"]:
         lines.append(f"HALTED      {document['halted']}")
     lines += ["", *(_line(use) for use in document["limits"])]
@@ -90,7 +110,7 @@ def _line(use: dict[str, Any]) -> str:
     full = min(_BAR, int(share * _BAR))
     used = "-" if use["used"] is None else use["used"]
     words = {"ok": "", "near": "  NEAR", "reached": "  REACHED"}[use["state"]]
-    who = "  tightened" if use["source"] == "adaptive" else ""
+    who = {"adaptive": "  tightened", "pilot": "  pilot cap"}.get(use["source"], "")
     note = f"  ({use['note']})" if use["note"] else ""
     amounts = f"{used} of {use['limit']} {use['unit']}".rstrip()
     return f"  {use['title']:<26} [{'#' * full:<{_BAR}}] {share * _HUNDRED:>6.0f} %  {amounts}{words}{who}{note}"

@@ -4,23 +4,19 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from app import paths
 from app.cli import context, streams
-from app.errors import ConfigError, CountersignError, SafetyError, StorageError, UsageError
+from app.errors import CountersignError, SafetyError, StorageError, UsageError
 from app.execution.stop_flag import StopFlag
 from app.text import stopped
 from storage.database import reader, trader_pid
 from storage.faults import StorageFault
 from storage.identity import application_of
 from storage.schema import APPLICATION_ID
-
-if TYPE_CHECKING:
-    from app.config.load import Loaded
 
 WORD = "TRADE"
 _PATIENCE_S = 2.0
@@ -147,24 +143,16 @@ def _alone(options: argparse.Namespace, db: Path) -> dict[str, Any]:
 
 async def _act_alone(options: argparse.Namespace, db: Path) -> dict[str, Any]:
     """No trader runs: open the session as the database remembers it, and act through the same pipeline."""
-    from app.session import Session  # noqa: PLC0415 -- 0.3 s
-    from app.session_plan import SessionPlan, instruments_from_text, remembered  # noqa: PLC0415 -- same
+    from app.cli.opened import paper_plan  # noqa: PLC0415 -- 0.3 s
+    from app.session import Session  # noqa: PLC0415 -- same
+    from app.session_plan import remembered  # noqa: PLC0415 -- same
 
-    source, instruments = remembered(db, "source"), remembered(db, "instruments")
-    if source is None or instruments is None:
+    source = remembered(db, "source")
+    if source is None or remembered(db, "instruments") is None:
         return _nothing()
-    if source.startswith("chain:"):
+    plan = paper_plan(options, db, emergency=True)
+    if plan is None:
         return _on_chain(options, db, source)
-    plan = SessionPlan(
-        db=db,
-        loaded=_session_settings(options, remembered(db, "config")),
-        source_id=source,
-        instruments=instruments_from_text(instruments),
-        start_ms=int(remembered(db, "start_ms") or 0),
-        auto_confirm=False,
-        lockstep=True,
-        emergency=True,
-    )
     session = Session(plan, lambda _: None, lambda _: None)
     await session.open()
     try:
@@ -188,18 +176,6 @@ def _on_chain(options: argparse.Namespace, db: Path, source: str) -> dict[str, A
         )
     refused = [f"selling on {name} takes a signature, so it takes a session."] if options.flatten else []
     return {**_nothing(), "unknown": [row["client_id"] for row in rows], "refused": refused}
-
-
-def _session_settings(options: argparse.Namespace, text: str | None) -> Loaded:
-    """The settings the session ran with: an emergency is no moment to take over others, nor to refuse a broken file."""
-    from app.config import load, sources  # noqa: PLC0415 -- pydantic behind it, 0.1 s
-
-    if text is not None:
-        try:
-            return load.combine(paths.config_file(), sources.read_overrides(json.loads(text)))
-        except ConfigError:
-            pass  # remembered by another version: what the trader has now must do
-    return context.settings(options)
 
 
 def _reset(options: argparse.Namespace, db: Path) -> int:

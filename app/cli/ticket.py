@@ -7,7 +7,7 @@ import argparse
 import contextlib
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -51,18 +51,34 @@ def close(options: argparse.Namespace) -> int:
     closes = context.ask_trader(db, {"op": "close", "all": True, "ticket": ticket})["closes"]
     for each in closes:
         if each.get("id"):
-            each["state"] = _prepared(db, each["id"]).state.value
+            each["state"] = prepared(db, each["id"]).state.value
     lines = [line for each in closes for line in _close_words(each)]
     context.emit(options, "closes", {"closes": closes}, lines or ["No open positions."])
     return 0 if all(each.get("id") for each in closes) else 3
 
 
+def cover(options: argparse.Namespace) -> int:
+    """Propose the standing exit of a position on a chain."""
+    db = context.database(options)
+    answer, outcome = proposed(db, {"op": "cover", "position": options.position}, {})
+    name, trade = f"{answer['symbol']}:{answer['module']}", answer["id"][:8]
+    what = (
+        f"Proposed {trade}: a standing exit of {answer['quantity']} {name}, sent when the price falls to "
+        f"{answer['stop']}, for {answer['worst_price']} or more each."
+    )
+    context.emit(options, "cover", {**answer, "state": outcome.state.value}, [what, what_now(answer["id"], outcome)])
+    return 0
+
+
 def cancel(options: argparse.Namespace) -> int:
-    """Take an order back."""
+    """Take an order back. On a chain that is a transaction in its place, which is proposed."""
     answer = context.ask_trader(context.database(options), {"op": "cancel", "id": options.id})
+    replaced_by = answer.get("id")
     name = answer["client_id"] or answer["trade_id"]
     lines = [f"{answer['role'].capitalize()} of {answer['symbol']} ({name[:8]}): {answer['words']}"]
     lines += [f"  leg {leg['client_id'][:8]}: {leg['words']}" for leg in answer["legs"]]
+    if replaced_by is not None:
+        lines.append(what_now(replaced_by, prepared(context.database(options), replaced_by)))
     context.emit(options, "cancelled", answer, lines)
     return 0
 
@@ -90,20 +106,36 @@ def _given(ticket: dict[str, str | None]) -> dict[str, str]:
 
 def _one(options: argparse.Namespace, request: dict[str, Any]) -> int:
     db = context.database(options)
-    answer = context.ask_trader(db, request)
-    if answer["id"] is None:
-        lines = [_problem(each) for each in answer["problems"]]
-        raise UsageError("ticket.problems", "\n".join(lines), next_step="Nothing was proposed.")
-    outcome = _prepared(db, answer["id"])
-    if not outcome.on_its_way and not outcome.traded:
-        raise SafetyError("ticket.ended", outcome.words())
+    answer, outcome = proposed(db, request, _OPTIONS)
     document = {**answer, "state": outcome.state.value}
     context.emit(options, "proposed", document, _words(answer["id"], answer["preview"], outcome))
     return 0
 
 
-def _problem(problem: dict[str, str]) -> str:
-    name = _OPTIONS.get(problem["field"], problem["field"])
+def proposed(
+    db: Path, request: dict[str, Any], names: Mapping[str, str], patience_s: float = 10.0
+) -> tuple[dict[str, Any], Outcome]:
+    """What the running trader answers to a wish of the trader's own, and what became of the trade until it waits.
+
+    Args:
+        names: of the options, by the fields that they fill.
+
+    Raises:
+        UsageError: what was typed can not be proposed.
+        SafetyError: it ended before anybody could read it.
+    """
+    answer = context.ask_trader(db, request, timeout_s=patience_s)
+    if answer["id"] is None:
+        lines = [_problem(each, names) for each in answer["problems"]]
+        raise UsageError(f"{request['op']}.problems", "\n".join(lines), next_step="Nothing was proposed.")
+    outcome = prepared(db, answer["id"])
+    if not outcome.on_its_way and not outcome.traded:
+        raise SafetyError(f"{request['op']}.ended", outcome.words())
+    return answer, outcome
+
+
+def _problem(problem: dict[str, str], names: Mapping[str, str]) -> str:
+    name = names.get(problem["field"], problem["field"])
     allowed = f"; allowed: {problem['allowed']}" if problem["allowed"] else ""
     return f"{name}: {problem['words']}{allowed}."
 
@@ -113,7 +145,7 @@ def _close_words(each: dict[str, Any]) -> Iterator[str]:
     if each.get("id"):
         yield f"Proposed {each['id'][:8]}: close {name}. Read and confirm it: countersign confirm {each['id'][:8]}"
     else:
-        why = each.get("error") or " ".join(_problem(problem) for problem in each["problems"])
+        why = each.get("error") or " ".join(_problem(problem, _OPTIONS) for problem in each["problems"])
         yield f"Not proposed: close {name}: {why}"
 
 
@@ -134,13 +166,17 @@ def _words(trade: str, preview: dict[str, Any], outcome: Outcome) -> Iterator[st
         yield f"Target {preview['target']}: gain {preview['gain']} {quote}{ratio}."
     if preview["left"] != "0":
         yield f"{preview['left']} more is covered by another exit: close that after this."
+    yield what_now(trade, outcome)
+
+
+def what_now(trade: str, outcome: Outcome) -> str:
+    """What to do with a trade that was proposed, or what became of it."""
     if outcome.state in _NOT_PREPARED | {TradeState.PREPARED}:
-        yield f"Read and confirm it: countersign confirm {trade[:8]}"
-    else:
-        yield outcome.words()
+        return f"Read and confirm it: countersign confirm {trade[:8]}"
+    return outcome.words()
 
 
-def _prepared(db: Path, trade: str) -> Outcome:
+def prepared(db: Path, trade: str) -> Outcome:
     """The trade once it waits for an answer, or has gone on. Ctrl-C ends the waiting and takes nothing back."""
     end, pause = time.monotonic() + _PATIENCE_S, threading.Event()
     outcome = Outcome(trade, TradeState.RESERVED, "", "no")

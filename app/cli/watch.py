@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from app import reports, reports_execution
-from app.cli import context
+from app.cli import context, stakes
 from app.errors import CountersignError, UsageError
 from app.execution.stop_flag import StopFlag
 from app.text import counted
@@ -96,13 +96,15 @@ def _words(counts: dict[str, int]) -> str:
 def positions(options: argparse.Namespace) -> int:
     """Open positions."""
     with reader(context.database(options)) as data:
-        rows = reports.positions(data)
+        rows, liquidity = reports.positions(data), stakes.of(options, data)
     lines = [
         f"{r['symbol']:<12} {r['quantity']:>16} at {r['average_entry']:<16} unrealised {_signed(r['unrealised'])}  "
         f"exits {', '.join(e['role'] + ' ' + e['price'] for e in r['exits']) or 'UNCOVERED'}  [{r['module']}]"
         for r in rows
     ]
-    context.emit(options, "positions", {"positions": rows}, lines or ["No open positions."])
+    lines += [line for each in liquidity for line in stakes.lines(each)]
+    document = {"positions": rows, "liquidity": liquidity}
+    context.emit(options, "positions", document, lines or ["No open positions."])
     return 0
 
 
@@ -117,13 +119,25 @@ def orders(options: argparse.Namespace) -> int:
     with reader(context.database(options)) as data:
         rows = reports.orders(data, limit=options.limit, offset=options.offset)
     lines = [
-        f"{when(r['updated_ms'])}  {r['state']:<16} {r['role']:<7} {r['side']:<4} {r['quantity']:>16} "
-        f"{r['symbol']:<12} {r['stop_price'] or r['limit_price'] or _at_market(r):<14} filled {r['filled']}  "
-        f"{_named(r)}{'  HOT' if r['signer'] == 'keyring' else ''}"
+        f"{when(r['updated_ms'])}  {r['state']:<16} {_wanted(r)}  {_named(r)}"
+        f"{'  HOT' if r['signer'] == 'keyring' else ''}"
         for r in rows
     ]
     context.emit(options, "orders", {"orders": rows}, lines or ["No orders."])
     return 0
+
+
+def _wanted(order: dict[str, Any]) -> str:
+    """An act has no side, no quantity and no price; and what is approved for one has none either."""
+    if order["act"] is None:
+        price = order["stop_price"] or order["limit_price"] or _at_market(order)
+        return (
+            f"{order['role']:<7} {order['side']:<4} {order['quantity']:>16} {order['symbol']:<12} {price:<14} "
+            f"filled {order['filled']}"
+        )
+    moved = ", ".join(f"{each['amount']} {each['asset']}" for each in order["moves"])
+    approves = "approve, to " if order["role"] == "approve" else ""
+    return f"{approves}{order['title']}{f': {moved}' if moved else ''}"
 
 
 def _at_market(order: dict[str, Any]) -> str:
@@ -141,7 +155,11 @@ def _named(order: dict[str, Any]) -> str:
 def pnl(options: argparse.Namespace) -> int:
     """Profit and loss."""
     with reader(context.database(options)) as data:
-        document = {**reports.profit(data), "slippage": reports_execution.slippage(data)}
+        document = {
+            **reports.profit(data),
+            "slippage": reports_execution.slippage(data),
+            "liquidity": stakes.of(options, data),
+        }
     lines = [
         f"{asset:<6} realised {_signed(t['realised'])}  fees -{t['fees']}  unrealised {_signed(t['unrealised'])}  "
         f"net {_signed(t['net'])}"
@@ -154,7 +172,16 @@ def pnl(options: argparse.Namespace) -> int:
         f"{counted(each['trades'], 'trade')}, worst {each['worst_bps']} bps"
         for each in document["slippage"]
     ]
+    lines += [
+        f"{each['act']} {each['module']}: {_signed(each['amount'])} {each['asset']}, before gas"
+        for each in document["acts"]
+    ]
+    lines += [line for each in document["liquidity"] for line in stakes.lines(each)]
     lines += [f"gas     {each['module']:<12} -{each['amount']} {each['asset']}" for each in document["gas"]]
+    lines += [
+        f"adjusted {each['subject']:<5} {_signed(each['amount'])}  {each['reason']} ({when(each['wall_ms'])})"
+        for each in document["adjustments"]
+    ]
     lines += [f"balance {asset:<6} {amount}" for asset, amount in document["balances"].items()]
     context.emit(options, "pnl", document, lines)
     return 0

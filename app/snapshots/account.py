@@ -4,30 +4,46 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Decimal
+from typing import Final
 
 from app.execution.desk import Desk
 from app.execution.records import Order, Role
 from app.execution.risk_view import curve_at
-from app.money import ZERO, add, div, mul, sub
+from app.execution.standing_terms import StandingExit
+from app.execution.standing_view import cover, exits_of, on_chain
+from app.money import ZERO, add, div, mul, sub, total
 from app.portfolio.positions import Holding
 from app.risk.room import exposure_limit
 from app.venues.base import OrderState
 
+STANDING: Final = "standing"
+"""The role of an exit that is signed, kept, and sent when its price is reached."""
+
 
 @dataclass(frozen=True, slots=True)
 class ExitView:
-    """A resting exit: its role, its price, its state, what it still covers."""
+    """A resting exit: its role, its price, its state, what it still covers. On a chain a ``standing`` one: until when
+    its transaction can land, the least that a unit brings, and why it could not be sent now, "" where it could."""
 
     role: str
     price: Decimal
     state: str
     quantity: Decimal
+    until_ms: int | None = None
+    least: Decimal | None = None
+    why: str = ""
+
+    @property
+    def protects(self) -> bool:
+        """It is a stop."""
+        return self.role in {Role.STOP, STANDING}
 
 
 @dataclass(frozen=True, slots=True)
 class PositionView:
     """One module's position. `unrealised` is in the quote asset, `profit` the same in account currency where a rate is
-    known; fees are in neither. `covered`: the resting stops cover all of it."""
+    known; fees are in neither. `covered`: the resting stops cover all of it, and `uncovered` is what they leave; where
+    nothing rests (`stands`) it is one standing exit that covers."""
 
     module: str
     symbol: str
@@ -42,6 +58,8 @@ class PositionView:
     exits: tuple[ExitView, ...]
     covered: bool
     tick: Decimal
+    uncovered: Decimal = ZERO
+    stands: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +83,11 @@ def _position(desk: Desk, holding: Holding) -> PositionView:
     exits = _exits(desk, holding)
     unrealised = None if mark is None else holding.unrealised(mark[0])
     rate = desk.valuation.last_rate(instrument.quote)
-    covered = ZERO
-    for each in exits:
-        if each.role == Role.STOP:
-            covered = add(covered, each.quantity)
+    stands = on_chain(desk)
+    if stands:
+        bare = cover(desk, holding.module, holding.symbol).uncovered
+    else:
+        bare = max(ZERO, sub(holding.quantity, total([each.quantity for each in exits if each.protects])))
     return PositionView(
         module=holding.module,
         symbol=holding.symbol,
@@ -81,12 +100,16 @@ def _position(desk: Desk, holding: Holding) -> PositionView:
         quote=instrument.quote,
         opened_ms=holding.opened_ms,
         exits=exits,
-        covered=covered >= holding.quantity,
+        covered=not bare,
         tick=instrument.tick,
+        uncovered=bare,
+        stands=stands,
     )
 
 
 def _exits(desk: Desk, holding: Holding) -> tuple[ExitView, ...]:
+    if on_chain(desk):
+        return tuple(_standing(each) for each in exits_of(desk, holding.module, holding.symbol))
     left = dict(desk.state.exit_groups(holding.module, holding.symbol))
     of_this = (holding.module, holding.symbol)
     return tuple(
@@ -99,6 +122,11 @@ def _exits(desk: Desk, holding: Holding) -> tuple[ExitView, ...]:
 
 
 _RESTING = frozenset({OrderState.OPEN, OrderState.PARTIALLY_FILLED, OrderState.UNKNOWN})
+
+
+def _standing(each: StandingExit) -> ExitView:
+    state = each.standing.name
+    return ExitView(STANDING, each.stop, state, each.quantity, each.until_ms, each.least, each.why)
 
 
 def _exit(order: Order, covers: Decimal) -> ExitView:

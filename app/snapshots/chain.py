@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from app.session import Session
     from app.venues.evm.nodes.health import Mode, NodeView
+    from app.venues.evm.private.sends import PrivateView
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,8 @@ class ChainView:
     stale_ms: int
     nodes: tuple[NodeView, ...]
     last_send: tuple[tuple[str, str], ...]
+    private: PrivateView | None = None
+    """Where transactions go past the public mempool, and which of them wait; None: they are public."""
 
     @property
     def may(self) -> str:
@@ -63,4 +66,5 @@ def chain(session: Session) -> ChainView | None:
         stale_ms=settings.stale_blocks * settings.block_ms,
         nodes=seen.nodes,
         last_send=seen.last_send,
+        private=venue.private.view(),
     )

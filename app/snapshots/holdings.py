@@ -7,7 +7,6 @@ from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Final
 
 from app.execution.desk import Desk
-from app.execution.records import Role
 from app.money import ZERO, add, div, mul, sub
 from app.portfolio.equity import DAY_MS
 from app.snapshots.account import ExitView, PositionView, positions
@@ -21,7 +20,7 @@ class HeldView:
 
     Attributes:
         distances: basis points from the mark to each of `seen.exits`, negative below it; None without a mark.
-        uncovered: the quantity that no resting stop covers.
+        uncovered: the quantity that no stop covers.
         return_bps: unrealised profit against the cost of the open lots; None without a mark.
         lots: quantity and price, the one that is sold first in front.
     """
@@ -82,6 +81,34 @@ class GasView:
     value: Decimal | None
 
 
+@dataclass(frozen=True, slots=True)
+class ActsView:
+    """What acts have won of one asset since the database began (negative: lost), gas not counted.
+
+    Attributes:
+        won: by those that have ended.
+        open: by positions of liquidity, as they were last seen.
+        value: both in account currency, None while nothing values the asset.
+    """
+
+    asset: str
+    won: Decimal
+    open: Decimal
+    value: Decimal | None
+
+
+def acts(desk: Desk) -> tuple[ActsView, ...]:
+    """By asset."""
+    stakes, found = desk.state.stakes, []
+    earned = stakes.earned()
+    for asset in sorted(earned):
+        won, rate = stakes.gains.get(asset, ZERO), desk.valuation.last_rate(asset)
+        if won or earned[asset]:
+            value = None if rate is None else mul(earned[asset], rate)
+            found.append(ActsView(asset, won, sub(earned[asset], won), value))
+    return tuple(found)
+
+
 def gas(desk: Desk) -> tuple[GasView, ...]:
     """By coin."""
     found = []
@@ -99,10 +126,6 @@ def held(desk: Desk) -> tuple[HeldView, ...]:
 
 def _held(desk: Desk, seen: PositionView) -> HeldView:
     holding = desk.state.positions.holding(seen.module, seen.symbol)
-    covered = ZERO
-    for each in seen.exits:
-        if each.role == Role.STOP:
-            covered = add(covered, each.quantity)
     earned = None
     if seen.unrealised is not None and holding.cost:
         earned = div(mul(seen.unrealised, _BPS), holding.cost, 1, ROUND_HALF_EVEN)
@@ -112,7 +135,7 @@ def _held(desk: Desk, seen: PositionView) -> HeldView:
         cost=holding.cost,
         realised=holding.trip_realised,
         fees=holding.trip_fees,
-        uncovered=max(ZERO, sub(seen.quantity, covered)),
+        uncovered=seen.uncovered,
         distances=tuple(_distance(seen.mark, each) for each in seen.exits),
         return_bps=earned,
         lots=holding.lots,

@@ -13,12 +13,13 @@ from app.execution.device_view import DeviceView, device_view
 from app.execution.preview import Preview, fee_at, walk
 from app.execution.records import Trade
 from app.execution.risk_view import risk_view
+from app.execution.standing_view import displaced_by
 from app.execution.states import TradeState
 from app.money import ZERO, add, mul, sub
 from app.risk.usage import LimitUse
 from signers.base import SignerKind
 from signers.pages import Page, pages
-from strategies.model import Intent, Side
+from strategies.model import Intent, Quote, Side
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +31,8 @@ class ConfirmView:
         device: the signer, and what it will show.
         device_pages: the demo device's pages, of each thing that is signed; of any other device none.
         at_stop, at_target: profit if the entry fills at its worst price and the exit at its own, fees included, quote
-            asset; None without that exit. Of a basket: all legs bought, and each sold at the stop or at its target.
+            asset; None without that exit, and of an act. Of a basket: all legs bought, and each sold at the stop or at
+            its target.
     """
 
     id: str
@@ -59,6 +61,9 @@ class ConfirmView:
     """Account currency per unit of the quote asset, or None."""
     open_ms: int
     """How long the order stays open once it is sent."""
+    intent: Intent
+    displaces: tuple[str, ...] = ()
+    """Instruments whose signed standing exit is void once this is sent."""
 
 
 def confirmation(desk: Desk, trade: Trade) -> ConfirmView:
@@ -84,12 +89,21 @@ def confirmation(desk: Desk, trade: Trade) -> ConfirmView:
         left_ms=max(0, intent.expires_ms - desk.clock.now_ms()),
         resumed=trade.resumed,
         now=None if quote is None else (quote.bid, quote.ask),
-        worse="There is no quote." if quote is None else worse_price(quote, trade),
+        worse=_worse(quote, trade),
         fills_now=_walked(desk, intent),
         tick=instrument.tick,
         rate=desk.rate(instrument.quote),
+        displaces=tuple(each.intent.symbol for each in displaced_by(desk, trade)),
         open_ms=intent.rest_ms or intent.time_in_force_ms or desk.terms.time_in_force_ms,
+        intent=intent,
     )
+
+
+def _worse(quote: Quote | None, trade: Trade) -> str | None:
+    """An act has no price that the market could leave behind."""
+    if trade.intent.act is not None:
+        return None
+    return "There is no quote." if quote is None else worse_price(quote, trade)
 
 
 def _pages(device: DeviceView) -> tuple[tuple[Page, ...], ...]:
@@ -101,7 +115,7 @@ def _pages(device: DeviceView) -> tuple[tuple[Page, ...], ...]:
 
 def _walked(desk: Desk, intent: Intent) -> Preview | None:
     book = desk.market.book(intent.symbol)
-    if book is None or intent.legs or intent.rests:
+    if book is None or intent.legs or intent.rests or intent.act is not None:
         return None
     return walk(book, intent.side, intent.quantity, intent.worst_price, desk.venue_info.taker_fee_bps)
 
@@ -114,7 +128,7 @@ def _targets(intent: Intent) -> list[Decimal | None]:
 def _outcome(desk: Desk, intent: Intent, exits: list[Decimal | None]) -> Decimal | None:
     """Profit of each entry at its worst and its exit at its own price (the last of `exits` for all further entries),
     both fees paid: the careful reading of what the trade is."""
-    if intent.side is not Side.BUY:
+    if intent.side is not Side.BUY or intent.act is not None:
         return None
     entries = [(leg.quantity, leg.price) for leg in intent.legs] or [(intent.quantity, intent.worst_price)]
     profit = ZERO

@@ -23,6 +23,7 @@ from app.chain_plan import (
 from app.config.load import load
 from app.config.schema import Settings
 from app.errors import ConfigError, SafetyError
+from app.venues.evm.private.way import Fallback, PrivateKind, PrivateWay
 
 LOCAL = '[chains.sepolia]\nrpcs = ["http://127.0.0.1:1", "http://[::1]:2"]\nws = ["", "ws://localhost:3"]'
 
@@ -119,6 +120,32 @@ def test_what_a_secret_holds_decides_where_it_is(tmp_path: Path) -> None:
         network_plan(made, "sepolia", {"a": "http://a.example/key"}.__getitem__)
 
 
+def test_a_private_way_is_read_with_its_secrets(tmp_path: Path) -> None:
+    made = settings(tmp_path, f'{LOCAL}\nprivate.url = "secret:way"\nprivate.blocks = 7')
+    plan = network_plan(made, "sepolia", {"way": "https://rpc-sepolia.flashbots.net/?hint=hash"}.__getitem__)
+    assert plan.chain is not None
+    assert plan.chain.private == PrivateWay(
+        "https://rpc-sepolia.flashbots.net/?hint=hash",
+        PrivateKind.RPC,
+        7,
+        Fallback.ASK,  # nothing is published by itself unless the trader has said so
+        "https://protect-sepolia.flashbots.net/tx",
+    )
+    assert not all_here(plan), "what is signed leaves this machine"
+    here = network_plan(made, "sepolia", {"way": "http://127.0.0.1:9"}.__getitem__)
+    assert here.chain is not None
+    assert here.chain.private is not None
+    assert here.chain.private.status == ""
+    assert all_here(here)
+    with pytest.raises(ConfigError, match="is not encrypted"):
+        network_plan(made, "sepolia", {"way": "http://a.example"}.__getitem__)
+    with pytest.raises(ConfigError, match=r"private\.url is one of rpcs too"):
+        network_plan(made, "sepolia", {"way": "http://127.0.0.1:1"}.__getitem__)
+    plain = network_plan(settings(tmp_path, LOCAL), "sepolia", no_secret)
+    assert plain.chain is not None
+    assert plain.chain.private is None
+
+
 def test_two_secrets_of_one_endpoint_are_one(tmp_path: Path) -> None:
     made = settings(tmp_path, '[chains.sepolia]\nrpcs = ["secret:a", "secret:b"]')
     with pytest.raises(ConfigError, match="agree with itself"):
@@ -127,7 +154,7 @@ def test_two_secrets_of_one_endpoint_are_one(tmp_path: Path) -> None:
 
 def test_profiles_keep_to_their_networks(tmp_path: Path) -> None:
     made = settings(tmp_path, LOCAL + '\n[chains.base]\nrpcs = ["https://a.example"]')
-    with pytest.raises(SafetyError, match=r"Base \(chain 8453\) is a main network.*no live profile") as caught:
+    with pytest.raises(SafetyError, match=r"Base \(chain 8453\) is a main network.*test networks alone") as caught:
         network_plan(made, "base", no_secret)
     assert caught.value.exit_code == 3
     check_profile("testnet", find(made, "sepolia"))
