@@ -11,27 +11,17 @@ from app.errors import CountersignError
 from app.text import counted, escape_untrusted, stopped
 from app.tui.host import Stage, aside
 from app.tui.keys import keyed
+from app.tui.news import News
 from storage.faults import StorageFault
 
 if TYPE_CHECKING:
     from textual.widget import AwaitMount
 
-    from app.execution.records import Order, Trade
+    from app.execution.records import Trade
     from app.tui.app import Terminal
     from app.tui.screens.view import View
     from signers.base import DeviceState
 
-_NEWS: Final = {
-    "FILLED": ("filled", "information"),
-    "REJECTED": ("rejected by the venue", "error"),
-    "FAILED": ("failed", "error"),
-    "EXPIRED": ("expired", "warning"),
-    "CANCELLED": ("cancelled", "warning"),
-    "DENIED": ("denied", "warning"),
-    "DECLINED": ("declined; nothing was sent", "information"),
-}
-_EXITS: Final = ("stop", "target", "flatten")
-"""Orders that nobody confirms; a close is a trade of its own, and told as one."""
 _NO_SALE: Final = (
     "Stops all trading. On a chain NOTHING is sold by this: a sale there needs your signature. Held stays:"
 )
@@ -44,7 +34,7 @@ class Actions:
 
     def __init__(self, app: Terminal) -> None:
         self._app = app
-        self._told: dict[str, str] = {}
+        self.news = News(app)
 
     # -- screens ----------------------------------------------------------------------------------------------------
 
@@ -85,6 +75,17 @@ class Actions:
         answer = await self.ask("cancel", id=order_or_trade)
         if answer is not None:
             self._app.notify(escape_untrusted(str(answer["words"])))
+            if answer.get("id"):
+                self.read_when_prepared(str(answer["id"]))
+
+    def propose(self, op: str, **request: Any) -> None:
+        """Have something proposed; it is read and confirmed like every trade."""
+        self._app.keep(self._propose(op, request))
+
+    async def _propose(self, op: str, request: dict[str, Any]) -> None:
+        answer = await self.ask(op, **request)
+        if answer is not None:
+            self.read_when_prepared(str(answer["id"]))
 
     def verify_journal(self) -> None:
         """To the journal's screen, and verify there."""
@@ -129,6 +130,15 @@ class Actions:
     def close(self, symbol: str, module: str) -> None:
         """Propose to sell what a module holds; it is read and confirmed like every trade."""
         self._app.keep(self._close(symbol, module))
+
+    def cover(self, symbol: str, module: str) -> None:
+        """Propose a standing exit for what a module holds on a chain."""
+        self._app.keep(self._cover(symbol, module))
+
+    async def _cover(self, symbol: str, module: str) -> None:
+        answer = await self.ask("cover", position=f"{symbol}:{module}")
+        if answer is not None:
+            self.read_when_prepared(str(answer["id"]))
 
     async def _close(self, symbol: str, module: str) -> None:
         answer = await self.ask("close", position=f"{symbol}:{module}", ticket={})
@@ -286,6 +296,12 @@ class Actions:
             desk.stop.lift()
         self._app.tick()
 
+    def reconcile(self) -> None:
+        """Compare venue and ledger; what differs can be adjusted, which asks for a reason and a typed word."""
+        from app.tui.screens import reconcile  # noqa: PLC0415 -- when it is wanted
+
+        reconcile.compare(self._app)
+
     def pause_all(self) -> None:
         """No module takes new entries."""
         self.command("module_pause", all=True)
@@ -336,32 +352,6 @@ class Actions:
         except (CountersignError, StorageFault) as error:
             self._app.notify(escape_untrusted(keyed(str(error))), severity="error", timeout=10)
             return None
-
-    # -- news -------------------------------------------------------------------------------------------------------
-
-    def news(self, trade: Trade, order: Order | None = None) -> None:
-        """A toast for what a trader wants to hear while looking elsewhere. Never the only place where it is told."""
-        if order is not None:  # an exit: its trade was filled long ago, perhaps before a restart
-            role, sold = order.role.value, f"{order.request.client_id} {order.filled}"
-            if role in _EXITS and order.filled and sold not in self._told:
-                self._remember(sold, "")
-                self._app.notify(f"{trade.intent.symbol}: the {role} sold {order.filled:f}")
-            return
-        state = trade.state.value
-        if self._told.get(trade.id) == state:
-            return
-        self._remember(trade.id, state)
-        if state == "DENIED" and trade.payload is None:
-            return  # the gate turned it away before anybody saw it: Orders tells
-        if state in _NEWS:
-            words, severity = _NEWS[state]
-            why = f". {escape_untrusted(trade.reason)}" if trade.reason and state != "DECLINED" else ""
-            self._app.notify(f"{trade.intent.side.value} {trade.intent.symbol}: {words}{why}", severity=severity)  # type: ignore[arg-type]  # one of Textual's three words
-
-    def _remember(self, key: str, told: str) -> None:
-        self._told[key] = told
-        if len(self._told) > 500:
-            self._told.pop(next(iter(self._told)))
 
     def device(self, _trade: Trade, state: DeviceState) -> None:
         """The device wants its person, or can not go on without."""

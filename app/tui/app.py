@@ -168,7 +168,8 @@ class Terminal(App[int]):
             return ""
         if desk.stop.raised():
             return "EMERGENCY STOP: nothing new is sent; exits are kept. Ctrl+P lifts it"
-        return f"HALTED: no new trades: {desk.halted}" if desk.halted else ""
+        why = desk.halted or desk.rules.barred()
+        return f"HALTED: no new trades: {why}" if why else ""
 
     def hints(self) -> list[tuple[str, str]]:
         """Keys worth showing now. What stops everything comes first: on 80 columns the last ones have no room."""
@@ -301,7 +302,7 @@ class Terminal(App[int]):
 
     def _trade_told(self, trade: Trade, order: Order | None) -> None:
         if self.is_running:
-            self.call_later(self.do.news, trade, order)
+            self.call_later(self.do.news.told, trade, order)
 
     def _device_told(self, trade: Trade, state: DeviceState) -> None:
         if self.is_running:

@@ -9,7 +9,9 @@ _KEYS: Final = tuple(
     (re.compile(rf"countersign {command}"), keys)
     for command, keys in (
         (r"cancel \S+", "3, then c on its row"),
+        (r"publish \S+", "Ctrl+P, then: Publish"),
         (r"close \S+", "2, then C on its row"),
+        (r"cover \S+", "2, then V on its row"),
         (r"(decline|confirm) \S+", "p goes there"),
         (r"proposals", "p goes there"),
         (r"orders", "3"),
@@ -20,6 +22,7 @@ _KEYS: Final = tuple(
         (r"config set (\S+) \S+", r"8, then Enter on \1"),
         (r"signers list", "0"),
         (r"stop --emergency --flatten", "F"),
+        (r"reconcile( --adjust \S+)?", "7, then d"),
         (r"stop --reset", "Ctrl+P, then: Lift the emergency stop"),
     )
 )

@@ -41,7 +41,7 @@ def market(host: Host) -> str:
 
 
 def _running(host: Host, glyphs: Glyphs) -> list[Group]:
-    from app.snapshots.account import account  # noqa: PLC0415 -- the engine behind it, after the first frame
+    from app.snapshots.account import account, positions  # noqa: PLC0415 -- the engine behind it, after the first frame
     from app.snapshots.chain import chain  # noqa: PLC0415 -- as above
     from app.tui import words  # noqa: PLC0415 -- as above
 
@@ -75,6 +75,11 @@ def _running(host: Host, glyphs: Glyphs) -> list[Group]:
     unknown = desk.state.unknown_orders()
     if unknown:
         groups.insert(0, ((f"{unknown} UNKNOWN", "error"),))
+    bare = sum(1 for each in positions(desk) if each.stands and not each.covered)
+    if bare:
+        groups.insert(0, ((f"{bare} UNCOVERED", "error"),))
+    if desk.rules.words:
+        groups.insert(0, ((desk.rules.words, "warn"),))
     if desk.terms.signer == "keyring":
         groups.insert(0, ((" HOT KEY ", "error"),))  # before everything else: on 80 columns the last ones have no room
     return groups

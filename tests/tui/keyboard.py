@@ -10,6 +10,7 @@ from textual.dom import DOMNode
 
 from app.tui import screens, widgets
 from app.tui.app import Terminal
+from app.tui.screens.allowances import AllowancePane
 from app.tui.screens.ask import QuestionDialog
 from app.tui.screens.at_device import AtTheDevice
 from app.tui.screens.compare import CompareDialog
@@ -17,9 +18,11 @@ from app.tui.screens.confirm import ConfirmDialog
 from app.tui.screens.device import DeviceDialog
 from app.tui.screens.dialog import Dialog
 from app.tui.screens.edit import EditDialog
+from app.tui.screens.form import FormDialog
 from app.tui.screens.hardware import HardwareDialog
 from app.tui.screens.health import HealthView
 from app.tui.screens.journal import JournalView
+from app.tui.screens.liquidity import LiquidityPane
 from app.tui.screens.modules import ModulesView
 from app.tui.screens.orders import OrdersView
 from app.tui.screens.paged import Paged
@@ -27,7 +30,6 @@ from app.tui.screens.panes import Paned
 from app.tui.screens.positions import PositionsView
 from app.tui.screens.settings import SettingsView
 from app.tui.screens.split import Split
-from app.tui.screens.ticket import TicketDialog
 from app.tui.screens.trade import TradeView
 from app.tui.screens.wallets import WalletsView
 from app.tui.widgets.chart import Chart
@@ -60,10 +62,12 @@ DIALOGS: tuple[type[DOMNode], ...] = (
     HardwareDialog,
     AtTheDevice,
     CompareDialog,
-    TicketDialog,
+    FormDialog,
     EditDialog,
     Pick,
 )
+CHAIN: tuple[type[DOMNode], ...] = (AllowancePane, LiquidityPane)
+"""Those that are there on a chain only: their keys are pressed in tests/tui/test_acts.py."""
 MOVES = [("down", 1), ("j", 2), ("up", 1), ("k", 0), ("pagedown", 1), ("ctrl+d", 2), ("pageup", 1), ("ctrl+u", 0)]
 """Keys of a list and where they lead; from the fifth on in pages."""
 

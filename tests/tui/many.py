@@ -34,7 +34,7 @@ def past(db: Path, orders: int) -> None:
             "INSERT INTO trades VALUES (?, 'momentum', ?, 'buy', 'FILLED', '', ?, ?)", (trade, symbol, now, now)
         )
         connection.execute(
-            "INSERT INTO orders VALUES (?, ?, 'entry', ?, 'FILLED', '0.1', 1, ?, ?, '0')",
+            "INSERT INTO orders VALUES (?, ?, 'entry', ?, 'FILLED', '0.1', 1, ?, ?, '0', '')",
             (client, trade, canonical(terms_of(request)), f"v{number}", now),
         )
     connection.execute("COMMIT")

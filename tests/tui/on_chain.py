@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -18,9 +18,10 @@ from app.session import Session
 from app.tui.app import Terminal
 from app.tui.host import Host, Stage
 from app.venues.evm.nodes.pool import Nodes
-from app.venues.evm.nodes.settings import NodeSettings, NodesSettings
+from app.venues.evm.nodes.settings import NodesSettings
+from app.venues.evm.private.way import PrivateWay
 from app.venues.evm.venue import EvmVenue
-from tests.evm.chain import LocalChain
+from tests.evm.chain import LocalChain, endpoint
 from tests.evm.rig import demo_address
 from tests.execution.harness import WIDE
 from tests.tui.harness import SMALL, Hand, Seat, _Watch
@@ -33,16 +34,16 @@ _PATIENCE, _STEP_S = 15_000, 0.002
 class _ChainHost(Host):
     """Trades on a chain of the test's instead of one that it would start."""
 
-    def __init__(self, request: Request, chain: LocalChain) -> None:
+    def __init__(self, request: Request, chain: LocalChain, private: PrivateWay | None) -> None:
         super().__init__(request)
-        self._local = chain
+        self._local, self._private = chain, private
 
     async def _load(self) -> None:
         await super()._load()
         assert self.launch is not None
-        plan, chain = self.launch.plan, self._local.chain
+        plan, chain = self.launch.plan, replace(self._local.chain, private=self._private)
         assert plan.chain is not None
-        nodes = NodesSettings(chain.chain_id, (NodeSettings(self._local.url, self._local.ws_url),), chain.block_ms)
+        nodes = NodesSettings(chain.chain_id, (endpoint(self._local.url, self._local.ws_url),), chain.block_ms)
         self.launch = replace(self.launch, plan=replace(plan, chain=replace(plan.chain, chain=chain, nodes=nodes)))
 
 
@@ -103,19 +104,27 @@ class ChainSeat(Seat):
 
 @asynccontextmanager
 async def chain_terminal(
-    folder: Path, chain: LocalChain, size: tuple[int, int] = SMALL, *, ready: bool = True
+    folder: Path,
+    chain: LocalChain,
+    size: tuple[int, int] = SMALL,
+    *,
+    ready: bool = True,
+    private: PrivateWay | None = None,
+    settings: Mapping[str, str] | None = None,
+    account: bytes | None = None,
 ) -> AsyncIterator[ChainSeat]:
-    """A running terminal on `chain`, its account funded."""
+    """A running terminal on `chain`, the signer's account funded: the demo device's, or `account`."""
     config = folder / "config.toml"
     config.touch()
     given = {**WIDE, "profile": "testnet", "manual.allocation": "100000", "modules.momentum.enabled": "false"}
+    given |= settings or {}
     db = folder / "a.db"
     request = Request(
         settings=lambda: load_config(config, {}, given), db=db, attended=True, chain="anvil", profile="testnet"
     )
     if not db.exists():
-        chain.fund(demo_address())
-    host = _ChainHost(request, chain)
+        chain.fund(account or demo_address())
+    host = _ChainHost(request, chain, private)
     app = Terminal(host)
     try:
         with judged_by_the_loop(app, host):

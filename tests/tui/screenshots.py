@@ -15,8 +15,10 @@ from app.config.tree import flatten
 from app.execution.records import Trade
 from tests.devices.ledger_device import Human, LedgerDevice
 from tests.devices.ledger_emulator import LedgerEmulator
+from tests.evm.chain import LocalChain, built, installed
 from tests.execution.harness import WIDE
 from tests.tui.harness import SMALL, WIDE_SCREEN, Seat, terminal
+from tests.tui.on_chain import ChainSeat, chain_terminal
 
 _FONTS = re.compile(r"@font-face \{.*?\}\s*", re.DOTALL)
 EVENTS = 1_000
@@ -37,6 +39,14 @@ async def main(folder: Path) -> None:
             given = {**_SETTINGS, "signer.kind": "ledger", "signer.ledger": device.url}
             async with terminal(Path(scratch), WIDE_SCREEN, settings=given, events=0) as seat:
                 await _hardware(seat, device, folder)
+        parts = installed()
+        chain = LocalChain(parts, built(parts, Path(scratch)))
+        try:
+            (Path(scratch) / "chain").mkdir()
+            async with chain_terminal(Path(scratch) / "chain", chain, WIDE_SCREEN) as there:
+                await _chain(there, folder)
+        finally:
+            chain.stop()
 
 
 _DEFAULTS = flatten(Settings())
@@ -97,6 +107,15 @@ async def _hardware(seat: Seat, device: LedgerEmulator, folder: Path) -> None:
     await seat.press("0")
     await seat.look()
     _take(seat, folder / "wallets.svg")
+
+
+async def _chain(seat: ChainSeat, folder: Path) -> None:
+    """A purchase through V2 and V3 pools at once, read before it is signed."""
+    trade = await seat.ticket("buy", symbol="ETH-USDC", quantity="12", stop="2000")
+    seat.app.do.read(trade.id)
+    await seat.until(lambda: seat.dialog == "ConfirmDialog")
+    await seat.look()
+    _take(seat, folder / "chain.svg")
 
 
 def _take(seat: Seat, path: Path) -> None:

@@ -11,6 +11,7 @@ import pytest
 from app import paths, reports, reports_journal
 from app.errors import UsageError
 from app.execution.mined import Stage, transactions
+from app.execution.records import Trade
 from app.launch import Request
 from app.money import add, to_text
 from app.tui.widgets.reader import Reader
@@ -20,6 +21,12 @@ from tests.tui.harness import SIZES, WIDE_SCREEN
 from tests.tui.on_chain import ChainSeat, chain_terminal
 
 BUY = {"symbol": "ETH-USDC", "quantity": "0.1", "stop": "2000"}
+
+
+async def _back(seat: ChainSeat) -> None:
+    """Close what is open."""
+    while seat.dialog:
+        await seat.press("escape")
 
 
 async def _read(seat: ChainSeat) -> str:
@@ -51,13 +58,14 @@ async def test_an_entry_is_read_signed_twice_and_followed_into_its_blocks(
         for payload in trade.payloads:
             for line in payload.text.splitlines():
                 assert line in said
-        assert "UNCOVERED: no exit rests on a chain" in said
+        assert "UNCOVERED until you sign its standing exit" in said
         assert "Simulated on block" in said
         assert "+0.1 ETH" in said
         assert "Transaction 1 of 2" in said
         assert "Transaction 2 of 2" in said
         assert "walking" not in said
         assert "book" not in said
+        assert "fills" not in said, "what it comes to is quoted"
 
         anvil.automine(on=False)
         seat.person.waits(1)
@@ -87,6 +95,53 @@ async def test_an_entry_is_read_signed_twice_and_followed_into_its_blocks(
         assert f"In block {block:,}. It is UNCOVERED" in seat.text()
 
 
+async def _standing_exit(seat: ChainSeat) -> Trade:
+    """What is proposed after a purchase, nothing else being in front."""
+    waiting = seat.session.pipeline.proposals.waiting
+    await seat.until(lambda: any(each.standing for each in waiting()))
+    (exit_,) = waiting()
+    await _back(seat)
+    await seat.look()
+    return exit_
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_the_standing_exit_is_read_signed_and_covers(
+    tmp_path: Path, anvil: LocalChain, size: tuple[int, int]
+) -> None:
+    async with chain_terminal(tmp_path, anvil, size) as seat:
+        trade = await seat.ticket("buy", **BUY)
+        await seat.confirmed(trade)
+        await seat.approve()
+        await seat.until(lambda: trade.at_device is trade.payloads[1])
+        await seat.approve()
+        await seat.until(lambda: trade.state.value == "FILLED")
+        exit_ = await _standing_exit(seat)
+        assert "1 UNCOVERED" in seat.text().splitlines()[0]
+        seat.app.do.read(exit_.id)
+        await seat.look()
+        said = await _read(seat)
+        assert "STANDING EXIT, kept and not sent" in said
+        for line in exit_.text.splitlines():
+            assert line in said
+        assert "It is not sent now." in said
+        seat.person.waits(1)
+        await seat.press("S")
+        await seat.until(lambda: seat.dialog == "DeviceDialog")
+        await seat.approve()
+        await seat.until(lambda: exit_.armed)
+        await seat.until(lambda: "Signed and kept. It goes when" in seat.text())
+        await _back(seat)
+        await seat.press("2")
+        await seat.until(lambda: "0.1" in seat.text())
+        assert "UNCOVERED" not in seat.text()
+        await seat.until(lambda: getattr(seat.app.screen.focused, "id", "") == "held")
+        await seat.press("V")
+        await seat.until(lambda: any("signed already" in each.message for each in seat.app._notifications))
+        if size == WIDE_SCREEN:
+            assert "armed until" in " ".join(seat.text().split())
+
+
 async def test_what_was_traded_is_told_with_block_hash_nonce_and_gas(tmp_path: Path, anvil: LocalChain) -> None:
     async with chain_terminal(tmp_path, anvil, WIDE_SCREEN) as seat:
         trade = await seat.ticket("buy", **BUY)
@@ -95,8 +150,7 @@ async def test_what_was_traded_is_told_with_block_hash_nonce_and_gas(tmp_path: P
         await seat.until(lambda: trade.at_device is trade.payloads[1])
         await seat.approve()
         await seat.until(lambda: trade.state.value == "FILLED")
-        while seat.dialog:
-            await seat.press("escape")
+        await _back(seat)
         approval, swap = transactions(trade)
         await seat.press("2")
         await seat.until(lambda: "0.1 ETH" in seat.text())
@@ -190,6 +244,6 @@ def test_before_the_settings_are_read_a_chain_is_a_testnets() -> None:
     """The stop key works before they are: it must not stop another profile."""
     asked = Request(settings=lambda: pytest.fail("they are not read"), chain="anvil")
     assert (asked.mode, asked.database, asked.market) == ("testnet", paths.database("testnet"), "chain anvil")
-    assert "UNCOVERED" in asked.exits
+    assert "Nothing rests on a chain" in asked.exits
     paper = Request(settings=lambda: pytest.fail("they are not read"))
     assert (paper.mode, paper.database, paper.market) == ("paper", paths.database("paper"), "practice market")

@@ -12,10 +12,13 @@ import pytest
 from app.engine.lifecycle import ModuleState
 from app.tui.app import VIEWS, Terminal
 from app.tui.host import Stage
+from app.tui.screens.allowances import AllowancePane
 from app.tui.screens.ask import QuestionDialog
 from app.tui.screens.at_device import AtTheDevice
 from app.tui.screens.dialog import Dialog
 from app.tui.screens.edit import EditDialog
+from app.tui.screens.form import FormDialog
+from app.tui.screens.liquidity import LiquidityPane
 from app.tui.screens.paged import Paged
 from app.tui.screens.split import Split
 from app.tui.screens.text import TextDialog
@@ -26,11 +29,11 @@ from app.tui.widgets.pick import Pick
 from app.tui.widgets.reader import Reader
 from app.tui.widgets.table import Table
 from tests.tui.harness import SIZES, terminal
-from tests.tui.keyboard import DIALOGS, EVERYWHERE, LISTS, MOVES, SCREENS, Keyboard, Size, keys_of, owners
+from tests.tui.keyboard import CHAIN, DIALOGS, EVERYWHERE, LISTS, MOVES, SCREENS, Keyboard, Size, keys_of, owners
 
 
 def test_every_class_with_keys_is_looked_at() -> None:
-    assert owners() == {*LISTS, *EVERYWHERE, *SCREENS, *DIALOGS}
+    assert owners() == {*LISTS, *EVERYWHERE, *SCREENS, *DIALOGS, *CHAIN}
 
 
 _NAMES = {
@@ -42,7 +45,14 @@ _NAMES = {
     "pagedown": "Page Down",
     "escape": "Esc",
 }
-_PAGES = {EditDialog: "settings", Chart: "trade", Pick: "ticket", AtTheDevice: "hardware"}
+_PAGES = {
+    EditDialog: "settings",
+    Chart: "trade",
+    Pick: "ticket",
+    AtTheDevice: "hardware",
+    AllowancePane: "wallets",
+    LiquidityPane: "positions",
+}
 
 
 def _named(key: str, text: str) -> bool:
@@ -58,13 +68,16 @@ def _named(key: str, text: str) -> bool:
 def test_every_key_is_named_on_a_page_that_help_shows_where_it_works() -> None:
     folder = files("app.tui") / "help"
     everywhere = (folder / "everywhere.md").read_text("utf-8")
-    missing = []
-    for owner in owners():
-        topic = _PAGES.get(owner) or str(vars(owner).get("topic", ""))
-        text = everywhere + ((folder / f"{topic}.md").read_text("utf-8") if topic else "")
+    missing, every = [], owners()
+    forms = [each.topic for each in FormDialog.__subclasses__()]
+    assert sorted(forms) == ["provide", "ticket"], "the page of each form names the keys that all have"
+    for owner in every:
+        topics = forms if owner is FormDialog else [_PAGES.get(owner) or str(vars(owner).get("topic", ""))]
+        texts = [everywhere + ((folder / f"{topic}.md").read_text("utf-8") if topic else "") for topic in topics]
         if owner in {Paged, Split}:  # what several screens share is on the page of each
-            text = everywhere + (folder / "orders.md").read_text("utf-8")
-        missing += [f"{owner.__name__}: {key}" for key in keys_of(owner) if not _named(key, text)]
+            texts = [everywhere + (folder / "orders.md").read_text("utf-8")]
+        unnamed = [key for key in keys_of(owner) if not all(_named(key, text) for text in texts)]
+        missing += [f"{owner.__name__}: {key}" for key in unnamed]
     assert sorted(missing) == []
 
 

@@ -10,7 +10,7 @@ from textual.widgets import Input
 
 from app.tui.screens.confirm import ConfirmDialog
 from app.tui.screens.device import DeviceDialog
-from app.tui.screens.ticket import TicketDialog
+from app.tui.screens.form import FormDialog
 from app.tui.widgets.pick import Pick
 from app.tui.widgets.reader import Reader
 from tests.tui.harness import SIZES, Seat, terminal
@@ -36,7 +36,7 @@ async def test_dialogs(tmp_path: Path, size: Size) -> None:
         await seat.became(trade, "DECLINED")
         await seat.pilot.press("S", "x", "enter")
         await _device(seat, key)
-        key.covers(ConfirmDialog, DeviceDialog, TicketDialog, Pick)
+        key.covers(ConfirmDialog, DeviceDialog, FormDialog, Pick)
 
 
 async def _ticket(seat: Seat, key: Keyboard) -> None:
@@ -45,7 +45,7 @@ async def _ticket(seat: Seat, key: Keyboard) -> None:
     for name, text in (("quantity", "0.001"), ("stop", str(round(bid * 98 / 100)))):
         seat.app.screen.query_one(f"#field-{name}", Input).value = text
     for name, field in (("down", "measure"), ("up", "quantity"), ("enter", "measure")):
-        await key(TicketDialog, name)
+        await key(FormDialog, name)
         assert seat.app.focused is not None
         assert seat.app.focused.id == f"field-{field}", name
     pick = seat.app.screen.query_one("#field-measure", Pick)
@@ -56,7 +56,7 @@ async def _ticket(seat: Seat, key: Keyboard) -> None:
     await seat.press("left")
     await seat.pilot.press(*["enter"] * 12)
     assert seat.rig.pipeline.proposals.waiting() == []
-    await key(TicketDialog, "ctrl+s")
+    await key(FormDialog, "ctrl+s")
     await seat.until(lambda: seat.dialog == "ConfirmDialog")
     await seat.look()
 

@@ -108,6 +108,9 @@ async def _split(seat: Seat, key: Keyboard) -> None:
     await key(PositionsView, "C")
     await seat.until(lambda: seat.dialog == "ConfirmDialog")
     await seat.press("x", "escape")
+    await key(PositionsView, "V")  # a chain's standing exit, which paper has none of: tests/tui/test_standing.py
+    await seat.look()
+    assert seat.dialog == ""
     orders = await _pane(seat, "orders", "orders")
     view = seat.app.view
     assert isinstance(view, Paged)
@@ -118,6 +121,9 @@ async def _split(seat: Seat, key: Keyboard) -> None:
     await seat.look()
     assert any("protects an open position" in each.message for each in seat.app._notifications)
     assert stop.live
+    await key(OrdersView, "b")  # of a chain's transactions, which paper has none of: tests/tui/test_acts.py
+    await seat.look()
+    assert (seat.dialog, stop.live) == ("", True)
     await key(OrdersView, "X")
     await seat.look()
     assert stop.live, "an exit stays"
@@ -194,6 +200,8 @@ async def _health(seat: Seat, key: Keyboard) -> None:
     await _pane(seat, "health", "log")
     await key(HealthView, "l")
     assert view._level == 2
+    await key(HealthView, "d")
+    await seat.until(lambda: any("Venue and ledger agree" in each.message for each in seat.app._notifications))
     await key(HealthView, "r")  # of a chain's nodes, which paper has none of: tests/tui/test_chain.py
 
 

@@ -53,7 +53,8 @@ class CompareDialog(Dialog):
         if host.stage is not Stage.OPENING or not host.first:
             self.dismiss(None)
             return
-        below = _COMPARE if host.compares else _WAIT
+        live = host.launch is not None and host.launch.loaded.settings.profile == "live"
+        below = _COMPARE if host.compares else _WAIT[:1] if live else _WAIT
         self.query_one(Words).tell(
             [(escape_untrusted(host.first), "title" if host.compares else "warn"), ("", ""), *below]
         )

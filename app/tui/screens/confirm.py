@@ -11,6 +11,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Container
 from textual.widgets import Input
 
+from app import wish_words
 from app.errors import CountersignError
 from app.execution.fatigue import Requirement
 from app.execution.states import TradeState
@@ -71,7 +72,7 @@ class ConfirmDialog(Dialog):
             yield _Live(self, id="live")
             yield Reader(self._document, id="document", focusable=False)
             yield _Outcome(self, id="outcome")
-            yield Input(id="readback", placeholder="the quantity, as it stands in the text", max_length=60)
+            yield Input(id="readback", placeholder=self._asked_for(), max_length=60)
             with Container(classes="choices"):
                 yield Choice("Esc", "cancel: it keeps waiting", id="back")
                 yield Choice("x", "decline", id="decline")
@@ -89,6 +90,10 @@ class ConfirmDialog(Dialog):
     def on_unmount(self) -> None:
         """Read, or left."""
         self.host.readers.discard(self)
+
+    def _asked_for(self) -> str:
+        plain = self.trade.intent.act is None
+        return "the quantity, as it stands in the text" if plain else "the value at stake, as it stands above"
 
     def hints(self) -> list[tuple[str, str]]:
         """Keys of this dialog."""
@@ -147,10 +152,10 @@ class ConfirmDialog(Dialog):
         left = f"expires in {words.span(seen.left_ms)}" if self.waits else ""
         head = line(
             (f"{seen.module} ", "title"),
-            (f"{self.trade.intent.side.value.upper()} {self.trade.intent.symbol}", "title"),
+            (wish_words.title(self.trade.intent), "title"),
             (f"   {left}", "warn" if seen.left_ms < 60_000 else "label"),
         )
-        return [head, confirm_text.now(seen, self.trade.intent)] if self.waits else [head]
+        return [head, confirm_text.now(seen)] if self.waits else [head]
 
     def outcome_lines(self, width: int) -> list[Line]:
         """What became of it, or why S did not count."""

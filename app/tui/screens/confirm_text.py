@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
+from app import wish_words
 from app.execution import basket_preview, chain_preview
 from app.execution.states import PayloadState, TradeState
 from app.money import mul, to_text
@@ -16,10 +17,12 @@ from app.tui.screens import chain_text, device_text
 from app.tui.widgets.lines import Line, Piece, fit, flowed, line, wrapped
 from signers.base import SignerKind
 from signers.session import GIVEN_UP
+from strategies.acts import Collect, Provide, Withdraw
 
 if TYPE_CHECKING:
     from app.execution.records import Trade
     from app.tui.glyphs import Glyphs
+    from strategies.acts import Act
     from strategies.model import Intent
 
 _FINE: Final = Decimal("0.0001")
@@ -86,14 +89,27 @@ def _preview(seen: ConfirmView, width: int) -> list[Line]:
 
 
 def _outcomes(seen: ConfirmView, width: int, glyphs: Glyphs, *, on_chain: bool) -> list[Line]:
+    if seen.intent.act is not None:
+        return _act(seen, seen.intent.act, width)
     if seen.at_stop is None:
-        return wrapped("A sale that closes what is held: it needs no exits of its own.", width, "label")
+        sale = "A sale that closes what is held: it needs no exits of its own."
+        kept = "A standing exit: it protects what is held, and makes way for any other sale."
+        return wrapped(kept if seen.preview.get("standing") else sale, width, "label")
     lines: list[Line] = []
     stop = _SOLD if on_chain else "If it fills at its worst and the stop fires:"
     for label, value in ((stop, seen.at_stop), (_TARGET, seen.at_target)):
         if value is not None:
             amount = (words.signed(value, glyphs, 4, exact=True), (f" {seen.quote}", "dim"))
             lines += flowed([((label, "label"),), amount, *words.worth(value, seen.rate)], width)
+    return lines
+
+
+def _act(seen: ConfirmView, act: Act, width: int) -> list[Line]:
+    """What confirming it leads to; what it puts at stake."""
+    lines = wrapped(wish_words.meant(act), width, "label")
+    if seen.intent.quantity:
+        amount = f"{to_text(seen.intent.quantity)} {seen.quote}"
+        lines += flowed([(("At stake, as the limits count it: ", "label"), (amount, ""))], width)
     return lines
 
 
@@ -125,8 +141,13 @@ def was_sent(trade: Trade) -> bool:
     return any(payload.state in sent for payload in trade.payloads)
 
 
-def now(seen: ConfirmView, intent: Intent) -> Line:
+def now(seen: ConfirmView) -> Line:
     """The market at this moment, and what the order would do to it."""
+    act = seen.intent.act
+    return _now(seen, seen.intent) if act is None else _now_of_act(seen, act)
+
+
+def _now(seen: ConfirmView, intent: Intent) -> Line:
     if seen.now is None:
         return line(("no quote now", "error"))
     bid, ask = (words.price(each, seen.tick) for each in seen.now)
@@ -134,8 +155,9 @@ def now(seen: ConfirmView, intent: Intent) -> Line:
     market: tuple[Piece, Piece] = ("now ", "dim"), (f"bid {bid}  ask {ask}", "")
     if seen.worse is not None:
         return line(*market, (f"  past the worst, {worst}: S asks anew", "error"))
-    if seen.fills_now is None:
-        return line(*market, (f"  rests for {worst}", "label"))
+    on_chain = chain_preview.of_chain(seen.preview)  # there what it comes to was quoted, over all its routes
+    if seen.fills_now is None or on_chain:
+        return line(*market, (f"  {'worst' if on_chain else 'rests for'} {worst}", "label"))
     filled = seen.fills_now.filled
     if filled < intent.quantity:
         return line(*market, (f"  fills only {to_text(filled)} up to {worst}", "warn"))
@@ -143,6 +165,15 @@ def now(seen: ConfirmView, intent: Intent) -> Line:
     if seen.tick < _FINE:  # the longest line that 80 columns hold
         return line(("now ", "dim"), (f"bid {bid} ask {ask}", ""), (f" fills {average} worst {worst}", "label"))
     return line(*market, (f"  fills at {average}  worst {worst}", "label"))
+
+
+def _now_of_act(seen: ConfirmView, act: Act) -> Line:
+    """An act has no worst price. Those that have to do with the market's show it."""
+    if not isinstance(act, Provide | Collect | Withdraw):
+        return line((wish_words.terms(seen.intent), "label"))
+    bid, ask = ("-", "-") if seen.now is None else (words.price(each, seen.tick) for each in seen.now)
+    bounds = f"  {wish_words.terms(seen.intent)}" if isinstance(act, Provide) else ""
+    return line(("now ", "dim"), (f"bid {bid}  ask {ask}", ""), (bounds, "label"))
 
 
 def outcome(trade: Trade, answered: str) -> tuple[str, str]:
@@ -174,4 +205,4 @@ def _ended(trade: Trade) -> str:
     why += "" if why.endswith((".)", "?", "!")) else "."
     sent = " It had been sent." if was_sent(trade) else "" if "othing was sent" in why else " Nothing was sent."
     sent = f" {approved}" if (approved := chain_text.before(trade)) else sent
-    return f"{trade.state.value.replace('_', ' ').capitalize()}: {why}{sent}"
+    return f"{wish_words.state_of(trade.intent.act, trade.state.value).capitalize()}: {why}{sent}"

@@ -33,9 +33,12 @@ def state_words(state: str) -> str:
 def order_words(row: OrderRow) -> str:
     """``sell 0.1 BTC-USDT at 98000, stop``; ``approve, for a buy of ETH-USDC``."""
     if row.role == "approve":
-        return f"approve, for a {row.side} of {row.symbol}"
+        return f"approve, to {row.name}" if row.wish.act is not None else f"approve, for a {row.side} of {row.symbol}"
+    if row.wish.act is not None:
+        return row.name
     price = "at market" if row.price is None else f"at {words.amount(row.price)}"
-    return f"{row.side} {words.amount(row.quantity)} {row.symbol} {price}, {row.role}"
+    place = f", in the place of {row.wish.replaces[:10]}" if row.wish.replaces else ""
+    return f"{row.side} {words.amount(row.quantity)} {row.symbol} {price}, {row.role}{place}"
 
 
 def order_line(row: OrderRow, width: int) -> list[Line]:

@@ -99,7 +99,7 @@ class HealthView(Paned):
             return [("r", "believe it well again"), ("Tab", "next pane")]
         if self.pane_is("alerts"):
             return [("Enter", "all of it"), ("Tab", "next pane")]
-        return [("Tab", "next pane")]
+        return [("d", "compare"), ("Tab", "next pane")]
 
     def panes(self) -> list[Widget]:
         """Those there are: the nodes' only where a chain has some."""
@@ -227,6 +227,10 @@ class HealthView(Paned):
         table = self.query_one("#errors", Table)
         if table.has_focus and table.cursor:
             self.app.do.command("acknowledge", id=int(table.cursor))
+
+    def key_d(self) -> None:
+        """Compare venue and ledger now, and adjust what differs."""
+        self.app.do.reconcile()
 
     def key_r(self) -> None:
         """Believe the node under the cursor to be well again; only while the nodes have the focus."""

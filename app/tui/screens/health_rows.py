@@ -9,6 +9,7 @@ from app.reports_troubles import AlertView, ErrorView
 from app.snapshots.log import LogLine
 from app.text import escape_untrusted
 from app.tui import words
+from app.tui.keys import keyed
 from app.tui.screens.facts import fact
 from app.tui.widgets.lines import Line, Piece, line, wrapped
 from app.tui.widgets.table import Column, Row
@@ -100,7 +101,26 @@ def chain(seen: ChainView, width: int) -> list[Line]:
     lines = [line((seen.may, role), (f"  chain {seen.name} ({seen.chain_id}), {number}", ""))]
     if seen.reason:
         lines += wrapped(escape_untrusted(seen.reason), width, "warn", "  ")
-    return [*lines, *wrapped(f"Nodes that must agree: {seen.quorum}.", width, "dim", "  ")]
+    return [*lines, *wrapped(f"Nodes that must agree: {seen.quorum}.", width, "dim", "  "), *_sending(seen, width)]
+
+
+def _sending(seen: ChainView, width: int) -> list[Line]:
+    """Who sees a transaction before it is mined, and which of the private ones wait."""
+    private = seen.private
+    if private is None:
+        return wrapped(
+            "Transactions go to the public mempool: others see them before they are mined.", width, "dim", "  "
+        )
+    state = "" if private.sending.state == "closed" else f" It is not asked now: {private.sending.reason}."
+    text = f"Transactions go privately through {private.host} ({private.kind}).{state}"
+    lines = wrapped(escape_untrusted(text), width, "error" if state else "dim", "  ")
+    for each in private.waiting:
+        known = "" if each.known else ", ITS ANSWER WAS LOST"
+        status = f", it says {each.status}" if each.status else ""
+        late = each.blocks >= private.blocks
+        words_ = f"{each.client_id[:10]} waits {each.blocks} of {private.blocks} blocks{known}{status}"
+        lines += wrapped(escape_untrusted(words_), width, "warn" if late or known else "", "  ")
+    return lines
 
 
 def feed(seen: Feed) -> Row:
@@ -204,6 +224,9 @@ def state(seen: Health | None, why: str, serious: int, width: int) -> list[Line]
     checks.append(("no serious errors", serious == 0, f"{serious} not acknowledged"))
     if seen.chain is not None:
         lines += chain(seen.chain, width)
+    for each in seen.books.differences if seen.books is not None else ():
+        lines += wrapped(escape_untrusted(each.words), width, "error" if each.stops else "warn")
+        lines += wrapped(escape_untrusted(keyed(each.next_step)), width, "key", "  ")
     for name, passed, detail in sorted(checks, key=lambda each: each[1]):
         head = ("ok   ", "ok") if passed else ("FAIL ", "error")
         first, *more = wrapped(escape_untrusted(detail), max(width - 24, 12), "dim" if passed else "warn")

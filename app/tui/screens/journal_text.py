@@ -68,7 +68,7 @@ def _value(name: str, value: str, width: int) -> list[Line]:
 
 def life(each: Life, marked: int, width: int) -> list[Line]:
     """All rows of a trade, the first in front; `marked` is where one came from."""
-    lines = wrapped(f"{each.side} {escape_untrusted(each.symbol)} by {escape_untrusted(each.module)}", width, "title")
+    lines = wrapped(f"{escape_untrusted(each.name)} by {escape_untrusted(each.module)}", width, "title")
     lines += fact("trade", each.trade_id, width)
     lines += fact("is now", f"{state_words(each.state)}{': ' + each.reason if each.reason else ''}", width)
     lines.append(Line())

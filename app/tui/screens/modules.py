@@ -268,6 +268,8 @@ class _Module(Lines):
         )
         lines += wrapped(f"health {health}", width, _HEALTH.get(seen.health.value, "dim"))
         lines += wrapped(f"exits  {seen.exits_managed_by}", width)
+        for note in seen.notes:
+            lines += wrapped(f"says   {note}", width, "label", "       ")
         lines += wrapped(f"trades {', '.join(seen.instruments)}   log level {seen.log_level}", width, "dim", "  ")
         if seen.third_party:
             lines += wrapped("Not ours: it runs with full rights, as any program of yours does.", width, "warn")

@@ -21,6 +21,7 @@ from app.tui.screens.facts import (
     steps,
 )
 from app.tui.widgets.lines import Line, line, wrapped
+from app.wish_words import move_words
 
 if TYPE_CHECKING:
     from app.reports_chain import TransactionFacts
@@ -35,7 +36,7 @@ def order(each: OrderDetail | None, missing: str, width: int) -> list[Line]:
     if row.unknown:
         lines += wrapped(f"UNKNOWN: {UNKNOWN}", width, "alarm")
     lines += fact("state", state_words(row.state), width, "error" if row.unknown else "")
-    if row.role != "approve":
+    if row.plain:
         lines += fact("filled", f"{words.amount(row.filled)} of {words.amount(row.quantity)}", width)
     lines += fact("kind", f"{row.kind}{', only reduces' if terms['reduce_only'] else ''}", width)
     lines += fact("module", row.module, width)
@@ -49,9 +50,18 @@ def order(each: OrderDetail | None, missing: str, width: int) -> list[Line]:
         filled = f", filled {words.amount(event.filled)}" if event.filled else ""
         said = f"{words.clock(event.ts_ms)} {state_words(event.state)}{filled}{reason}  (journal {event.seq})"
         lines += wrapped(escape_untrusted(said), width, "error" if event.state == "UNKNOWN" else "", "  ")
-    lines += [*heading("Fills"), *fill_lines(each.fills, width), *_permitted(each, width), *heading("Its trade took")]
+    lines += _moved(each, width) if row.wish.act is not None else [*heading("Fills"), *fill_lines(each.fills, width)]
+    lines += [*_permitted(each, width), *heading("Its trade took")]
     lines += wrapped(steps(trade), width, "", "  ")
-    return [*lines, *fact("slippage", slippage(trade), width)]
+    return [*lines, *(fact("slippage", slippage(trade), width) if row.wish.act is None else [])]
+
+
+def _moved(each: OrderDetail, width: int) -> list[Line]:
+    """What an act that is in a block has moved; an approval for one moves nothing."""
+    lines = heading("Moved")
+    for move in each.moves:
+        lines += wrapped(escape_untrusted(move_words(move)), width, "", "  ")
+    return lines if each.moves else [*lines, *wrapped("Nothing.", width, "dim")]
 
 
 def _at_the_venue(each: OrderDetail, width: int) -> list[Line]:
@@ -68,10 +78,19 @@ def _on_chain(each: OrderDetail, of: TransactionFacts, width: int) -> list[Line]
     place = f"{of.chain}, transaction {of.number} of {of.of}, nonce {of.nonce}"
     lines = fact("chain", place, width)
     lines += fact("hash", row.client_id, width)
+    lines += fact("sent", _way(of), width)
     lines += fact("block", "in none" if row.block is None else f"{row.block:,}", width)
     worth = "" if of.gas_rate is None or not row.gas else f" (${words.money(mul(row.gas, of.gas_rate))})"
     lines += fact("gas paid", f"{words.amount(row.gas)} {of.gas_asset}{worth}" if row.gas else "nothing yet", width)
     return lines + fact("ends", f"{words.clock(each.terms['valid_until_ms'])} at the latest", width)
+
+
+def _way(of: TransactionFacts) -> str:
+    """Who could see it before it was mined."""
+    if not of.private:
+        return "to the public mempool"
+    shown = "" if of.published_ms is None else f", and to the public mempool at {words.clock(of.published_ms)}"
+    return f"privately through {of.private}{shown}"
 
 
 def _permitted(each: OrderDetail, width: int) -> list[Line]:

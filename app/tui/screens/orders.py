@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from textual.binding import Binding, BindingType
 
 from app import reports_orders
+from app.execution.act_rows import name_of_act
 from app.text import counted, escape_untrusted
 from app.tui import words
 from app.tui.screens import order_text
@@ -16,6 +16,7 @@ from app.tui.screens.history import History
 from app.tui.screens.paged import SIZE, Paged
 from app.tui.widgets.lines import Line, Lines, fit
 from app.tui.widgets.table import Column, Row
+from app.wish_words import words_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,8 +37,13 @@ COLUMNS: Final = (
     Column("module", 12, rank=3),
     Column("id", 8, rank=4),
 )
+_MORE: Final = {
+    "module": Column("module", 12, rank=6),
+    "instrument": Column("what", 13),
+    "role": Column("role", 9),
+}
 ON_CHAIN: Final = (
-    *(replace(each, rank=6) if each.title == "module" else each for each in COLUMNS[:-1]),
+    *(_MORE.get(each.title, each) for each in COLUMNS[:-1]),
     Column("block", 5, right=True, rank=3),
     Column("gas", 3, right=True, rank=4),
     Column("hash", 10, rank=5),
@@ -54,18 +60,37 @@ def order_row(each: OrderRow, *, on_chain: bool = False) -> Row:
         (
             (words.clock(each.updated_ms), "dim"),
             (state_words(each.state), "error" if each.unknown else "ok" if each.live else "dim"),
-            (each.side.upper(), ("up" if each.side == "buy" else "down") if each.live else "dim"),
-            ("-" if each.role == "approve" else words.amount(each.quantity), ended),
-            (escape_untrusted(each.symbol), "title" if each.live else ""),
+            _side(each),
+            (words.amount(each.quantity) if each.plain else "-", ended),
+            (escape_untrusted(_what(each)), "title" if each.live else ""),
             (_price(each), ended),
-            (each.role, ended),
-            (words.amount(each.filled), ended),
+            (_role(each), ended),
+            (words.amount(each.filled) if each.plain else "-", ended),
             (escape_untrusted(each.module), "label"),
             *mined,
             (each.client_id[: 10 if on_chain else 8], "dim"),
         ),
         base="alarm" if each.unknown else "",
     )
+
+
+def _side(each: OrderRow) -> tuple[str, str]:
+    """An act has none, and neither has an approval for one."""
+    if each.wish.act is not None:
+        return "-", "dim"
+    return each.side.upper(), ("up" if each.side == "buy" else "down") if each.live else "dim"
+
+
+def _what(each: OrderRow) -> str:
+    """The instrument; of an act what it is done with."""
+    wish = each.wish
+    return words_of(wish.act, wish.replaces, each.side, each.symbol)[1]
+
+
+def _role(each: OrderRow) -> str:
+    """What the order is for; of an act which."""
+    act = each.wish.act
+    return each.role if act is None or each.role != "act" else name_of_act(act)
 
 
 def _price(each: OrderRow) -> str:
@@ -151,8 +176,7 @@ class OrdersView(Paged):
             ("Enter", "detail"),
             ("f", f"filter: {self.choice}"),
             ("/", "find"),
-            ("c", "take back"),
-            ("X", "all legs"),
+            *([("c", "take back"), ("b", "bump")] if self.on_chain else [("c", "take back"), ("X", "all legs")]),
         ]
 
     def key_c(self) -> None:
@@ -160,6 +184,12 @@ class OrdersView(Paged):
         that protects a position is refused, with words."""
         if self.table.has_focus and self.table.cursor:
             self.app.do.take_back(self.table.cursor)
+
+    def key_b(self) -> None:
+        """Propose the same trade with higher fees in the place of the transaction under the cursor; only on a chain,
+        and while the list has the focus."""
+        if self.on_chain and self.table.has_focus and self.table.cursor:
+            self.app.do.propose("bump", id=self.table.cursor)
 
     def action_take_trade_back(self) -> None:
         """Take back the trade of that order: of a basket every leg that may still buy."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from app.reports_orders import MOST_FILLS, PositionOrigin
-from app.snapshots.holdings import GasView, HeldView, TotalView, TripView, account_total
+from app.snapshots.holdings import ActsView, GasView, HeldView, TotalView, TripView, account_total
 from app.text import escape_untrusted
 from app.tui import words
 from app.tui.glyphs import Glyphs
@@ -23,10 +23,13 @@ def position(each: HeldView, origin: PositionOrigin | None, missing: str, width:
     )
     lines = [line((seen.symbol, "title"), (f"  held by {escape_untrusted(seen.module)}", "label"))]
     if not seen.covered:
-        bare = (
-            f"UNCOVERED: no stop rests for {words.amount(each.uncovered)} of {words.amount(seen.quantity)} {each.base}."
-        )
-        lines += wrapped(f"{bare} Nothing sells it when the price falls.", width, "alarm")
+        what = f"{words.amount(each.uncovered)} of {words.amount(seen.quantity)} {each.base}"
+        bare = f"UNCOVERED: no stop rests for {what}. Nothing sells it when the price falls."
+        if seen.stands:
+            why = next((exit_.why for exit_ in seen.exits if exit_.why), "")
+            bare = f"UNCOVERED: no standing exit would sell {what}."
+            bare += f" {escape_untrusted(why)}" if why else " V proposes one."
+        lines += wrapped(bare, width, "alarm")
     lines += fact("quantity", f"{words.amount(seen.quantity)} {each.base}", width)
     lines += fact("cost", f"{words.amount(each.cost)} {seen.quote}", width)
     lines += fact("entry", f"{words.price(seen.entry, seen.tick)} on average", width)
@@ -41,6 +44,8 @@ def position(each: HeldView, origin: PositionOrigin | None, missing: str, width:
     for exit_, far in zip(seen.exits, each.distances, strict=True):
         said = f"{exit_.role} {words.price(exit_.price, seen.tick)}, {words.bps(far)} from the mark, covers "
         said += f"{words.amount(exit_.quantity)}, {state_words(exit_.state)}"
+        if exit_.until_ms is not None and exit_.least is not None:
+            said += f" until {words.clock(exit_.until_ms)}, for {words.price(exit_.least, seen.tick)} at least"
         lines += wrapped(said, width, "error" if exit_.state == "UNKNOWN" else "", "  ")
     if not seen.exits:
         lines += wrapped("None.", width, "error")
@@ -97,6 +102,19 @@ def gas(found: tuple[GasView, ...]) -> list[Line]:
         line(("gas    ", "label"), (f"-{words.precise(each.amount, 6)} {each.asset}", "down"), *_worth(each.value))
         for each in found
     ]
+
+
+def acts(found: tuple[ActsView, ...], glyphs: Glyphs) -> list[Line]:
+    """What acts have won, a line an asset; it is in none of the columns above."""
+    lines = []
+    for each in found:
+        pieces: list[Piece] = [(f"{'acts':<7}", "label")]
+        pieces += [words.signed(each.won, glyphs, 6), (f" {each.asset} won", "")] if each.won else []
+        pieces += [(", ", "")] if each.won and each.open else []
+        pieces += [words.signed(each.open, glyphs, 6), (f" {each.asset} in liquidity", "")] if each.open else []
+        pieces += [] if each.value is None else [("  $ ", "dim"), words.signed(each.value, glyphs)]
+        lines.append(line(*pieces))
+    return lines
 
 
 def _worth(value: Decimal | None) -> list[Piece]:

@@ -12,13 +12,14 @@ from textual.widget import Widget
 from app.tui import words
 from app.tui.screens import position_text as text
 from app.tui.screens.history import History
+from app.tui.screens.liquidity import LiquidityPane
 from app.tui.screens.split import Split
 from app.tui.widgets.lines import Line, Lines
 from app.tui.widgets.table import Column, Row, Table
 
 if TYPE_CHECKING:
     from app.reports_orders import PositionOrigin
-    from app.snapshots.holdings import GasView, HeldView, TotalView, TripView
+    from app.snapshots.holdings import ActsView, GasView, HeldView, TotalView, TripView
     from app.tui.app import Terminal
     from app.tui.glyphs import Glyphs
     from storage.database import Reader
@@ -61,6 +62,7 @@ TRIPS: Final = (
 def held_row(each: HeldView, glyphs: Glyphs) -> Row:
     """One position."""
     seen = each.seen
+    stop = _nearest(each, "standing" if seen.stands else "stop") or "none"
     return Row(
         each.key,
         (
@@ -73,10 +75,7 @@ def held_row(each: HeldView, glyphs: Glyphs) -> Row:
             words.signed(seen.unrealised, glyphs),
             words.signed(each.realised, glyphs),
             (words.money(each.fees), ""),
-            (
-                f"{'' if seen.covered else 'UNCOVERED '}{_nearest(each, 'stop') or 'none'}",
-                "" if seen.covered else "error",
-            ),
+            (stop, "") if seen.covered else (f"UNCOVERED {stop}", "error"),
             (_nearest(each, "target") or "-", "dim"),
             (seen.module, "label"),
             (words.clock(seen.opened_ms), "dim"),
@@ -124,14 +123,16 @@ class _Totals(Lines):
         self.border_title = "Totals since the database began"
         self.found: tuple[TotalView, ...] = ()
         self.gas: tuple[GasView, ...] = ()
+        self.acts: tuple[ActsView, ...] = ()
 
     def get_content_height(self, *_: object) -> int:
-        """A header, a line an asset, one for all of them; one for each coin that paid gas."""
-        return (len(self.found) + 2 if self.found else 1) + len(self.gas)
+        """A header, a line an asset, one for all of them; one for each coin that paid gas, or that acts moved."""
+        return (len(self.found) + 2 if self.found else 1) + len(self.gas) + len(self.acts)
 
     def content(self, width: int, height: int) -> list[Line]:  # noqa: ARG002 -- it is as high as it must be
         """The lines."""
-        return [*text.totals(self.found, width, self.app.glyphs), *text.gas(self.gas)]
+        glyphs = self.app.glyphs
+        return [*text.totals(self.found, width, glyphs), *text.acts(self.acts, glyphs), *text.gas(self.gas)]
 
 
 class PositionsView(Split):
@@ -143,6 +144,7 @@ class PositionsView(Split):
     DEFAULT_CSS = """
     PositionsView #held { height: 2fr; }
     PositionsView #trips { height: 1fr; }
+    PositionsView #liquidity { height: 1fr; }
     """
 
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 -- Textual's name
@@ -157,14 +159,22 @@ class PositionsView(Split):
         for table in (held, trips):
             table.add_class("pane")
         held.border_title, trips.border_title = "Positions", "Closed today"
-        return [held, trips, _Totals()]
+        on_chain = self.host.request.chain is not None
+        return [held, *([LiquidityPane()] if on_chain else []), trips, _Totals()]
 
     def hints(self) -> list[tuple[str, str]]:
         """Of the focused pane."""
         if self.detail.has_focus:
             return [("Esc", "back")]
+        if self.current == "liquidity":
+            keys = [("Enter", "detail"), ("o", "open"), ("f", "collect fees"), ("w", "withdraw")]
+            return [*keys, ("Tab", "closed today" if self.narrow else "next pane")]
         other = "open positions" if self.current == "trips" else "closed today"
+        if self.current == "held" and self.query(LiquidityPane):
+            other = "liquidity"
         close = [] if self.current == "trips" else [("C", "close")]
+        if close and self.host.request.chain is not None:
+            close.append(("V", "cover"))
         return [("Enter", "detail"), *close, ("Tab", other if self.narrow else "next pane")]
 
     def key_upper_c(self) -> None:
@@ -173,6 +183,13 @@ class PositionsView(Split):
         each = self._held.get(table.cursor)
         if table.has_focus and each is not None:
             self.app.do.close(each.seen.symbol, each.seen.module)
+
+    def key_upper_v(self) -> None:
+        """Propose a standing exit for the position under the cursor, on a chain."""
+        table = self.query_one("#held", Table)
+        each = self._held.get(table.cursor)
+        if table.has_focus and each is not None:
+            self.app.do.cover(each.seen.symbol, each.seen.module)
 
     def enter(self) -> None:
         """What is open comes first, whatever was looked at before."""
@@ -201,14 +218,16 @@ class PositionsView(Split):
             rows = [(trip_row(each, glyphs), each) for each in holdings.closed_today(desk)]
             self._trips = {row.key: each for row, each in rows}
             trips.set_rows([row for row, _ in rows], empty=_NONE_CLOSED)
-            found, gas = holdings.totals(desk), holdings.gas(desk)
-            if (len(found), len(gas)) != (len(totals.found), len(totals.gas)):
+            found, gas, acts = holdings.totals(desk), holdings.gas(desk), holdings.acts(desk)
+            if (len(found), len(gas), len(acts)) != (len(totals.found), len(totals.gas), len(totals.acts)):
                 totals.refresh(layout=True)
-            totals.found, totals.gas = found, gas
+            totals.found, totals.gas, totals.acts = found, gas, acts
         bare = sum(1 for each in self._held.values() if not each.seen.covered)
         count = f" ({len(self._held)})" if self._held else ""
         held.entitle(f"Positions{count}{f'  {bare} UNCOVERED' if bare else ''}")
         trips.entitle(f"Closed today ({len(self._trips)})" if self._trips else "Closed today")
+        for pane in self.query(LiquidityPane):
+            pane.show_rows()
         totals.show()
         if self.detail_seen():
             self._want_origin()
@@ -222,6 +241,8 @@ class PositionsView(Split):
     def document(self, width: int) -> list[Line]:
         """Of the position under the cursor, or of the round trip."""
         glyphs = self.app.glyphs
+        if self.current == "liquidity":
+            return self.query_one(LiquidityPane).detail_lines(width)
         if self.current == "trips":
             trip = self._trips.get(self.query_one("#trips", Table).cursor)
             return [] if trip is None else text.trip(trip, width, glyphs)

@@ -41,6 +41,7 @@ class RiskView(View):
     DEFAULT_CSS = """
     RiskView { layout: vertical; }
     RiskView #profile { height: 6; }
+    RiskView #profile.-pilot { height: 8; }
     RiskView #limits { height: 1fr; }
     RiskView #denied { height: 8; }
     .-narrow RiskView #denied { height: 5; }
@@ -71,6 +72,7 @@ class RiskView(View):
         for each in seen.per_instrument:
             rows += [_row(each.symbol, use, self.app) for use in each.uses]
         table.set_rows(rows)
+        profile.set_class(bool(seen.pilot), "-pilot")
         profile.set_picture(seen)
         denied.set_picture(seen)
 
@@ -81,7 +83,7 @@ def _row(symbol: str, use: LimitUse, app: Terminal) -> Row:
     bar = app.glyphs.bar
     drawn = bar[-1] * (eighths // 8) + (bar[eighths % 8] if eighths % 8 else "")
     about = use.note if not symbol or symbol in use.note else f"{symbol} {use.note}".strip()
-    adaptive = use.source.value == "adaptive"
+    tightened = use.source.value != "configured"
     return Row(
         f"{symbol} {use.name}",
         (
@@ -91,7 +93,7 @@ def _row(symbol: str, use: LimitUse, app: Terminal) -> Row:
             (use.unit, "dim"),
             (f"{words.money(mul(use.share, Decimal(100)), 0)} %", role),
             (drawn, role or "ok"),
-            ("adaptive" if adaptive else "settings", "warn" if adaptive else "dim"),
+            (use.source.value if tightened else "settings", "warn" if tightened else "dim"),
             (about, "dim"),
         ),
     )
@@ -133,6 +135,8 @@ class _Profile(_Panel):
                 fall,
             )
         ]
+        if seen.pilot:
+            lines += wrapped(f"{seen.pilot}; {seen.pilot_notes[-1]}", width, "warn")
         if seen.halted:
             lines += wrapped(f"No new trades: {seen.halted}", width, "error")
         if not seen.adaptive:

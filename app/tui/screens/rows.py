@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from app import wish_words
+from app.execution.act_rows import name_of_act
 from app.text import counted, escape_untrusted
 from app.tui import words
 from app.tui.widgets.lines import Piece
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from app.snapshots.account import PositionView
     from app.snapshots.market import WatchRow
     from app.tui.glyphs import Glyphs
+    from strategies.model import Intent
 
 NO_MARKET: Final = "The market has not spoken yet."
 NO_PROPOSALS: Final = "Nothing waits for you. Running modules propose when a bar ends; 4 shows them."
@@ -79,7 +82,7 @@ def watch(seen: WatchRow, glyphs: Glyphs, chosen: str) -> Row:
     )
 
 
-def proposal(seen: Waiting, tick: Decimal) -> Row:
+def proposal(seen: Waiting, intent: Intent, tick: Decimal) -> Row:
     """One waiting trade. `edge`: what it should earn after costs, basis points of its value, as things stand now."""
     notes = []
     if seen.resumed:
@@ -91,21 +94,31 @@ def proposal(seen: Waiting, tick: Decimal) -> Row:
     if seen.beside:
         others = len(seen.beside)
         notes.append(f"{counted(others, 'other module')} {'asks' if others == 1 else 'ask'} for the same")
+    if intent.replaces or intent.act is not None:
+        notes.append(wish_words.title(intent))
     text = "; ".join([*notes, seen.reason])
+    plain, (_, what) = intent.act is None, wish_words.words_of(intent.act, intent.replaces, "", seen.symbol)
     return Row(
         seen.trade_id,
         (
-            (seen.side.value.upper(), "up" if seen.side.value == "buy" else "down"),
-            (words.amount(seen.quantity), ""),
-            (seen.symbol, "title"),
-            (words.price(seen.worst_price, tick), ""),
-            (f"${words.money(seen.value)}" if seen.value is not None else "-", ""),
+            _side(seen, intent),
+            (words.amount(seen.quantity) if plain else "-", ""),
+            (what, "title"),
+            (words.price(seen.worst_price, tick) if plain else "-", ""),
+            (f"${words.money(seen.value)}" if seen.value else "-", ""),
             _edge(seen),
             (words.span(seen.left_ms), "warn" if seen.left_ms < 60_000 else ""),
             (seen.module, "label"),
             (escape_untrusted(text), "warn" if notes else "dim"),
         ),
     )
+
+
+def _side(seen: Waiting, intent: Intent) -> Piece:
+    """Of an act its kind: it neither buys nor sells."""
+    if intent.act is not None:
+        return name_of_act(intent.act).upper(), "key"
+    return seen.side.value.upper(), "up" if seen.side.value == "buy" else "down"
 
 
 def _edge(seen: Waiting) -> Piece:

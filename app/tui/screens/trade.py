@@ -170,9 +170,11 @@ class TradeView(View):
         waiting = host.trader.session.pipeline.proposals.ranked()
         proposals = self.query_one("#proposals", Table)
         proposals.entitle(f"Proposals ({len(waiting)})" if waiting else "Proposals")
-        proposals.set_rows(
-            [rows.proposal(each, desk.instruments[each.symbol].tick) for each in waiting], empty=rows.NO_PROPOSALS
-        )
+        shown = [
+            rows.proposal(each, desk.state.trades[each.trade_id].intent, desk.instruments[each.symbol].tick)
+            for each in waiting
+        ]
+        proposals.set_rows(shown, empty=rows.NO_PROPOSALS)
         held = account.positions(desk)
         positions = self.query_one("#positions", Table)
         positions.entitle(f"Positions ({len(held)})" if held else "Positions")

@@ -1,5 +1,5 @@
 """The Wallets screen: every kind of signer as it is now, what each shows of what it would sign, the registered
-addresses; an address shown on the device, a test text signed."""
+addresses; an address shown on the device, a test text signed. On a chain also what may be taken from the account."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from textual.binding import Binding, BindingType
 from textual.widget import Widget
 
 from app.tui.host import aside
+from app.tui.screens.allowances import AllowancePane
 from app.tui.screens.history import History
 from app.tui.screens.split import Split
 from app.tui.widgets.lines import Line, wrapped
@@ -42,6 +43,7 @@ class WalletsView(Split):
     DEFAULT_CSS = """
     WalletsView #devices { height: 10; }
     WalletsView #accounts { height: 1fr; }
+    WalletsView #allowances { height: 1fr; }
     .-narrow WalletsView #devices { height: 1fr; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -66,13 +68,18 @@ class WalletsView(Split):
         for table, title in ((devices, "Signers"), (accounts, "Registered addresses")):
             table.add_class("pane")
             table.border_title = title
-        return [devices, accounts]
+        return [devices, accounts, *([AllowancePane()] if self.host.request.chain is not None else [])]
 
     def hints(self) -> list[tuple[str, str]]:
         """Of the focused pane."""
         if self.detail.has_focus:
             return [("Esc", "back")]
-        other = "signers" if self.current == "accounts" else "addresses"
+        names = {"devices": "signers", "accounts": "addresses", "allowances": "allowances"}
+        panes = [each for each in names if self.query(f"#{each}")]
+        other = names[panes[(panes.index(self.current) + 1) % len(panes)]]
+        if self.current == "allowances":
+            keys = [("Enter", "detail"), ("r", "revoke"), ("l", "look again")]
+            return [*keys, ("Tab", other if self.narrow else "next pane")]
         keys = [("Enter", "detail"), ("a", "address"), ("t", "test"), ("l", "look")]
         return [*keys, ("Tab", other if self.narrow else "next pane")]
 
@@ -97,6 +104,9 @@ class WalletsView(Split):
             empty=self._stored.words or (_NO_ACCOUNTS if self._stored.result is not None else "reading"),
         )
         accounts.entitle(f"Registered addresses ({len(found)})" if found else "Registered addresses")
+        for pane in self.query(AllowancePane):
+            if self.current == "allowances" or not self.narrow:  # nobody is asked for what nobody sees
+                pane.show_rows()
         if self.detail_seen():
             self._work_out()
             self.detail.show()
@@ -128,6 +138,8 @@ class WalletsView(Split):
         """Of the signer under the cursor, or of the address."""
         from app.tui.screens import wallet_text as text  # noqa: PLC0415 -- as above
 
+        if self.current == "allowances":
+            return self.query_one(AllowancePane).detail_lines(width)
         if self.current == "accounts":
             account = self._account
             empty = wrapped(_NO_ACCOUNTS, width, "dim")
@@ -198,7 +210,7 @@ class WalletsView(Split):
         return self.host.desk is not None
 
     def _ask(self, what: What) -> None:
-        if not self.table.has_focus or not self._runs():
+        if self.current == "allowances" or not self.table.has_focus or not self._runs():
             return
         from app.wallets import Which  # noqa: PLC0415 -- as above
         from signers.base import SignerKind  # noqa: PLC0415 -- as above

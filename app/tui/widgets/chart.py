@@ -112,7 +112,16 @@ def _axis(number: int, height: int, low: float, high: float, marks: dict[int, Le
     if number % 4 and number != height - 1:
         return " " * _AXIS, ""
     at = high - (high - low) * number / max(1, height - 1)
-    return fit(f" {words.price(Decimal(repr(at)), tick)}", _AXIS), "dim"
+    return fit(f" {_price(Decimal(repr(at)), tick)}", _AXIS), "dim"
+
+
+def _price(amount: Decimal, tick: Decimal) -> str:
+    """With as many of the tick's decimals as the axis is wide; a pool's prices have more than it can hold."""
+    text = words.price(amount, tick)
+    while len(text) >= _AXIS and tick < 1:
+        tick = tick.scaleb(1)
+        text = words.price(amount, tick)
+    return text
 
 
 class Chart(Lines, can_focus=True):
@@ -158,7 +167,7 @@ class Chart(Lines, can_focus=True):
         made = self._candles(max(1, width - _AXIS))
         levels = self._levels
         if self._last is not None:
-            levels = (*levels, Level(float(self._last), words.price(self._last, self._tick), "title"))
+            levels = (*levels, Level(float(self._last), _price(self._last, self._tick), "title"))
         body = draw(made, levels, width, height - 1, self.app.glyphs, self._tick)
         shown = min(len(made), max(1, width - _AXIS))
         first = self._bars[-min(len(self._bars), shown * self._each)].open_ms
