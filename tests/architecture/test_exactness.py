@@ -18,7 +18,7 @@ _TIME_NAMES = {name.partition(".")[2] for name in WALL if name.startswith("time.
 def wall_clocks(source: Source) -> list[str]:
     """Uses of the machine's clock, by attribute or by an import of the function itself."""
     found = []
-    for node in ast.walk(source.tree):
+    for node in source.nodes:
         if isinstance(node, ast.Attribute):
             name = ".".join(dotted(node).split(".")[-2:])
             if name in WALL:
@@ -61,7 +61,7 @@ ALLOWED = {
 def floats(source: Source) -> list[tuple[int, str]]:
     """Float literals and conversions; annotations are not uses."""
     found = []
-    for node in ast.walk(source.tree):
+    for node in source.nodes:
         if isinstance(node, ast.Constant) and isinstance(node.value, float):
             found.append((node.lineno, repr(node.value)))
         if isinstance(node, ast.Call) and dotted(node.func) in {"float", "Decimal.from_float"}:
@@ -93,7 +93,7 @@ def operators_on_amounts(source: Source) -> list[str]:
     """``/`` and ``//`` between anything: division names its rounding (`app.money.div`), so the operator is not used."""
     return [
         f"{source.name}:{node.lineno}"
-        for node in ast.walk(source.tree)
+        for node in source.nodes
         if isinstance(node, ast.BinOp | ast.AugAssign) and isinstance(node.op, ast.Div)
     ]
 
@@ -109,7 +109,7 @@ def test_no_real_column_and_every_table_strict() -> None:
     """Amounts are TEXT; a REAL column rounds them without a word, and so does a table that is not STRICT."""
     tables = 0
     for source in below("storage/", "app/practice/"):
-        for node in ast.walk(source.tree):
+        for node in source.nodes:
             if isinstance(node, ast.Constant) and isinstance(node.value, str):
                 for statement in node.value.upper().split(";"):
                     if "CREATE TABLE" in statement:

@@ -35,7 +35,7 @@ SEND = {"submit", "cancel"}
 def sends(source: Source) -> list[str]:
     """Calls of `submit` or `cancel` on something called venue, and bound methods taken for later."""
     found = []
-    for node in ast.walk(source.tree):
+    for node in source.nodes:
         if isinstance(node, ast.Attribute) and node.attr in SEND:
             receiver = dotted(node.value).rpartition(".")[2].lower()
             if receiver.endswith("venue"):
@@ -50,7 +50,7 @@ def signs(source: Source) -> list[str]:
 
 def reflections(source: Source) -> Iterator[str]:
     """`getattr(x, "submit")` and the like would be a door that the other scans do not see."""
-    for node in ast.walk(source.tree):
+    for node in source.nodes:
         if isinstance(node, ast.Constant) and node.value in {*SEND, "sign"}:
             yield f"{source.name}:{node.lineno} {node.value!r}"
 
@@ -59,6 +59,18 @@ def test_only_the_pipeline_sends_to_a_venue() -> None:
     found = [each for source in sources() for each in sends(source)]
     assert [each for each in found if not each.startswith(DOOR)] == []
     assert {each.rpartition(".")[2] for each in found} == SEND, "the pipeline does send: the scan sees it"
+
+
+def test_the_key_that_a_relay_knows_us_by_is_made_from_chance_alone() -> None:
+    """No second signer: it is made where it is used, and signs nothing but the hash of a request."""
+    using = [source for source in sources() if source.name.startswith("app/") and "softkey" in source.text]
+    (only,) = using
+    assert only.name == "app/venues/evm/private/reputation.py"
+    assert "self._key = secrets.token_bytes(32)" in only.text
+    assert only.text.count("self._key =") == 1
+    (signed,) = [ast.unparse(node) for node in ast.walk(only.tree) if "softkey.signature" in ast.unparse(node)
+                 and isinstance(node, ast.Call)]  # fmt: skip
+    assert signed == "softkey.signature(PersonalMessage(f'0x{keccak(body).hex()}'), self._key)"
 
 
 def test_only_the_pipeline_asks_a_signer() -> None:
@@ -74,17 +86,17 @@ def test_the_trial_signs_its_own_text_and_nothing_else() -> None:
     payloads = {"PersonalMessage", "OffchainMessage", "EvmTransaction", "TypedData", "SolanaMessage"}
     made = [
         [ast.unparse(argument) for argument in node.args[:1]]
-        for node in ast.walk(trial.tree)
+        for node in trial.nodes
         if isinstance(node, ast.Call) and dotted(node.func) in payloads
     ]
     assert made == [["text"], ["text"]]
     texts = [
         ast.unparse(node.value)
-        for node in ast.walk(trial.tree)
+        for node in trial.nodes
         if isinstance(node, ast.Assign) and "text" in map(ast.unparse, node.targets)
     ]
     assert texts == ["text_of(one.chain, clock.now_ms())"]
-    (text_of,) = (n for n in ast.walk(trial.tree) if isinstance(n, ast.FunctionDef) and n.name == "text_of")
+    (text_of,) = (n for n in trial.nodes if isinstance(n, ast.FunctionDef) and n.name == "text_of")
     assert "(BEGINS, " in ast.unparse(text_of.body[-1])
 
 
@@ -94,7 +106,7 @@ def test_what_seals_the_journal_reaches_no_venue_and_signs_nothing_that_permits_
     source = next(each for each in sources() if each.name == SEALING)
     assert len(signs(source)) == 1
     assert sends(source) == []
-    imported = {node.module for node in ast.walk(source.tree) if isinstance(node, ast.ImportFrom)}
+    imported = {node.module for node in source.nodes if isinstance(node, ast.ImportFrom)}
     ours = {name for name in imported if name and name.split(".")[0] in {"app", "storage", "strategies"}}
     assert ours == {"app.accounts", "app.errors", "app.seal_text", "storage.journal"}
     (made,) = [line for line, name in calls(source) if name == "PersonalMessage"]
@@ -145,6 +157,9 @@ def test_no_door_by_name() -> None:
         # Names of a trade's steps, for a table of times.
         "app/reports_execution.py",
         "app/execution/signing.py",
+        # What one of the acts is called: a transaction of its own, through the pipeline.
+        "app/execution/act_rows.py",
+        "app/wish_words.py",
     }
     found = {each.partition(":")[0] for source in sources() for each in reflections(source)}
     assert found - allowed == set()
@@ -171,16 +186,32 @@ def test_nothing_else_opens_a_venue_s_socket() -> None:
 
 CHAIN_VENUE = "app/venues/evm/venue.py"
 NODES = "app/venues/evm/nodes/"
+PRIVATE = "app/venues/evm/private/sends.py"
+FORMATS = "app/venues/evm/private/formats.py"
 
 
-def test_only_a_chain_s_venue_gives_bytes_to_its_nodes() -> None:
-    """And there only `submit`, which the pipeline alone calls."""
-    found = [(source, name) for source in sources() for _, name in calls(source) if name.endswith("send_raw")]
-    assert {source.name for source, _ in found if not source.name.startswith(NODES)} == {CHAIN_VENUE}
-    tree = next(source.tree for source in sources() if source.name == CHAIN_VENUE)
-    for function in ast.walk(tree):
-        if isinstance(function, ast.AsyncFunctionDef | ast.FunctionDef) and function.name != "submit":
-            assert "send_raw" not in ast.unparse(function), function.name
+def _callers(name: str) -> dict[str, set[str]]:
+    """Functions that call something of that name, by file."""
+    found: dict[str, set[str]] = {}
+    for source in sources():
+        for function in ast.walk(source.tree):
+            if isinstance(function, ast.AsyncFunctionDef | ast.FunctionDef):
+                called = {dotted(each.func) for each in ast.walk(function) if isinstance(each, ast.Call)}
+                if any(each.rpartition(".")[2] == name for each in called):
+                    found.setdefault(source.name, set()).add(function.name)
+    return {each: functions for each, functions in found.items() if not each.startswith(NODES)}
+
+
+def test_only_a_chain_s_venue_gives_bytes_away_and_by_one_place() -> None:
+    """`submit`, which the pipeline alone calls; and to whom, a node or a private endpoint, is decided by what was
+    confirmed, in one function: else private bytes could leak."""
+    assert _callers("give") == {CHAIN_VENUE: {"submit"}}
+    assert _callers("send_raw") == {PRIVATE: {"give"}}
+    assert _callers("_hand_over") == {PRIVATE: {"give"}}
+    tree = next(source.tree for source in sources() if source.name == PRIVATE)
+    (hand_over,) = (n for n in ast.walk(tree) if isinstance(n, ast.AsyncFunctionDef) and n.name == "_hand_over")
+    assert "self._client.send(" in ast.unparse(hand_over)
+    assert ast.unparse(tree).count("_client.send(") == 1
 
 
 def test_only_the_nodes_know_how_a_transaction_is_sent() -> None:
@@ -189,10 +220,10 @@ def test_only_the_nodes_know_how_a_transaction_is_sent() -> None:
     said = {
         source.name
         for source in sources()
-        for node in ast.walk(source.tree)
+        for node in source.nodes
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and any(word in node.value for word in words)
     }
-    assert {each for each in said if not each.startswith((NODES, "app/practice/chain/"))} == set()
+    assert {each for each in said if not each.startswith((NODES, FORMATS, "app/practice/chain/"))} == set()
     assert any(each.startswith(NODES) for each in said), "the scan sees it"
 
 
@@ -201,7 +232,7 @@ def test_only_the_nodes_and_the_courier_speak_http() -> None:
     found = {
         source.name
         for source in sources()
-        for node in ast.walk(source.tree)
+        for node in source.nodes
         if isinstance(node, ast.Import | ast.ImportFrom) and "aiohttp" in ast.unparse(node)
     }
     assert {each for each in found if not each.startswith(allowed)} == set()

@@ -26,10 +26,13 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from decimal import Decimal
 from typing import Any, Final
 
+from app.market.chain.cycles import Cycles
 from app.practice.chain.anvil import Anvil
 from app.practice.chain.parts import Parts, PartsMissing
+from app.venues.evm.chain import Chain, Dex, DexKind, Token
 from app.venues.evm.pools.faults import NoQuote
 from app.venues.evm.pools.quotes import path_of, quote_in
 from app.venues.evm.pools.reader import PoolReader
@@ -42,12 +45,15 @@ from app.venues.evm.routing.cycles import CycleFinder
 from app.venues.evm.routing.gas import FREE, GasPrice
 from app.venues.evm.routing.graph import Graph
 from app.venues.evm.routing.split import best_split
-from tests.evm.market import market, token
+from strategies.chain_messages import Opportunity
+from strategies.model import Instrument
+from tests.evm.market import EXCHANGES, market, token
 from tests.evm.pools.world import DirectRpc, World, build, decimals_of
 from tests.unit.venues.test_routing import best_on_a_grid
 
 ROUNDS: Final = 15
-PRICE: Final = GasPrice(10**9)
+GAS_WEI: Final = 10**9
+PRICE: Final = GasPrice(GAS_WEI)
 GET_OUT: Final = "getAmountsOut(uint256,address[])(uint256[])"
 ONE: Final = "quoteExactInputSingle((address,address,uint256,uint24,uint160))(uint256,uint160,uint32,uint256)"
 
@@ -190,27 +196,39 @@ def _as_read(pool: Pool) -> Pool:
 
 
 def cycles() -> dict[str, Any]:
-    """1,000 pools, 60 of which change in each block: logs applied, cycles ranked again."""
+    """1,000 pools, 60 of which change in each block: logs applied, cycles ranked again, and what modules are told made
+    of those that one router carries."""
     chance = random.Random(5)
     pools = Pools(_at(0), market(chance, 1000, 120))
-    finder = CycleFinder(pools.pools, token(1), PRICE)
+    chain, instruments = described()
+    watch, finder = Cycles(chain, instruments), CycleFinder(pools.pools, token(1), PRICE)
+    watch.look(pools, GAS_WEI, lambda _: Decimal(1))
     times, found, looked = [], 0, 0
     for number in range(1, 41):
         logs = [_log(chance, pools.pools[address]) for address in chance.sample(sorted(pools.pools), 60)]
         gc.collect()
         started = time.process_time_ns()
         pools, changed = pools.after(_at(number), logs)
-        ranked = finder.update(pools.pools, changed)
+        told = watch.look(pools, GAS_WEI, lambda _: Decimal(1))
         times.append((time.process_time_ns() - started) / 1e6)
-        found += len(ranked)
+        found += sum(isinstance(each, Opportunity) for each in told)
         looked += len({each for address in changed for each in finder.through(address)})
     return {
         "cycles": len(finder),
         "looked_at_per_block": looked // len(times),
-        "found_per_block": round(found / len(times), 1),
+        "told_per_block": round(found / len(times), 1),
         "p50_ms": round(statistics.median(times), 2),
         "max_ms": round(max(times), 2),
     }
+
+
+def described() -> tuple[Chain, tuple[Instrument, ...]]:
+    """A chain whose coin is the token that cycles begin with, one router for all its pools, and one instrument."""
+    coin, other = Token("ETH", token(1), 18, native=True), Token("T", token(2), 18)
+    kinds = {**dict.fromkeys(EXCHANGES, DexKind.V2), "uni3": DexKind.V3}
+    dexes = tuple(Dex(name, kind, token(900), token(901), bytes(32)) for name, kind in kinds.items())
+    chain = Chain("made-up", 1, coin, (), 1, 12_000, 10**11, Decimal(5), tokens=(other,), dexes=dexes)
+    return chain, (Instrument("T-ETH", "T", "ETH", Decimal("0.01"), Decimal("0.01")),)
 
 
 def _at(number: int) -> At:

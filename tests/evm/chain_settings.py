@@ -24,6 +24,7 @@ def chain_toml(chain: LocalChain, name: str = "mychain", *, rpcs: Sequence[str] 
         "native": known.native.symbol,
         "wrapped": checksum(known.native.address),
         "multicall": checksum(known.multicall) if known.multicall else None,
+        "permit2": checksum(known.permit2) if known.permit2 else None,
         "confirmations": 1,
         "block_ms": 1_000,
         "gas_cap_gwei": "100",
@@ -47,6 +48,7 @@ def chain_toml(chain: LocalChain, name: str = "mychain", *, rpcs: Sequence[str] 
                 "fee_bps": None if v3 else dex.fee_bps,
                 "quoter": checksum(dex.quoter) if dex.quoter else None,
                 "positions": checksum(dex.positions) if dex.positions else None,
+                "universal_router": checksum(dex.universal) if dex.universal else None,
             }
         )
     return "\n".join(lines) + "\n"

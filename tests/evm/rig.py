@@ -13,20 +13,25 @@ from typing import Any, Final
 
 from app.config.load import load as load_config
 from app.engine.clock import WallClock
+from app.errors import VenueUnknown
 from app.execution.records import Trade
+from app.execution.standing import StandingExits
 from app.execution.verify import verify
 from app.ids import intent_id
+from app.market.events import News
 from app.market.live import LiveSource
 from app.session import Session
 from app.session_plan import ChainPlan, SessionPlan
-from app.venues.evm.nodes.settings import NodeSettings, NodesSettings
+from app.venues.evm.chain import Approvals
+from app.venues.evm.nodes.settings import NodesSettings
+from app.venues.evm.private.way import PrivateWay
 from app.venues.evm.venue import EvmVenue
 from signers.demo import DemoSigner
 from signers.paths import of_scheme
 from signers.payloads import Chain as Family
 from storage.journal import read_mirror
 from strategies.model import Exits, Instrument, Intent, Side
-from tests.evm.chain import LocalChain
+from tests.evm.chain import LocalChain, endpoint
 from tests.execution.harness import WIDE, assert_memory_is_disk
 from tests.unit.signers.told import Told
 
@@ -44,6 +49,8 @@ class ChainRig:
 
     def __init__(self, session: Session, chain: LocalChain, source: LiveSource) -> None:
         self.session, self.chain, self.source = session, chain, source
+        self.standing = False
+        """Whether positions are kept covered by standing exits."""
         self.worse: list[Trade] = []
         self._numbers = itertools.count(1)
         self._wall = WallClock()
@@ -60,6 +67,18 @@ class ChainRig:
         return venue
 
     @property
+    def keeper(self) -> StandingExits:
+        """Of standing exits."""
+        assert self.session.standing is not None
+        return self.session.standing
+
+    @property
+    def head(self) -> int:
+        """The newest block that was heard of."""
+        tip = self.venue.heads().tip
+        return 0 if tip is None else tip.number
+
+    @property
     def me(self) -> bytes:
         return self.venue.account
 
@@ -70,7 +89,11 @@ class ChainRig:
         clock = self.session.clock
         clock.advance(max(self._wall.now_ms(), clock.now_ms()))
         while (event := self.source.take()) is not None:
+            if isinstance(event, News):
+                continue  # no module listens here
             self.desk.market.apply(event, self.session.synthetic)
+            if self.standing:
+                self.keeper.saw(event)
 
     async def until(self, holds: Callable[[], bool], what: str | Callable[[], str] = "") -> None:
         """Until `holds`, while the chain is followed."""
@@ -132,7 +155,14 @@ class ChainRig:
     def told(self, trade: Trade) -> list[Any]:
         """What helps to understand why a trade is where it is."""
         errors = [row["what"] for row in self.rows("SELECT what FROM errors")]
-        return [trade.reason, self.orders(trade), errors, self.desk.halted, self.session.pipeline.work.of(trade.id)]
+        return [
+            [r["text"] for r in self.rows("SELECT text FROM alerts")],
+            trade.reason,
+            self.orders(trade),
+            errors,
+            self.desk.halted,
+            self.session.pipeline.work.of(trade.id),
+        ]
 
     def state(self, trade: Trade) -> str:
         """As it is on disk."""
@@ -178,10 +208,13 @@ def plan_of(
     urls: tuple[tuple[str, str], ...] = (),
     auto_confirm: bool = True,
     confirmations: int = 1,
+    private: PrivateWay | None = None,
+    approvals: Approvals = Approvals.ROUTER,
     settings: Mapping[str, str] | None = None,
+    timeout_ms: int = 5_000,
 ) -> SessionPlan:
-    nodes = tuple(NodeSettings(url, ws) for url, ws in urls or ((chain.url, chain.ws_url),))
-    described = replace(chain.chain, confirmations=confirmations)
+    nodes = tuple(endpoint(url, ws, timeout_ms=timeout_ms) for url, ws in urls or ((chain.url, chain.ws_url),))
+    described = replace(chain.chain, confirmations=confirmations, private=private, approvals=approvals)
     made = NodesSettings(described.chain_id, nodes, described.block_ms, confirmations, stale_blocks=100_000)
     return session_plan(
         folder,
@@ -215,7 +248,9 @@ def session_plan(
 
 
 @asynccontextmanager
-async def chain_rig(folder: Path, chain: LocalChain, **options: Any) -> AsyncIterator[ChainRig]:
+async def chain_rig(
+    folder: Path, chain: LocalChain, *, standing: bool = False, **options: Any
+) -> AsyncIterator[ChainRig]:
     """An open session; the same folder opened again is a restart. The account is funded before the first."""
     plan = plan_of(folder, chain, **options)
     worse: list[Trade] = []
@@ -231,7 +266,7 @@ async def chain_rig(folder: Path, chain: LocalChain, **options: Any) -> AsyncIte
     await session.open()
     assert plan.chain is not None
     rig = ChainRig(session, chain, plan.chain.source)
-    rig.worse = worse
+    rig.worse, rig.standing = worse, standing
     made.append(rig)
     try:
         yield rig
@@ -243,3 +278,20 @@ async def chain_rig(folder: Path, chain: LocalChain, **options: Any) -> AsyncIte
 def demo_address() -> bytes:
     """The demo device's usual account."""
     return bytes.fromhex(DemoSigner().address(Family.EVM, of_scheme("evm", "bip44", 0), Told())[2:])
+
+
+def losing_answers(rig: ChainRig, *, sent: bool) -> list[bytes]:
+    """The network loses the answer to the first sending of each transaction, or (not `sent`) the transaction; which
+    those were."""
+    send, lost = rig.venue.nodes.send_raw, []
+
+    async def losing(raw: bytes) -> None:
+        if raw in lost:
+            return await send(raw)
+        lost.append(raw)
+        if sent:
+            await send(raw)
+        raise VenueUnknown("test.lost", "No answer.")
+
+    rig.venue.nodes.send_raw = losing  # type: ignore[method-assign]  # the network between us and the nodes
+    return lost

@@ -10,14 +10,14 @@ import pytest
 from eth_keys.datatypes import PrivateKey
 
 from app.engine.clock import WallClock
-from app.venues.evm.assemble import Assembled, Assembler
+from app.venues.evm.assemble import Assembled, Assembler, wish_of
 from app.venues.evm.nodes.pool import Nodes
-from app.venues.evm.nodes.settings import NodeSettings, NodesSettings
+from app.venues.evm.nodes.settings import NodesSettings
 from app.venues.evm.planner import Planner, Wanted
 from app.venues.evm.swap import Exact
 from signers.evm import assemble as signed_of
 from signers.evm import keccak
-from tests.evm.chain import LocalChain
+from tests.evm.chain import LocalChain, endpoint
 
 ACCOUNT_KEY = keccak(b"a trader of the tests")
 FAR = 2**40
@@ -33,7 +33,7 @@ def sign(unsigned: bytes) -> bytes:
 
 @pytest.fixture
 async def nodes(anvil: LocalChain) -> AsyncIterator[Nodes]:
-    made = Nodes(NodesSettings(anvil.chain.chain_id, (NodeSettings(anvil.url),), 2000), WallClock())
+    made = Nodes(NodesSettings(anvil.chain.chain_id, (endpoint(anvil.url),), 2000), WallClock())
     await made.start()
     yield made
     await made.close()
@@ -59,7 +59,8 @@ class Desk:
     async def prepared(self, pays: str, gets: str, exact: Exact, amount: int, **more: Any) -> Assembled:
         limit = 0 if exact is Exact.IN else 2**255
         wanted = Wanted(self.local.token(pays), self.local.token(gets), exact, amount, limit, 50, self.me, FAR, **more)
-        return await self.assembler.assemble(await self.planner.plan(wanted), Decimal(2500), ())
+        self.plan = await self.planner.plan(wanted)
+        return await self.assembler.assemble(wish_of(self.plan), Decimal(2500), ())
 
     def send(self, made: Assembled) -> list[dict[str, Any]]:
         receipts = []
@@ -101,7 +102,7 @@ async def test_what_was_quoted_is_received_to_the_last_unit(
     after = {symbol: desk.balance(symbol) for symbol in (pays, gets)}
     if "ETH" in after:
         after["ETH"] += gas
-    assert before[pays] - after[pays] == made.plan.amount_in
-    assert after[gets] - before[gets] == made.plan.amount_out
+    assert before[pays] - after[pays] == desk.plan.amount_in
+    assert after[gets] - before[gets] == desk.plan.amount_out
     for receipt, each in zip(receipts, made.transactions, strict=True):
         assert int(receipt["gasUsed"], 16) <= each.fields.gas

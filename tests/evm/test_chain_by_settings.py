@@ -88,6 +88,7 @@ def test_doctor_asks_each_endpoint(cli: Cli, anvil: LocalChain, start_chain: Sta
     (second,) = [line for line in lines if bare.url in line]
     assert second.startswith("FAIL")
     assert "nothing is at wrapped ETH" in second
+    assert all(f" {key}," in second for key in ("permit2", "dexes.uniswap-v2.universal_router"))
     (third,) = [line for line in lines if other.url in line]
     assert "4242, not 31337" in third
     assert any("chain base" in line and "set chains.base.rpcs" in line for line in lines)

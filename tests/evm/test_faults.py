@@ -27,6 +27,8 @@ BREAKS: dict[str, Fault] = {
     "truncated": Truncated(),
     "another id": WrongId(),
 }
+PATIENCE_MS = 1_500
+"""Of our own with one request: half-open is nothing until it has passed; anvil answers within a few milliseconds."""
 CASES = [
     *(("eth_sendRawTransaction", name) for name in BREAKS),
     *(("eth_getTransactionReceipt", name) for name in ("the reply is lost", "half-open", "truncated", "another id")),
@@ -40,7 +42,8 @@ CASES = [
 @pytest.mark.parametrize(("method", "name"), CASES)
 async def test_one_fault_while_a_trade_is_under_way(tmp_path: Path, anvil: LocalChain, method: str, name: str) -> None:
     with FaultProxy(anvil.url, anvil.ws_url) as proxy:
-        async with chain_rig(tmp_path, anvil, urls=((proxy.url, proxy.ws_url),)) as rig:
+        urls = ((proxy.url, proxy.ws_url),)
+        async with chain_rig(tmp_path, anvil, urls=urls, timeout_ms=PATIENCE_MS) as rig:
             await rig.quoted()
             proxy.script(method, BREAKS[name])
             trade = await rig.propose()

@@ -315,7 +315,7 @@ def test_make_goes_on_where_the_parts_can_not_be_had(tmp_path: Path) -> None:
     shutil.copytree(HERE, tmp_path / "app" / "practice" / "chain")
     shutil.copy(HERE.parents[2] / "Makefile", tmp_path)
     (tmp_path / "tools").mkdir()
-    for tool in ("make", "mkdir", "cp", "touch"):
+    for tool in ("make", "mkdir", "cp", "rm", "touch"):
         (tmp_path / "tools" / tool).symlink_to(shutil.which(tool) or "")
     done = make(tmp_path)
     assert (done.returncode, "npm is not installed: no practice chain." in done.stdout) == (0, True), done.stderr

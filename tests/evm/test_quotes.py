@@ -36,7 +36,7 @@ async def test_without_a_new_block_the_last_one_stays_true_and_without_an_answer
             failed.set()
             raise VenueError("test.down", "No node answers.")
 
-        monkeypatch.setattr(setup._planner, "pools", failing)
+        monkeypatch.setattr(setup.planner, "pools", failing)
         anvil.mine()
         await failed.wait()
         while rig.source.take() is not None:

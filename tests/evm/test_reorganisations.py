@@ -9,7 +9,7 @@ import pytest
 
 from strategies.model import Side
 from tests.evm.chain import LocalChain
-from tests.evm.rig import ChainRig, chain_rig
+from tests.evm.rig import ChainRig, chain_rig, losing_answers
 
 
 async def bought(rig: ChainRig, quantity: str = "0.25") -> str:
@@ -29,7 +29,13 @@ async def test_what_a_block_booked_is_taken_back_and_lands_again(tmp_path: Path,
         assert position.quantity == Decimal("0.25")
         anvil.reorg(depth)
         anvil.mine()
-        await rig.until(lambda: "SUBMITTED" in states(rig), "the trade is sent, not filled")
+        await rig.until(
+            lambda: "SUBMITTED" in states(rig),
+            lambda: (
+                f"the trade is sent, not filled: {states(rig)}, {rig.venue.nodes.snapshot()}, {rig.venue.heads()}, "
+                f"{rig.venue._watched}, {rig.rows('SELECT what FROM errors')}, {anvil.block('latest')}"
+            ),
+        )
         assert rig.desk.state.positions.holding("m", "ETH-USDC").quantity == 0
         anvil.automine(on=True)
         anvil.mine()
@@ -40,6 +46,22 @@ async def test_what_a_block_booked_is_taken_back_and_lands_again(tmp_path: Path,
         assert "chain.reorganised" in {row["kind"] for row in rig.rows("SELECT kind FROM alerts")}
     async with chain_rig(tmp_path, anvil) as again:
         again.assert_agrees()
+
+
+async def test_what_was_sent_without_an_answer_is_followed_as_well(tmp_path: Path, anvil: LocalChain) -> None:
+    """Its block is known from the look-up after that, and can be undone like any other."""
+    async with chain_rig(tmp_path, anvil, confirmations=8) as rig:
+        losing_answers(rig, sent=True)
+        await bought(rig)
+        anvil.automine(on=False)
+        anvil.reorg(1)
+        anvil.mine()
+        await rig.until(lambda: "SUBMITTED" in states(rig), "it is sent, not filled")
+        assert rig.desk.state.positions.holding("m", "ETH-USDC").quantity == 0
+        anvil.automine(on=True)
+        anvil.mine()
+        await rig.until(lambda: states(rig) == {"FILLED"}, "it is filled again")
+        rig.assert_agrees()
 
 
 async def test_a_sale_that_is_undone_gives_the_position_back(tmp_path: Path, anvil: LocalChain) -> None:

@@ -8,10 +8,9 @@ from typing import Any
 
 import pytest
 
-from app.errors import VenueUnknown
 from app.execution.records import Trade
 from tests.evm.chain import LocalChain
-from tests.evm.rig import ChainRig, chain_rig
+from tests.evm.rig import ChainRig, chain_rig, losing_answers
 
 
 async def same_trade(rig: ChainRig, trade: Trade) -> Trade:
@@ -39,18 +38,7 @@ async def test_signed_and_never_sent(tmp_path: Path, anvil: LocalChain) -> None:
 async def test_an_answer_that_never_comes(tmp_path: Path, anvil: LocalChain, answer: str) -> None:
     """The bytes went out, or did not, and nobody knows: the chain is asked, and the same bytes go again if need be."""
     async with chain_rig(tmp_path, anvil) as rig:
-        send = rig.venue.nodes.send_raw
-        lost: list[bytes] = []
-
-        async def losing(raw: bytes) -> None:
-            if raw in lost:
-                return await send(raw)
-            lost.append(raw)
-            if answer == "lost":
-                await send(raw)
-            raise VenueUnknown("test.lost", "No answer.")
-
-        rig.venue.nodes.send_raw = losing  # type: ignore[method-assign]  # the network between us and the nodes
+        lost = losing_answers(rig, sent=answer == "lost")
         trade = await rig.propose()
         await rig.reached(trade, "FILLED")
         assert len(lost) == 2

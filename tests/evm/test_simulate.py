@@ -14,14 +14,16 @@ import pytest
 
 from app.errors import VenueRefused
 from app.venues.evm import abi
-from app.venues.evm.assemble import Assembler, contradiction
+from app.venues.evm.acts import Act, encode
+from app.venues.evm.assemble import Assembler, wish_of
 from app.venues.evm.chain import DexKind
+from app.venues.evm.effects import contradiction, least
 from app.venues.evm.nodes.pool import Nodes
 from app.venues.evm.planner import Planner, Wanted
 from app.venues.evm.pools.state import At
 from app.venues.evm.rpc import RpcRefused
 from app.venues.evm.simulate import COIN, Method, Simulation, simulate
-from app.venues.evm.swap import Approval, Call, Exact, Part, RouterKind, Segment, Swap, encode
+from app.venues.evm.swap import Approval, Call, Exact, Part, RouterKind, Segment, Swap
 from tests.evm.chain import LocalChain
 from tests.evm.faults import Lie, Refused
 from tests.evm.nodes.harness import pool
@@ -72,11 +74,11 @@ class Trader:
     async def simulated(self, acts: Sequence[Approval | Swap]) -> Simulation:
         swap = acts[-1]
         assert isinstance(swap, Swap)
-        spenders = [(each.token, each.spender) for each in acts if isinstance(each, Approval)]
+        allowed = [each for each in acts if isinstance(each, Approval)]
         calls, tokens = [encode(each) for each in acts], list(dict.fromkeys((swap.token_in, swap.token_out)))
-        return await simulate(self.rpc, self.me, calls, tokens=tokens, spenders=spenders, at=at(self.chain))
+        return await simulate(self.rpc, self.me, calls, tokens=tokens, allowed=allowed, at=at(self.chain))
 
-    def happens(self, acts: Sequence[Approval | Swap], tokens: Sequence[bytes]) -> tuple[dict[bytes, int], list[int]]:
+    def happens(self, acts: Sequence[Act], tokens: Sequence[bytes]) -> tuple[dict[bytes, int], list[int]]:
         """Sent and mined: by how much balances changed, gas not counted, and what each took of gas."""
         before, gas, paid = self._balances(tokens), [], 0
         for act in acts:
@@ -185,11 +187,11 @@ async def test_with_an_approval_missing_nobody_knows_and_it_can_be_sent_all_the_
         chain, me = anvil.chain, anvil.accounts[2]
         wanted = Wanted(anvil.token("USDC"), anvil.token("WBTC"), Exact.IN, 10**9, 1, 50, me, FAR)
         plan = await Planner(chain, nodes).plan(wanted)
-        made = await Assembler(chain, nodes, me).assemble(plan, Decimal(2500), ())
+        made = await Assembler(chain, nodes, me).assemble(wish_of(plan), Decimal(2500), ())
         first, second = made.simulation.outcomes
         assert (first.ok, second.ok, made.simulation.fails) == (True, None, False)
         assert "nobody knows what it would do" in made.simulation.missing[0]
-        assert contradiction(plan, made.simulation) is None
+        assert contradiction(least(plan.swap), made.simulation) is None
         _, gas = Trader(anvil, nodes).happens([each.act for each in made.transactions], [])
         assert all(used < each.fields.gas for used, each in zip(gas, made.transactions, strict=True))
 

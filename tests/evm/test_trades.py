@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
+from app.execution.preview import walk
+from app.venues.evm.acts import encode
 from app.venues.evm.chain import DexKind
-from app.venues.evm.swap import Exact, Part, RouterKind, Segment, Swap, encode
+from app.venues.evm.swap import Exact, Part, RouterKind, Segment, Swap
 from strategies.model import Side
 from tests.evm.chain import LocalChain
 from tests.evm.rig import chain_rig
@@ -35,6 +38,22 @@ async def test_a_purchase_and_its_sale_settle_to_the_last_unit(
     async with chain_rig(tmp_path, anvil) as again:
         assert not again.desk.halted
         again.assert_agrees()
+
+
+async def test_the_book_that_a_ticket_looks_at_reaches_as_far_as_people_trade(
+    tmp_path: Path, anvil: LocalChain
+) -> None:
+    """Its levels tell no better price than the trade's own quote, and nearly that one."""
+    async with chain_rig(tmp_path, anvil) as rig:
+        await rig.quoted()
+        book, quantity = rig.desk.market.book("ETH-USDC"), Decimal(12)
+        assert book is not None
+        walked = walk(book, Side.BUY, quantity, book.asks[-1][0], Decimal(0))
+        assert walked.filled == quantity
+        trade = await rig.propose(quantity=str(quantity))
+        await rig.reached(trade, "FILLED")
+        paid = Decimal(json.loads(trade.payloads[-1].preview)["quoted"])
+        assert paid <= walked.notional <= paid * Decimal("1.001")
 
 
 async def test_a_swap_that_reverts_costs_its_gas_and_nothing_else(tmp_path: Path, anvil: LocalChain) -> None:
