@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 N ?= 200
+# Of the tests: one more than there are processors, as many of them wait for processes and devices.
+WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
 # Compiled modules are kept: half of the tests start a process, and each would compile the program anew.
 unexport PYTHONDONTWRITEBYTECODE
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check
@@ -23,13 +25,14 @@ check: .setup-dev
 	$(BIN)/lint-imports --no-cache
 
 test: .setup-dev .setup-system .setup-chain $(SPECULOS)
-	PATH="$(CURDIR)/$(SPECULOS_VENV)/bin:$$PATH" $(BIN)/python -m pytest -n auto --dist worksteal
+	$(BIN)/python -m compileall -q app signers strategies storage
+	PATH="$(CURDIR)/$(SPECULOS_VENV)/bin:$$PATH" $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 
 bench: .setup-dev .setup-system .setup-chain
 	$(BIN)/python -m tests.benchmarks
 
 # The pictures in the README, of the real terminal on the real engine.
-screenshots: .setup-dev
+screenshots: .setup-dev .setup-chain
 	$(BIN)/python -m tests.tui.screenshots docs
 
 # What the terminal's pictures in tests/tui/__snapshots__ show now: read the difference before it is committed.
@@ -37,9 +40,8 @@ pictures: .setup-dev
 	$(BIN)/python -m pytest -n auto tests/tui/test_pictures.py tests/tui/test_pictures_confirm.py \
 		tests/tui/test_pictures_troubles.py --snapshot-update
 
-crash: .setup-dev .setup-system .setup-chain
+crash: .setup-dev .setup-system
 	$(BIN)/python -m tests.crash --kills $(N)
-	COUNTERSIGN_CRASH_EVERY=1 $(BIN)/python -m pytest -n 0 tests/evm/test_crash.py
 
 # Hashes of everything that is installed; no index host is named. To be run after a change of dependencies.
 lock: .setup-dev
@@ -77,10 +79,12 @@ $(VENV):
 # The practice chain's parts: npm packages. Where they can not be had, the next make tries again and the tests skip by name.
 CHAIN := app/practice/chain
 CHAIN_FILES := $(CHAIN)/package.json $(CHAIN)/package-lock.json $(CHAIN)/.npmrc
+# Of Optimism's 128 MB one source file is needed: the one that holds Permit2.
+UNUSED := node_modules/@eth-optimism/contracts-bedrock/forge-artifacts
 .setup-chain: $(CHAIN_FILES)
 	@if ! command -v npm >/dev/null; then echo "npm is not installed: no practice chain."; \
 	elif mkdir -p .chain && cp $(CHAIN_FILES) .chain/ && echo "Installing the practice chain into .chain, once: a few seconds." && \
-		(cd .chain && npm ci --silent --fetch-retries=1 --ignore-scripts --no-audit --no-fund); then touch $@; \
+		(cd .chain && npm ci --silent --fetch-retries=1 --ignore-scripts --no-audit --no-fund && rm -rf $(UNUSED)); then touch $@; \
 	else echo "The practice chain's npm packages can not be had: no practice chain."; fi
 
 .setup-speculos:

@@ -27,6 +27,8 @@ from app.engine.clock import WallClock
 
 ROOT = Path(__file__).resolve().parents[2]
 
+KEYRING = "TEST_KEYRING"
+"""The variable that names the file."""
 _SITE = """
 import json, os
 
@@ -64,7 +66,7 @@ def keyring_in(folder: Path, entries: Mapping[str, str]) -> dict[str, str]:
     file = folder / "keyring.json"
     names = json.dumps(sorted(entries))
     file.write_text(json.dumps({**entries, "@names": names}), encoding="utf-8")
-    return {"TEST_KEYRING": str(file), "PYTHONPATH": f"{site}{os.pathsep}{ROOT}"}
+    return {KEYRING: str(file), "PYTHONPATH": f"{site}{os.pathsep}{ROOT}"}
 
 
 # -- webhooks -------------------------------------------------------------------------------------------------------

@@ -69,6 +69,7 @@ async def test_an_alert_is_stored_delivered_and_recorded(tmp_path: Path, sent: l
         r.desk.alert(Severity.LOW, "risk.level", "Back to normal.")
         await until(r, lambda: deliveries(r).get(("halted", "mail")) == "DELIVERED")
         assert deliveries(r) == {("halted", "phone"): "DELIVERED", ("halted", "mail"): "DELIVERED"}
+        await until(r, lambda: len(r.alerts()) >= 2)
         assert r.alerts() == ["halted", "risk.level"], "both are stored; the second is not severe enough to be sent"
         assert {channel for channel, _ in sent} == {"phone", "mail"}
         assert sent[0][1].title == "countersign PAPER: CRITICAL halted"
@@ -152,10 +153,12 @@ async def test_a_channel_that_does_not_work_is_one_error_and_no_alert_and_decide
             r.desk.alert(Severity.CRITICAL, "halted", f"{number}", str(number))
             await until_sent(sent, number + 1)
         await until(r, lambda: len(deliveries(r)) == 1 and set(deliveries(r).values()) == {"FAILED"})
+        await until(r, lambda: bool(r.rows("SELECT 1 FROM errors")) and bool(said))
         errors = r.rows("SELECT code, severity, next_step FROM errors")
         assert [(each["code"], each["severity"]) for each in errors] == [("alerts.undelivered", "HIGH")]
         assert "secrets set alert.broken" in errors[0]["next_step"]
         assert len(said) == 1
+        await until(r, lambda: len(r.alerts()) >= 5)
         assert r.alerts() == ["halted"] * 5, "a failed delivery raises no alert of its own"
         trade = await r.trade()
         assert trade.state.value != "DENIED", "with not one error allowed, this one is not counted"

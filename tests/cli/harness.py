@@ -16,11 +16,12 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 from app import paths
 from app.cli.context import ask_trader
 from app.errors import CountersignError
+from tests.cli import forked
 
 COMMAND = Path(sys.executable).with_name("countersign")
 ROOT = Path(__file__).resolve().parents[2]
@@ -31,6 +32,7 @@ NOISE = (
 """What a trader must never read, whatever was typed."""
 
 T = TypeVar("T")
+Process: TypeAlias = subprocess.Popen[str] | forked.Forked
 
 _MODULE = '''
 """Buys at bar `first`, sells `hold` bars later, and so on: trades without waiting for a market's mood."""
@@ -150,7 +152,7 @@ class Cli:
     """The command in a home of its own."""
 
     home: Path
-    running: list[subprocess.Popen[str]] = field(default_factory=list)
+    running: list[Process] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.home.mkdir(parents=True, exist_ok=True)
@@ -185,18 +187,26 @@ class Cli:
         cwd: Path | None = None,
     ) -> Result:
         """Run one command to its end. Whatever happens, no traceback."""
-        done = subprocess.run(
-            [COMMAND, *arguments],
-            input=stdin,
-            capture_output=True,
-            text=True,
-            errors="surrogateescape",
-            timeout=timeout,
-            env=env or self.env(),
-            cwd=cwd or self.home,
-            check=False,
-        )
-        return checked(Result(done.returncode, done.stdout, done.stderr))
+        process = self._begun(arguments, env or self.env(), cwd or self.home, stdin=stdin is not None)
+        try:
+            out, err = process.communicate(stdin, timeout)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.communicate()
+            raise
+        code = process.wait()
+        return checked(Result(code, out, err))
+
+    @staticmethod
+    def _begun(arguments: Sequence[str | bytes | Path], env: dict[str, str], cwd: Path, *, stdin: bool) -> Process:
+        """Forked where that is the same."""
+        line = [COMMAND, *arguments]
+        if forked.can(env):
+            return forked.Forked(line, env, cwd, stdin=stdin)
+        return subprocess.Popen(
+            line, stdin=subprocess.PIPE if stdin else subprocess.DEVNULL, stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE, text=True, errors="surrogateescape", env=env, cwd=cwd,
+        )  # fmt: skip
 
     def refused(self, *arguments: str | bytes | Path, code: int, says: str, **more: Any) -> Result:
         """Run a command that must end with `code`, `says` on stderr and nothing but an error document on stdout."""
@@ -210,18 +220,9 @@ class Cli:
             assert result.out == ""
         return result
 
-    def start(self, *arguments: str | Path, **more: Any) -> Running:
+    def start(self, *arguments: str | Path, env: dict[str, str] | None = None) -> Running:
         """Start a long command."""
-        process = subprocess.Popen(
-            [COMMAND, *arguments],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            env=more.pop("env", None) or self.env(),
-            cwd=self.home,
-            **more,
-        )
+        process = self._begun(arguments, env or self.env(), self.home, stdin=False)
         self.running.append(process)
         return Running(process)
 
@@ -293,7 +294,7 @@ class Cli:
 class Running:
     """A command that runs."""
 
-    process: subprocess.Popen[str]
+    process: Process
 
     @property
     def pid(self) -> int:
@@ -316,7 +317,7 @@ class Running:
     def wait(self, timeout: float = 30.0) -> Result:
         """Its end, without a traceback."""
         out, err = self.process.communicate(timeout=timeout)
-        return checked(Result(self.process.returncode, out, err))
+        return checked(Result(self.process.wait(), out, err))
 
 
 def checked(result: Result) -> Result:

@@ -124,7 +124,7 @@ def test_all_overridden_is_not_refused(cli: Cli) -> None:
         assert live(cli, "--override", name, stdin="LIVE\nwhy\n").code == 0
     result = live(cli)
     assert (result.code, result.document["allowed"], result.document["refusal"]) == (0, True, "")
-    assert "This version has no live profile to open" in live(cli, json_=False).out
+    assert "Trade: countersign run --profile live --chain NAME" in live(cli, json_=False).out
 
 
 def test_through_a_running_trader(cli: Cli, clock_server: int) -> None:

@@ -23,7 +23,7 @@ RUN = (
     "run", "--headless", "--set", "risk.cool_down_min=0", "--set", "trade.slippage_bps=100",
     "--set", "risk.slippage_bps=100", "--set", "trade.proposal_expiry_ms=60000",
 )  # fmt: skip
-ROWS = 8000
+ROWS = 5000
 FEE = Decimal("0.001")
 UNIT = Decimal("0.00000001")
 

@@ -16,7 +16,7 @@ from app.engine import registry
 from app.engine.clock import MarketClock
 from app.engine.manager import ModuleManager
 from app.launch import Request, prepare
-from app.market.events import MarketEvent, MarketSource
+from app.market.events import MarketEvent, MarketSource, News
 from app.market.pace import pace
 from app.reports import summary
 from app.trader import RunLimits, Trader
@@ -80,11 +80,11 @@ async def replay(
         clock: MarketClock,
         start: int,
         speed: Callable[[], Decimal | None],
-        deliver: Callable[[MarketEvent, int], Awaitable[None]],
+        deliver: Callable[[MarketEvent | News, int], Awaitable[None]],
         settle: Callable[[], Awaitable[None]],
         stopping: Callable[[], bool],
     ) -> int:
-        async def both(event: MarketEvent, position: int) -> None:
+        async def both(event: MarketEvent | News, position: int) -> None:
             await deliver(event, position)
             await settle()
             if position in acts:

@@ -68,7 +68,7 @@ def test_a_change_that_a_session_would_refuse_is_not_written(call: Call, file: P
 
 def test_a_module_that_can_not_run_is_told_and_the_rest_trades(call: Call, tmp_path: Path, file: Path) -> None:
     write(file, {"modules.ghost.allocation": "5", "modules.ghost.enabled": "true"})
-    says = "it is not installed; installed are: grid, mean_reversion, momentum"
+    says = "it is not installed; installed are: arbitrage, grid, liquidity, mean_reversion, momentum, new_pairs, whales"
     checked = call("config", "check")
     assert checked.code == 0
     assert f"modules.ghost is enabled and unavailable, so a session runs without it: {says}" in checked.err

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
+import sqlite3
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -148,7 +150,17 @@ def test_a_key_that_a_hardware_wallet_has_is_refused(call: Call, tmp_path: Path,
     assert "registered for the ledger" in refused.err
 
 
-def test_an_old_key_is_drained_before_it_is_deleted(call: Call, tmp_path: Path, entries: dict[str, str]) -> None:
+def on_a_chain(db: Path, change: str) -> None:
+    """As if the session traded on one."""
+    with contextlib.closing(sqlite3.connect(db)) as data, data:
+        data.execute("UPDATE meta SET value = 'chain:sepolia:11155111' WHERE key = 'source'")
+        data.execute(change)
+
+
+@pytest.mark.parametrize("word", ["RETIRE", "ABANDON"])
+def test_an_old_key_is_drained_before_it_is_deleted(
+    call: Call, tmp_path: Path, entries: dict[str, str], word: str
+) -> None:
     entries.update(with_key())
     session(tmp_path, enter)
     rotated = call("hotkey", "rotate", "--json", "--db", "a.db", stdin="ROTATE\n")
@@ -173,7 +185,15 @@ def test_an_old_key_is_drained_before_it_is_deleted(call: Call, tmp_path: Path, 
     assert states(call) == {EVM_ADDRESS: "DRAINED", new: "ACTIVE"}
     kept = call("hotkey", "retire", "--db", "a.db", stdin="retire\n")
     assert (kept.code, "signer.evm.old" in entries) == (3, True)
-    assert call("hotkey", "retire", "--db", "a.db", stdin="RETIRE\n").code == 0
+    on_a_chain(tmp_path / "a.db", "INSERT INTO balances VALUES ('assets:sepolia', 'ETH', '0.25')")
+    kept = call("hotkey", "retire", "--db", "a.db", stdin="RETIRE\n")
+    assert (kept.code, "signer.evm.old" in entries) == (3, True)
+    assert "by the ledger: 0.25 ETH on sepolia. Send it away first. Type ABANDON" in kept.err
+    gone = "DELETE FROM balances WHERE account = 'assets:sepolia'"
+    if word == "RETIRE":
+        on_a_chain(tmp_path / "a.db", gone)
+    assert call("hotkey", "retire", "--db", "a.db", stdin=f"{word}\n").code == 0
+    on_a_chain(tmp_path / "a.db", gone)
     assert set(entries) == {"signer.evm", "@names"}
     assert states(call) == {EVM_ADDRESS: "RETIRED", new: "ACTIVE"}
     rows = json.loads(call("journal", "show", "--json", "--db", "a.db").out)["rows"]

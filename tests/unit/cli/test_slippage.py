@@ -18,7 +18,9 @@ def recorded(path: Path, *fills: tuple[str, str]) -> Path:
         for number, (price, ask) in enumerate(fills):
             trade = f"t{number}"
             db.execute("INSERT INTO trades VALUES (?, 'm', 'ETH-USDT', 'buy', 'FILLED', '', 1, 1)", (trade,))
-            db.execute("INSERT INTO orders VALUES (?, ?, 'entry', '{}', 'FILLED', '1', 1, 'v', 1, '0')", (trade, trade))
+            db.execute(
+                "INSERT INTO orders VALUES (?, ?, 'entry', '{}', 'FILLED', '1', 1, 'v', 1, '0', '')", (trade, trade)
+            )
             for stage, at in (("prepare", "1"), ("submit", "2"), ("submit", ask)):
                 values = (trade, stage, at, at)
                 db.execute("INSERT INTO quotes VALUES (NULL, ?, ?, 'ETH-USDT', 1, ?, ?, 0)", values)

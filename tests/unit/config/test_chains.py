@@ -10,6 +10,7 @@ import pytest
 from app.config.chain_facts import all_configured
 from app.config.load import flatten, load, set_value, to_toml, version_digest
 from app.errors import ConfigError
+from app.venues.evm.chain import Approvals
 from app.venues.evm.known import KNOWN
 
 PEPE = "0x6982508145454Ce325dDbE47a25d4ec3d2311933"
@@ -132,6 +133,30 @@ def test_a_network_of_ones_own(tmp_path: Path) -> None:
     assert found.testnet
 
 
+def test_approvals_are_the_router_s_unless_permit2_is_chosen_and_there(tmp_path: Path) -> None:
+    """Where either of its contracts is not known, it is refused at its key, with what is missing."""
+
+    def chosen(name: str, text: str) -> Approvals:
+        return all_configured(load(write(tmp_path, text), {}, {}).settings.chains)[name].chain.approvals
+
+    built_in = '[chains.{}]\nrpcs = ["https://node.example"]\n'
+    assert chosen("base", built_in.format("base")) is Approvals.ROUTER
+    assert chosen("base", f'{built_in.format("base")}approvals = "permit2"') is Approvals.PERMIT2
+    for name in ("base-sepolia", "arbitrum-sepolia"):
+        what = refusal(tmp_path, f'{built_in.format(name)}approvals = "permit2"')
+        assert f"chains.{name}.approvals" in what
+        assert "no exchange there names a universal router: set dexes.NAME.universal_router" in what
+    own = OWN.replace("[chains.mine]\n", '[chains.mine]\napprovals = "permit2"\n')
+    assert "nothing is known of Permit2 there: set permit2" in refusal(tmp_path, own)
+    own = own.replace("chain_id", f'permit2 = "{PEPE}"\nchain_id')
+    assert "no exchange there names a universal router" in refusal(tmp_path, own)
+    assert chosen("mine", f'{own}universal_router = "{PEPE}"') is Approvals.PERMIT2
+    what = refusal(tmp_path, f'{own}universal_router = "{OTHER}"')
+    assert "chains.mine.dexes.one.universal_router" in what
+    assert "is the router of one" in what
+    assert 'allowed: "router", "permit2"' in refusal(tmp_path, f'{built_in.format("base")}approvals = "all"')
+
+
 def test_settings_come_back_from_their_own_text(tmp_path: Path) -> None:
     settings = load(write(tmp_path, OWN), {}, {}).settings
     again = load(write(tmp_path, to_toml(settings)), {}, {}).settings
@@ -214,6 +239,14 @@ def test_a_network_of_ones_own_needs_everything(tmp_path: Path, key: str) -> Non
         (('"ABC-PEPE"', '"ABC-PEPE", "ABC-PEPE"'), "chains.mine.instruments", "one is given twice"),
         (('"ABC-PEPE"', ""), "chains.mine.instruments", "empty"),
         (("[chains.mine]", "[chains.mine]\nprivate_rpcs = []"), "chains.mine.private_rpcs", "is not a setting"),
+        (("[chains.mine]", '[chains.mine]\nprivate.kind = "relay"'), "chains.mine.private.kind", "private.url, which"),
+        (("[chains.mine]", '[chains.mine]\nprivate.url = ""'), "chains.mine.private.url", "can not be used"),
+        (("[chains.mine]", f'[chains.mine]\nprivate.url = "{KEYED}"'), "chains.mine.private.url", "key in it is a"),
+        (("[chains.mine]", '[chains.mine]\nprivate.url = "http://a.example"'), "chains.mine.private.url", "encrypted"),
+        (("[chains.mine]", '[chains.mine]\nprivate.url = "https://a.example"\nprivate.fallback = "yes"'),
+         "chains.mine.private.fallback", 'allowed: "never", "ask", "public"'),
+        (("[chains.mine]", '[chains.mine]\nprivate.url = "https://a.example"\nprivate.blocks = 0'),
+         "chains.mine.private.blocks = 0", "from 1 to 1000"),
     ],
 )  # fmt: skip
 def test_every_kind_of_bad(tmp_path: Path, change: tuple[str, str], key: str, words: str) -> None:
@@ -260,3 +293,11 @@ def test_an_endpoint_with_a_key_is_no_setting(tmp_path: Path, url: str) -> None:
     assert "an endpoint with a key in it is a secret" in told
     for piece in ("Zq7R", "abcdefabcdef1234", "short", "word@", "frag", "zqrkt", "0123456789abcdef"):
         assert piece not in told
+
+
+def test_addresses_of_others_have_names_and_one_each(tmp_path: Path) -> None:
+    watched = f'{OWN}[chains.mine.watched.big-one]\naddress = "{PEPE}"\n'
+    found = all_configured(load(write(tmp_path, watched), {}, {}).settings.chains)["mine"]
+    assert found.chain.watched == ((bytes.fromhex(PEPE[2:]), "big-one"),)
+    twice = f'{watched}[chains.mine.watched.again]\naddress = "{PEPE}"\n'
+    assert "is again's already" in refusal(tmp_path, twice)

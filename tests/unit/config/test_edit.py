@@ -83,7 +83,7 @@ def test_a_file_and_its_folder_are_made_private_where_absent(tmp_path: Path) -> 
         ("risk", "1", "is not a setting"),
         ("risk.api_key", "hunter2", "countersign secrets set"),
         ("modules.momentum.allocation", "0", "needs capital"),
-        ("profile", "live", "not available in this version"),
+        ("profile", "real", "not one of the choices"),
         ("paper.cash.a b", "1", "can not be the name of <asset>"),
         ("modules.momentum.params.x", "[[1]]", "a nested list"),
     ],

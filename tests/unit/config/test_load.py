@@ -136,7 +136,7 @@ BAD = [
     ('risk.slippage_bps = "101"', "risk.slippage_bps", '"101"', "from 0 to 100"),
     ('sizing.kelly_fraction = "0"', "sizing.kelly_fraction", '"0"', "above 0 to 1"),
     ('risk.drawdown_pct = "101"', "risk.drawdown_pct", '"101"', "above 0 to 100"),
-    ('profile = "live"', "profile", '"live"', 'not available in this version; allowed: "paper"'),
+    ('profile = "real"', "profile", '"real"', 'not one of the choices; allowed: "paper", "testnet", "live"'),
     ('profile = "papr"', "profile", '"papr"', 'not one of the choices; allowed: "paper"'),
     ('signer.kind = "keyring"', "signer.kind", '"keyring"', "signer.hot.enabled is false"),
     ('signer.kind = "paper"', "signer.kind", '"paper"', 'not one of the choices; allowed: "auto", "ledger"'),
@@ -240,7 +240,7 @@ def test_a_bad_flag_is_named(key: str, value: str, part: str) -> None:
 
 
 def test_all_problems_of_all_sources_are_told_at_once(tmp_path: Path) -> None:
-    path = write(tmp_path, 'profile = "live"\n[risk]\nposition = 1\nexposure = 2.5\n')
+    path = write(tmp_path, 'profile = "real"\n[risk]\nposition = 1\nexposure = 2.5\n')
     lines = refusal(path, {"COUNTERSIGN_X": "1", "COUNTERSIGN_LOG__LEVEL": "x"}, {"market.seed": "-1"}).splitlines()
     assert len(lines) == 6
     assert len(refusal(write(tmp_path, "\n".join(f"k{n} = 1" for n in range(5000)))).splitlines()) == 51
