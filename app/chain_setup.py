@@ -35,7 +35,7 @@ from app.venues.evm.nodes.health import Mode
 from app.venues.evm.nodes.pool import Nodes
 from app.venues.evm.nodes.settings import NodeSettings, NodesSettings
 from app.venues.evm.planner import Planner
-from app.venues.evm.pools.state import Pools
+from app.venues.evm.pools.state import At, Pools
 from app.venues.evm.practice_process import PracticeChain
 from app.venues.evm.private.client import PrivateClient
 from app.venues.evm.private.sends import PrivateSends, Route
@@ -74,6 +74,8 @@ class ChainSetup:
         self._quoting: tuple[asyncio.Task[None], ...] = ()
         self._pools: Pools | None = None
         """As the newest books were made of."""
+        self._looked_for: tuple[At, set[str]] | None = None
+        """Positions of liquidity that were not there at the last look, and its block."""
         self._quoted = asyncio.Event()
         self._missing: Callable[[str], None] = lambda _: None
         self._publication: Publication | None = None
@@ -195,6 +197,7 @@ class ChainSetup:
         while True:
             if not await self._new_block():
                 # No block since: what was true of the last one is true now.
+                await self._find_booked()
                 for book in self._books.values() if not self.venue.heads().stale else ():
                     self._source.tell(replace(book, ts_ms=self._clock.now_ms()))
                 continue
@@ -219,6 +222,23 @@ class ChainSetup:
                 await asyncio.sleep(0)
             self._pools = pools
             self._quoted.set()
+
+    async def _find_booked(self) -> None:
+        """Look for positions of liquidity that were booked after their block was read, once in each block: the next one
+        can be long in coming."""
+        desk, pools = self._desk, self._pools
+        if desk is None or pools is None:
+            return
+        unseen = {stake.position for stake in desk.state.stakes.open.values()} - self.liquidity.held.keys()
+        if not unseen or self._looked_for == (pools.at, unseen):
+            return
+        try:
+            await self.liquidity.read(pools.at)
+        except VenueError as error:
+            _log.warning("chain.quotes", fault=error.what)
+            return
+        self._looked_for = (pools.at, unseen)
+        self.liquidity.mark(desk.state.stakes, desk.instruments)
 
     async def _tell(self) -> None:
         """After the books of a block, what else happened. A task of its own: books do not wait for it."""

@@ -57,9 +57,9 @@ class Probe:
             raise RuntimeError("the probe fails")
         close = float(bar.close)
         if self.params.baskets and position is None and self.bars % 2 == 0:
-            levels = tuple(Level(close * (1 - 0.001 * n), close * 1.5) for n in range(3))
+            levels = tuple(Level(close * (0.98 - 0.01 * n), close * 1.5) for n in range(3))
             return Signal(
-                bar.symbol, Direction.LONG, 0.5, 0.5, "probes", stop=close * 0.9, levels=levels, rest_ms=300_000
+                bar.symbol, Direction.LONG, 0.5, 0.5, "probes", stop=close * 0.9, levels=levels, rest_ms=86_400_000
             )
         if position is None:
             self.held = 0

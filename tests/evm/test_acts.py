@@ -273,6 +273,23 @@ async def test_a_position_of_liquidity_from_opening_to_its_end(tmp_path: Path, a
         assert left == []
 
 
+async def test_a_position_that_is_booked_after_its_block_was_read_waits_for_no_other(
+    tmp_path: Path, anvil: LocalChain
+) -> None:
+    async with chain_rig(tmp_path, anvil) as rig:
+        await rig.quoted()
+        acts = Acts(rig.desk, rig.session.pipeline, rig.session.run)
+        opened = acts.provide("ETH-USDC", Provide(Decimal(1), Decimal(2500), 3000, Decimal(2000), Decimal(3000)))
+        await rig.reached(opened, "FILLED")
+        (stake,) = rig.desk.state.stakes.open.values()
+        await rig.until(lambda: stake.worth is not None, "its worth is looked at")
+        setup = rig.session.setup
+        assert isinstance(setup, ChainSetup)
+        setup.liquidity.held.clear()
+        stake.worth = None
+        await rig.until(lambda: stake.worth is not None, "its worth is looked at in the same block")
+
+
 async def test_a_position_of_liquidity_that_somebody_else_took_is_told(tmp_path: Path, anvil: LocalChain) -> None:
     """The key of the account is used elsewhere: the position goes, and no balance changes."""
     async with chain_rig(tmp_path, anvil) as rig:

@@ -202,6 +202,16 @@ class Seat:
             await asyncio.sleep(_STEP_S)
         raise AssertionError(f"it did not happen; the engine: {self.host.stage} {self.host.words}\n{self.text()}")
 
+    async def shows(self, *words: str) -> None:
+        """All of it is on the screen, however it is spaced."""
+
+        def there() -> bool:
+            self.app.tick()
+            seen = " ".join(self.text().split())
+            return all(" ".join(each.split()) in seen for each in words)
+
+        await self.until(there)
+
     def text(self) -> str:
         """What is on the screen, as text."""
         strips = self.app.screen._compositor.render_strips()

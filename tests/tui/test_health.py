@@ -27,14 +27,6 @@ def _table(seat: Seat, name: str) -> Table:
     return seat.app.screen.query_one(f"#{name}", Table)
 
 
-async def _shows(seat: Seat, words: str) -> None:
-    def there() -> bool:
-        seat.app.tick()
-        return words in seat.text()
-
-    await seat.until(there)
-
-
 @pytest.mark.parametrize("size", SIZES)
 async def test_a_healthy_trader_is_ready_and_says_why(tmp_path: Path, size: tuple[int, int]) -> None:
     async with terminal(tmp_path, size) as seat:
@@ -62,7 +54,7 @@ async def test_not_ready_names_its_reasons_first(tmp_path: Path) -> None:
         assert "NOT READY" in seat.text()
         assert "FAIL takes new trades   the test wants it" in seat.text()
         await _to(seat, "alerts")
-        await _shows(seat, "New trades stopped: the test")
+        await seat.shows("New trades stopped: the test")
         await seat.press("enter")
         assert seat.dialog == "TextDialog"
         assert "Exits stay managed" in seat.text()
@@ -75,8 +67,8 @@ async def test_an_error_is_read_whole_and_acknowledged_by_a(tmp_path: Path, size
     async with terminal(tmp_path, size) as seat:
         await _to(seat, "errors")
         seat.desk.record_error(VenueUnknown("paper.lost", "An answer\x1b[31m was lost on its way."), "abc123")
-        await _shows(seat, "paper.lost" if size == WIDE_SCREEN else "An answer")
-        await _shows(seat, " new)")
+        await seat.shows("paper.lost" if size == WIDE_SCREEN else "An answer")
+        await seat.shows(" new)")
         (number,) = seat.host.trader.session.reader.rows("SELECT id FROM errors WHERE code = 'paper.lost'")  # type: ignore[union-attr]  # it runs
         _table(seat, "errors").mark(str(number["id"]))
         await seat.press("enter")
@@ -92,7 +84,7 @@ async def test_an_error_is_read_whole_and_acknowledged_by_a(tmp_path: Path, size
         await seat.press("a")
         await seat.rig.settle()
         await _to(seat, "state")
-        await _shows(seat, "ok   no serious errors")
+        await seat.shows("ok   no serious errors")
 
 
 async def test_a_stale_market_is_stale_by_the_gates_own_rule(tmp_path: Path) -> None:
@@ -120,7 +112,7 @@ async def test_the_log_is_shown_newest_first_with_a_level(tmp_path: Path) -> Non
         with file.open("a", encoding="utf-8") as out:
             out.write("".join(json.dumps(each) + "\n" for each in records) + '{"half')
         await _to(seat, "log")
-        await _shows(seat, "loud.one")
+        await seat.shows("loud.one")
         assert seat.text().index("loud.one") < seat.text().index("quiet.one")
         table = seat.app.screen.query_one("HealthView #log", Table)
         loud = next(row.key for row in table._rows if any("loud.one" in text for text, *_ in row.cells))
@@ -129,7 +121,7 @@ async def test_the_log_is_shown_newest_first_with_a_level(tmp_path: Path) -> Non
         assert seat.dialog == "TextDialog", "the list shows it too"
         assert "n=3" in seat.text()
         await seat.press("escape", "l")
-        await _shows(seat, "warning and above")
+        await seat.shows("warning and above")
         await seat.until(lambda: "quiet.one" not in seat.text())
         assert "loud.one" in seat.text()
         await _to(seat, "errors")
@@ -151,7 +143,7 @@ async def test_after_the_engine_ended_what_is_stored_can_still_be_read(tmp_path:
         seat.desk.record_error(SafetyError("test.safety", "A rule said no."))
         await seat.host.end("quit")
         await _to(seat, "errors")
-        await _shows(seat, "test.safety")
+        await seat.shows("test.safety")
         assert "NOT READY" in seat.text()
         await seat.press("a")
         assert "The engine does not run." in seat.text()
@@ -193,7 +185,7 @@ async def test_a_latched_stop_alerts_and_cancels_what_is_open(tmp_path: Path) ->
         guard.stalled(Stall("app.a", ("app.a",), 6_000, latched=True))
         await seat.became(trade, "EXPIRED", "DECLINED", "CANCELLED", "FAILED")
         await _to(seat, "alerts")
-        await _shows(seat, "The watchdog put the emergency stop in force")
+        await seat.shows("The watchdog put the emergency stop in force")
         assert "EMERGENCY STOP" in seat.text()
         assert seat.rig.sent() == []
 

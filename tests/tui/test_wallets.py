@@ -33,19 +33,9 @@ async def to(seat: Seat, pane: str = "devices", row: str = "") -> Table:
     return table
 
 
-async def shows(seat: Seat, *words: str) -> None:
-    """Until all of it is on the screen."""
-
-    def there() -> bool:
-        seat.app.tick()
-        return all(each in " ".join(seat.text().split()) for each in words)
-
-    await seat.until(there)
-
-
 async def at_the_device(seat: Seat, emulator: LedgerEmulator) -> None:
     await seat.until(lambda: emulator.device.review is not None)
-    await shows(seat, "The device waits for you.")
+    await seat.shows("The device waits for you.")
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -58,11 +48,11 @@ async def test_without_hardware_it_says_so_and_why_the_demo_device_is_there(tmp_
         await to(seat, row="ledger")
         assert "ready" in seat.line("demo*") or "not asked" in seat.line("demo*")
         await seat.press("enter")
-        await shows(seat, "l looks for every kind", "Unknown until it answers")
+        await seat.shows("l looks for every kind", "Unknown until it answers")
         await seat.press("escape")
         await to(seat, row="keyring")
         await seat.press("enter")
-        await shows(seat, "off: Switched off:", "HOT KEY")
+        await seat.shows("off: Switched off:", "HOT KEY")
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -70,10 +60,10 @@ async def test_the_device_in_use_is_live_and_its_detail_says_what_it_shows(tmp_p
     with LedgerEmulator(LedgerDevice()) as emulator:
         async with terminal(tmp_path, size, settings=ledger(emulator)) as seat:
             await to(seat, row="ledger")
-            await shows(seat, "ledger* ready")
+            await seat.shows("ledger* ready")
             await seat.press("enter")
-            await shows(seat, "Ethereum 1.22.0", "signing off: refuses what it", "yes: on paper only")
-            await shows(seat, "CLEAR evm trade authorisation")
+            await seat.shows("Ethereum 1.22.0", "signing off: refuses what it", "yes: on paper only")
+            await seat.shows("CLEAR evm trade authorisation")
             detail = seat.app.screen.query_one("#detail")
             lines = "\n".join("".join(text for text, _ in each.pieces) for each in seat.app.view.document(100))  # type: ignore[union-attr]  # the screen
             assert "BLIND  evm    swap (contract call)\n  Refused as it is set now. The Ethereum app" in lines
@@ -85,7 +75,7 @@ async def test_the_device_in_use_is_live_and_its_detail_says_what_it_shows(tmp_p
             session = seat.host.trader.session.device
             with pytest.raises(Exception, match="locked"):
                 await session.probe()
-            await shows(seat, "The device is locked.", "Unlock it with its PIN")
+            await seat.shows("The device is locked.", "Unlock it with its PIN")
             assert "Nothing was sent" not in seat.text()
 
 
@@ -97,7 +87,7 @@ async def test_a_model_that_was_never_recorded_is_unproven(tmp_path: Path) -> No
         async with terminal(tmp_path, SMALL, settings=settings) as seat:
             await to(seat, row="ledger")
             await seat.press("enter")
-            await shows(seat, "UNPROVEN. The screens of Ethereum 1.21.0 were")
+            await seat.shows("UNPROVEN. The screens of Ethereum 1.21.0 were")
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -107,9 +97,9 @@ async def test_l_looks_for_the_others(tmp_path: Path, size: Size) -> None:
             await to(seat, row="trezor")
             assert trezor.heard == []
             await seat.press("l")
-            await shows(seat, "trezor ready")
+            await seat.shows("trezor ready")
             await seat.press("enter")
-            await shows(seat, "Trezor Safe 5", "firmware 2.12.5")
+            await seat.shows("Trezor Safe 5", "firmware 2.12.5")
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -126,9 +116,9 @@ async def test_an_address_is_compared_on_the_device(tmp_path: Path, size: Size) 
                 await seat.press("a", "e")
                 assert seat.dialog == "WalletDialog"
                 await at_the_device(seat, emulator)
-                await shows(seat, ADDRESS, "Compare each line", "Waiting")
+                await seat.shows(ADDRESS, "Compare each line", "Waiting")
                 emulator.press(approve=approve)
-                await shows(seat, words)
+                await seat.shows(words)
                 assert seat.dialog == "WalletDialog", "what came of it stays to be read"
                 await seat.press("escape")
 
@@ -140,14 +130,14 @@ async def test_the_screen_is_alive_while_the_device_waits_and_a_trade_is_not_dis
             emulator.device.human = Human.NEVER
             await seat.press("t", "e")
             await at_the_device(seat, emulator)
-            await shows(seat, "countersign signer test", "nothing is traded")
+            await seat.shows("countersign signer test", "nothing is traded")
             await seat.press("escape", "1")
             assert seat.app.current == "trade"
             await seat.market(5)
             await to(seat, row="ledger")
             assert "asking you" in seat.line("ledger*")
             await seat.press("a", "e")
-            await shows(seat, "being asked for something else")
+            await seat.shows("being asked for something else")
             await seat.press("escape")
             emulator.press(approve=True)
             await seat.until(lambda: any("signed, verified" in each.message for each in seat.app._notifications))
@@ -170,10 +160,10 @@ async def test_the_demo_device_asks_on_its_own_screen(tmp_path: Path, size: Size
         await seat.press(*["right"] * 8)
         assert "Sign this text?" in seat.text()
         await seat.press("A")
-        await shows(seat, "Signed by it, and verified:", "to verify.")
+        await seat.shows("Signed by it, and verified:", "to verify.")
         await seat.press("escape")
         await seat.press("a", "e")
-        await shows(seat, "The demo device shows none.")
+        await seat.shows("The demo device shows none.")
 
 
 async def test_a_registered_address_is_asked_for_by_its_own_path(tmp_path: Path) -> None:
@@ -181,9 +171,9 @@ async def test_a_registered_address_is_asked_for_by_its_own_path(tmp_path: Path)
         async with terminal(tmp_path, WIDE_SCREEN, settings=ledger(emulator)) as seat:
             table = await to(seat, "accounts")
             assert table.cursor == "ledger evm m/44'/60'/0'/0/0"
-            await shows(seat, ADDRESS, "This session signs with it.", "last signed never")
+            await seat.shows(ADDRESS, "This session signs with it.", "last signed never")
             await seat.press("t")
-            await shows(seat, "Signed by it, and verified:")
+            await seat.shows("Signed by it, and verified:")
             await seat.press("escape")
             await seat.until(lambda: bool(seat.rig.rows("SELECT used_ms FROM accounts")[0]["used_ms"]))
 
@@ -216,7 +206,7 @@ async def test_its_keys(tmp_path: Path, size: Size) -> None:
                 await seat.press(name, "e")
                 await at_the_device(seat, emulator)
                 await key(AtTheDevice, "x")
-                await shows(seat, "Given up" if name == "t" else "taken back")
+                await seat.shows("Given up" if name == "t" else "taken back")
                 await seat.press("x", "enter")
                 assert seat.dialog == "", "Enter went back"
                 emulator.press(approve=False)
@@ -239,11 +229,11 @@ async def test_without_an_engine_it_says_so(tmp_path: Path, size: Size) -> None:
         seat.host.trader.stop("test")
         await seat.until(lambda: seat.host.over)
         await seat.press("0")
-        await shows(seat, "The engine does not run, so no device is asked.")
+        await seat.shows("The engine does not run, so no device is asked.")
         await seat.press("a", "t", "l")
         assert seat.dialog == ""
         assert seat.app.view is not None
         seat.app.view.show_pane("accounts")
-        await shows(seat, "demo evm" if size == WIDE_SCREEN else "demo")
+        await seat.shows("demo evm" if size == WIDE_SCREEN else "demo")
         assert seat.text().isascii()
         await asyncio.sleep(0)
