@@ -76,8 +76,9 @@ def ledger() -> Iterator[Device]:
         async def approve(seat: ChainSeat) -> None:
             await seat.until(lambda: served.device.review is not None)
             assert seat.dialog in {"HardwareDialog", "CompareDialog"}
+            answered = served.device.review
             served.press(approve=True)
-            await seat.until(lambda: served.device.review is None)
+            await seat.until(lambda: served.device.review is not answered)  # the next can be there at once
 
         settings = {"signer.kind": "ledger", "signer.ledger": served.url, **BLIND}
         yield Device("ledger", LEDGER, settings, approve, registers=True, asked=served.device.log)
