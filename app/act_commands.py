@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from app.execution.records import Order, Trade
     from app.session import Session
     from app.trader import Trader
-    from app.venues.evm.allowances import Allowance, AllowanceReader
+    from app.venues.evm.allowances import Allowance, AllowanceReader, Pair
     from app.venues.evm.chain import Chain
 
 _WAITS: Final = frozenset({OrderState.OPEN, OrderState.UNKNOWN})
@@ -126,16 +126,13 @@ class _ActCommands:
         """Propose that ``spender`` may take nothing of ``token`` any more; ``inner``: through Permit2."""
         setup, inner = self._setup(), request.get("inner") is True
         chain = setup.venue.chain
-        token, spender = _token(chain, request.get("token")), _spender(chain, request.get("spender"))
-        if inner and chain.permit2 is None:
-            raise UsageError("revoke.permit2", f"The settings name no Permit2 on {chain.name}.")
-        at = await setup.planner.head()
-        if not await _reader(setup).one(setup.venue.account, token, spender, at, inner=inner):
+        pair = _pair(chain, request.get("token"), _spender(chain, request.get("spender")), inner=inner)
+        what = _what(chain, pair.token, pair.position) or _address(pair.token)
+        if not await _reader(setup).allows(setup.venue.account, pair, await setup.planner.head()):
             where = " through Permit2" if inner else ""
-            what = f"{_named(chain, spender)} may take nothing of {_named(chain, token)}{where}."
-            raise SafetyError("revoke.nothing", what, next_step="See what may be taken: countersign allowances")
-        known = next((each.symbol for each in chain.tokens if each.address == token), _address(token))
-        return _proposed(self._acts.revoke(known, _address(spender), inner=inner))
+            nothing = f"{_named(chain, pair.spender)} may take nothing of {what}{where}."
+            raise SafetyError("revoke.nothing", nothing, next_step="See what may be taken: countersign allowances")
+        return _proposed(self._acts.revoke(what, _address(pair.spender), inner=inner))
 
     # -- liquidity ----------------------------------------------------------------------------------------------------
 
@@ -231,16 +228,17 @@ def _reader(setup: ChainSetup) -> AllowanceReader:
 def _allowance(chain: Chain, each: Allowance) -> dict[str, Any]:
     from app.venues.evm.naming import token_of  # noqa: PLC0415 -- as above
 
-    token = token_of(chain, each.token)
+    token, what = token_of(chain, each.token), _what(chain, each.token, each.position)
     return {
         "token": _address(each.token),
-        "symbol": "" if token is None else token.symbol,
+        "symbol": what,
         "spender": _address(each.spender),
         "spender_name": _name(chain, each.spender),
         "amount": str(each.amount) if token is None else token.text(each.amount),
-        "base_units": token is None,
+        "base_units": token is None and each.position is None,
         "unlimited": each.unlimited,
         "permit2": each.inner,
+        "position": None if each.position is None else what.rpartition(":")[2],
         "expires_ms": None if each.expires is None else each.expires * 1000,
         "from": "events" if each.told else "settings",
     }
@@ -258,12 +256,37 @@ def _named(chain: Chain, address: bytes) -> str:
     return _name(chain, address) or _address(address)
 
 
-def _token(chain: Chain, named: object) -> bytes:
-    found = chain.token(named) if isinstance(named, str) else None
+def _what(chain: Chain, token: bytes, position: int | None) -> str:
+    """What may be taken: a symbol of the settings, ``EXCHANGE:NUMBER``, ``EXCHANGE:all``; "" of any other token."""
+    from app.venues.evm.liquidity.leave import leave_name  # noqa: PLC0415 -- as above
+    from app.venues.evm.naming import token_of  # noqa: PLC0415 -- as above
+
+    if position is not None:
+        return leave_name(chain, token, position)
+    found = token_of(chain, token)
+    return "" if found is None else found.symbol
+
+
+def _pair(chain: Chain, named: object, spender: bytes, *, inner: bool) -> Pair:
+    """What was typed as that of which something may be taken.
+
+    Raises:
+        UsageError: nothing that the settings name, and no address.
+    """
+    from app.venues.evm.allowances import Pair  # noqa: PLC0415 -- as above
+    from app.venues.evm.liquidity.leave import leave_of  # noqa: PLC0415 -- as above
+
+    over, found = (leave_of(chain, named), chain.token(named)) if isinstance(named, str) else (None, None)
+    if inner and (over is not None or chain.permit2 is None):
+        what = "takes tokens only" if chain.permit2 is not None else f"is not named by the settings of {chain.name}"
+        raise UsageError("revoke.permit2", f"Permit2 {what}.")
+    if over is not None:
+        return Pair(over[0], spender, position=over[1])
     if found is not None:
-        return found.address
+        return Pair(found.address, spender, inner)
     known = ", ".join(each.symbol for each in chain.tokens)
-    return _bytes(named, "revoke.token", f"a token of the settings ({known}), or its address")
+    allowed = f"a token of the settings ({known}), its address, EXCHANGE:NUMBER or EXCHANGE:all"
+    return Pair(_bytes(named, "revoke.token", allowed), spender, inner)
 
 
 def _spender(chain: Chain, named: object) -> bytes:

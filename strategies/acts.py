@@ -67,7 +67,12 @@ class Withdraw:
 
 @dataclass(frozen=True, slots=True)
 class Revoke:
-    """Take back what `spender` may take of `token`. `inner`: through Permit2, which keeps such permissions itself."""
+    """Take back what `spender` may take of `token`.
+
+    Attributes:
+        token: symbol or address; of positions of liquidity ``EXCHANGE:NUMBER`` or ``EXCHANGE:all``.
+        inner: through Permit2, which keeps such permissions itself.
+    """
 
     token: str
     spender: str

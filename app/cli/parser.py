@@ -227,7 +227,8 @@ def _order(parser: argparse.ArgumentParser) -> None:
 
 
 def _revoke(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("token", metavar="TOKEN", help="its symbol in the settings, or its address")
+    what = "its symbol in the settings, or its address; of positions of liquidity EXCHANGE:NUMBER or EXCHANGE:all"
+    parser.add_argument("token", metavar="TOKEN", help=what)
     parser.add_argument("spender", metavar="SPENDER", help="its address, or its name as allowances shows it")
     parser.add_argument("--permit2", action="store_true", help="what it may take through Permit2")
 

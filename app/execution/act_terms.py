@@ -9,6 +9,7 @@ from app.errors import VenueRefused
 from app.execution.chain_account import Account
 from app.venues.evm import acts
 from app.venues.evm.chain import Token
+from app.venues.evm.liquidity.leave import EVERY, leave_of
 from app.venues.evm.liquidity.ranges import Sides
 from app.venues.evm.moves import position_name
 from app.venues.evm.swap import Exact
@@ -123,7 +124,11 @@ def _unlike_whole(valid_until_ms: int, act: acts.Withdraw) -> str | None:
 
 
 def _revoking(account: Account, wish: Revoke) -> acts.Act:
-    spender, token = bytes.fromhex(wish.spender.removeprefix("0x")), account.address_of(wish.token)
+    spender, over = bytes.fromhex(wish.spender.removeprefix("0x")), leave_of(account.chain, wish.token)
+    if over is not None:
+        manager, number = over
+        return acts.Dismissal(manager, spender) if number == EVERY else acts.Release(manager, number)
+    token = account.address_of(wish.token)
     if not wish.inner:
         return acts.Approval(token, spender, 0)
     if account.chain.permit2 is None:

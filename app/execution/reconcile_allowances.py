@@ -15,8 +15,9 @@ from app.execution.state import State
 from app.execution.transactions_sent import landed
 from app.venues.base import Reading
 from app.venues.evm import abi
-from app.venues.evm.allowances import MOST, Allowance, AllowanceReader, Pair, allowed
+from app.venues.evm.allowances import MOST, Allowance, AllowanceReader, Pair
 from app.venues.evm.chain import Chain
+from app.venues.evm.liquidity.leave import leave_name
 from app.venues.evm.naming import amount_of, name_of, symbol_of
 from app.venues.evm.pools.batch import Call
 from app.venues.evm.pools.state import At
@@ -59,23 +60,23 @@ class AllowanceCheck:
             self._told = dict.fromkeys(list(self._told)[-MOST:])
             self._looked = self._looked if since is None else at.number + 1
         self._asked = tuple(dict.fromkeys((*self._known, *self._told)))
-        return [self._reader.call(self._account, pair) for pair in self._asked]
+        return [call for pair in self._asked for call in self._reader.calls(self._account, pair)]
 
     def __call__(self, desk: Desk, reading: Reading) -> list[Difference]:
         """A `Check`."""
         now, found = desk.wall.now_ms() // 1000, []
-        for pair, answer in zip(self._asked, reading.more.get(self.name, ()), strict=True):
-            live = allowed(pair, answer, now, told=pair not in self._known)
-            if live is None:
-                continue
+        answers = reading.more.get(self.name, ())
+        for pair, live in self._reader.live(self._account, self._asked, answers, now, self._known):
             ours = given(self._chain, desk.state, pair)
             if live.amount > ours:
                 found.append(self._difference(live, ours))
         return found
 
     def _difference(self, live: Allowance, ours: int) -> Difference:
-        token, spender = symbol_of(self._chain, live.token), name_of(self._chain, live.spender)
-        much = f"UNLIMITED {token}" if live.unlimited else amount_of(self._chain, live.token, live.amount)
+        token, spender = _token(self._chain, live), name_of(self._chain, live.spender)
+        much = amount_of(self._chain, live.token, live.amount)
+        if live.unlimited or live.position is not None:
+            much = f"UNLIMITED {token}" if live.unlimited else token
         known = "nothing" if not ours else amount_of(self._chain, live.token, ours)
         through, flag = (" through Permit2", " --permit2") if live.inner else ("", "")
         words = f"allowance: {spender} may take {much} of this account{through}; this program allowed {known}"
@@ -86,8 +87,15 @@ class AllowanceCheck:
         return Difference(f"allowance {token} {spender}", words, step, stops=False)
 
 
+def _token(chain: Chain, live: Allowance) -> str:
+    return symbol_of(chain, live.token) if live.position is None else leave_name(chain, live.token, live.position)
+
+
 def given(chain: Chain, state: State, pair: Pair) -> int:
-    """Base units that the newest transaction of ours in a block allowed; what was taken of it since is not counted."""
+    """Base units that the newest transaction of ours in a block allowed; what was taken of it since is not counted. Of
+    positions of liquidity this program lets nobody take any."""
+    if pair.position is not None:
+        return 0
     to, function, data = pair.token, abi.APPROVE, abi.APPROVE.encode(pair.spender, 0)[:36]
     if pair.inner:
         assert chain.permit2 is not None  # no pair of it otherwise

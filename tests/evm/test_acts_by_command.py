@@ -107,8 +107,21 @@ def test_an_allowance_is_listed_loudly_and_taken_back(cli: Cli, anvil: LocalChai
     proposed(cli, "revoke", "USDC", STRANGER)
     proposed(cli, "revoke", "USDC", "uniswap-v3")
     assert told(cli, "allowances")["allowances"] == []
+    manager = anvil.dex("uniswap-v3").positions
+    assert manager is not None
+    anvil.transact(manager, "setApprovalForAll(address,bool)", bytes.fromhex(STRANGER[2:]), True, sender=demo_address())
+    first, *_ = cli("allowances", "--db", cli.db).out.splitlines()
+    assert first == f"UNLIMITED uniswap-v3:all  UNKNOWN {STRANGER}  told by an event"
+    (each,) = told(cli, "allowances")["allowances"]
+    assert (each["unlimited"], each["position"], each["base_units"]) == (True, "all", False)
+    cli.refused("revoke", "uniswap-v3:7", STRANGER, "--db", cli.db, code=3, says="may take nothing of uniswap-v3:7")
+    cli.refused("revoke", "uniswap-v3:all", STRANGER, "--permit2", "--db", cli.db, code=2, says="takes tokens only")
+    cli.refused("revoke", "uniswap-v3:0", STRANGER, "--db", cli.db, code=2, says="EXCHANGE:NUMBER or EXCHANGE:all")
+    proposed(cli, "revoke", "uniswap-v3:all", STRANGER)
+    assert told(cli, "allowances")["allowances"] == []
     lines = cli("orders", "--db", cli.db).out
     assert "revoke USDC of 0x00000000" in lines
+    assert "revoke uniswap-v3:all of 0x00000000" in lines
     assert "sell" not in lines
     assert "buy" not in lines
     ended(cli, trader)

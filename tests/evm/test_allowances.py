@@ -4,6 +4,7 @@ Permit2's own."""
 from __future__ import annotations
 
 from collections.abc import Sequence
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +15,17 @@ from app.venues.evm import allowances
 from app.venues.evm.allowances import Allowance, AllowanceReader, Allowances
 from app.venues.evm.chain import MAX_UINT256
 from app.venues.evm.known_parts import PERMIT2
+from app.venues.evm.liquidity.leave import EVERY
 from app.venues.evm.pools.state import At
 from app.venues.evm.rpc import RpcDown, RpcRefused
+from strategies.acts import Provide
 from tests.evm.chain import LocalChain
 from tests.evm.rig import ChainRig, chain_rig
 
 APPROVE = "approve(address,uint256)"
 INNER = "approve(address,address,uint160,uint48)"
 STRANGER = bytes.fromhex("00000000000000000000000000000000000a11ce")
+OPERATOR, TAKE = "setApprovalForAll(address,bool)", "transferFrom(address,address,uint256)"
 LATER = 2**40
 EXPIRED, TOO_LITTLE = "0xd81b2f2e", "0xf96fb071"
 """Permit2's `AllowanceExpired(uint256)` and `InsufficientAllowance(uint256)`."""
@@ -169,3 +173,37 @@ async def test_leave_for_a_token_that_the_settings_do_not_name_is_taken_back_too
         trade = acts.revoke(f"0x{other.hex()}", f"0x{STRANGER.hex()}")
         await rig.reached(trade, "FILLED")
         assert (await read(rig)).live == ()
+
+
+async def test_leave_over_positions_of_liquidity_is_found_and_taken_back(tmp_path: Path, anvil: LocalChain) -> None:
+    """Over all of them, and over one; as whoever has it could take them, and could not after."""
+    manager = anvil.dex("uniswap-v3").positions
+    assert manager is not None
+    thief, market = anvil.accounts[3], anvil.accounts[4]
+    async with chain_rig(tmp_path, anvil) as rig:
+        await rig.quoted()
+        acts = Acts(rig.desk, rig.session.pipeline, rig.session.run)
+        opened = acts.provide("ETH-USDC", Provide(Decimal(1), Decimal(2500), 3000, Decimal(2000), Decimal(3000)))
+        await rig.reached(opened, "FILLED")
+        (stake,) = rig.desk.state.stakes.open.values()
+        number = int(stake.position.rpartition(":")[2])
+        assert (await read(rig)).live == ()
+        anvil.impersonate(rig.me)
+        anvil.transact(manager, OPERATOR, thief, True, sender=rig.me)
+        anvil.transact(manager, APPROVE, market, number, sender=rig.me)
+        everything = Allowance(manager, thief, 1, told=True, position=EVERY)
+        one = Allowance(manager, market, 1, told=True, position=number)
+        found = (await read(rig)).live
+        assert set(found) == {everything, one}
+        assert [each for each in found if each.unlimited] == [everything]
+        for each in (thief, market):
+            with anvil.undone():
+                anvil.transact(manager, TAKE, rig.me, each, number, sender=each)
+        for name, who in (("uniswap-v3:all", thief), (stake.position, market)):
+            await rig.reached(acts.revoke(name, f"0x{who.hex()}"), "FILLED")
+            with pytest.raises(Exception, match="not owner nor approved"):
+                anvil.transact(manager, TAKE, rig.me, who, number, sender=who)
+        assert (await read(rig)).live == ()
+        anvil.transact(manager, TAKE, rig.me, thief, number, sender=rig.me)
+        anvil.transact(manager, APPROVE, market, number, sender=thief)
+        assert (await read(rig)).live == (), "what the next owner allows is not of this account"

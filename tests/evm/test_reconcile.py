@@ -188,6 +188,13 @@ async def test_what_anybody_may_take_without_our_doing_is_told_and_stops_nothing
         await rig.reached(acts.revoke("USDC", checksum(router)), "FILLED")
         assert set(await look(rig)) == {f"allowance {checksum(pair)} {checksum(STRANGER)}"}
         await rig.until(lambda: len(alerts(rig)) == 2, "each is told once")
+        manager = anvil.dex("uniswap-v3").positions
+        assert manager is not None
+        anvil.transact(manager, "setApprovalForAll(address,bool)", STRANGER, True, sender=me)
+        everything = (await look(rig))[f"allowance uniswap-v3:all {checksum(STRANGER)}"]
+        assert "may take UNLIMITED uniswap-v3:all of this account; this program allowed nothing" in everything.words
+        assert f"countersign revoke uniswap-v3:all {checksum(STRANGER)}" in everything.next_step
+        assert not everything.stops
 
 
 async def test_many_blocks_are_asked_for_by_spans(

@@ -235,6 +235,22 @@ async def test_an_unlimited_allowance_is_loud_and_taken_back_by_its_key(
         await home(seat)
         await pane(seat, "0", "allowances")
         await seat.until(lambda: table.keys == [])
+        manager = anvil.dex("uniswap-v3").positions
+        assert manager is not None
+        anvil.transact(manager, "setApprovalForAll(address,bool)", stranger, True, sender=demo_address())
+        await seat.press("l")
+        await seat.shows("1 UNLIMITED")
+        assert "uniswap-v3:all" in seat.text()
+        await seat.press("enter")
+        assert "UNLIMITED: everything that the account has in positions of liquidity there" in detail(seat)
+        await seat.press("escape", "r")
+        trade = await proposed(seat)
+        assert "REVOKE uniswap-v3:all of 0x00000000" in seat.text()
+        await signed(seat, trade)
+        await seat.until(lambda: trade.state.value == "FILLED")
+        await seat.look()
+        assert "may take no uniswap-v3:all any more." in flat(seat)
+        assert not anvil.call(manager, "isApprovedForAll(address,address)(bool)", demo_address(), stranger)
 
 
 async def test_every_act_has_its_name_in_every_list(tmp_path: Path, anvil: LocalChain) -> None:

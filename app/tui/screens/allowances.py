@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 COLUMNS: Final = (
     Column("amount", 9, right=True),
-    Column("token", 6),
+    Column("token", 14),
     Column("may be taken by", 18),
     Column("whose address is", 0, rank=1, least=12),
     Column("told by", 8, rank=2),
@@ -106,7 +106,8 @@ class AllowancePane(Table):
         if each is not None:
             lines.append(line((escape_untrusted(allowed(each)), "error" if each["unlimited"] else "title")))
             if each["unlimited"]:
-                what = "UNLIMITED: everything that the account has of this token, now and later, can be taken."
+                owned = "has of this token" if each["position"] is None else "has in positions of liquidity there"
+                what = f"UNLIMITED: everything that the account {owned}, now and later, can be taken."
                 lines += wrapped(what, width, "alarm")
             if not each["symbol"]:
                 what = "The settings do not name this token: its contract may say anything."

@@ -187,6 +187,12 @@ POSITIONS: Final = Function(
 )  # fmt: skip
 OWNER_OF: Final = Function("ownerOf", ("uint256",), ("address",))
 
+# -- Leave over positions (EIP-721); giving it over one of them is `APPROVE` with its number --------------------------
+
+APPROVED: Final = Function("getApproved", ("uint256",), ("address",))
+IS_OPERATOR: Final = Function("isApprovedForAll", ("address", "address"), ("bool",))
+SET_OPERATOR: Final = Function("setApprovalForAll", ("address", "bool"))
+
 # -- UniswapV3Pool (v3-core) ------------------------------------------------------------------------------------------
 
 GROWTH_0: Final = Function("feeGrowthGlobal0X128", (), ("uint256",))

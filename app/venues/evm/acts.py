@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from app.venues.evm import abi
 from app.venues.evm.decode import read_swap
 from app.venues.evm.liquidity.calls import Collect, Open, Withdraw, liquidity_call, read_liquidity
+from app.venues.evm.liquidity.leave import Dismissal, Release, leave_call, read_leave
 from app.venues.evm.swap import Approval, Call, InnerApproval, RouterKind, Swap, swap_call
 from app.venues.evm.universal import read_universal, universal_call
 
@@ -19,9 +20,12 @@ __all__ = [
     "Approval",
     "Call",
     "Collect",
+    "Dismissal",
     "InnerApproval",
     "Nothing",
     "Open",
+    "Plain",
+    "Release",
     "Swap",
     "Withdraw",
     "decode",
@@ -36,7 +40,9 @@ class Nothing:
     account: bytes
 
 
-Act = Swap | Approval | InnerApproval | Nothing | Open | Collect | Withdraw
+Plain = Approval | InnerApproval | Nothing | Release | Dismissal
+"""What moves nothing but gas."""
+Act = Plain | Swap | Open | Collect | Withdraw
 
 _OF_MANAGER = frozenset(
     each.selector for each in (abi.P_MULTICALL, abi.MINT, abi.COLLECT)
@@ -54,6 +60,8 @@ def encode(act: Act) -> Call:
             return Call(act.account, b"")
         case InnerApproval():
             return Call(act.permit2, abi.INNER_APPROVE.encode(act.token, act.spender, act.amount, act.expires))
+        case Release() | Dismissal():
+            return leave_call(act)
         case _:
             return liquidity_call(act)
 
@@ -74,9 +82,8 @@ def _read(call: Call) -> Act:
     selector = call.data[:4]
     if not call.data:
         return Nothing(call.to)
-    if selector == abi.APPROVE.selector:
-        spender, amount = abi.APPROVE.decode(call.data)
-        return Approval(call.to, spender, amount)
+    if selector in {abi.APPROVE.selector, abi.SET_OPERATOR.selector}:
+        return read_leave(call) or Approval(call.to, *abi.APPROVE.decode(call.data))
     if selector == abi.INNER_APPROVE.selector:
         return InnerApproval(call.to, *abi.INNER_APPROVE.decode(call.data))
     if selector == abi.EXECUTE.selector:

@@ -3,16 +3,18 @@
 Of every token of the settings what every contract of theirs may take; and of every token what those may take to whom
 the account ever gave leave, as its Approval events tell, as far back as was looked. An event only says where to look:
 what is told is what the token answers at that block. Permit2 keeps leave of its own, given to third parties: that too.
+So do the contracts of positions of liquidity that the settings name, over one position or over all.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from app.venues.evm import abi
-from app.venues.evm.chain import MAX_UINT256, Chain
+from app.venues.evm.chain import MAX_UINT256, ZERO_ADDRESS, Chain
+from app.venues.evm.liquidity.leave import EVERY
 from app.venues.evm.pools.batch import Batch, Call
 from app.venues.evm.pools.reads import read_log
 from app.venues.evm.pools.state import At, Log
@@ -22,6 +24,7 @@ from signers.evm import keccak
 APPROVAL: Final = keccak(b"Approval(address,address,uint256)")
 INNER_APPROVAL: Final = keccak(b"Approval(address,address,address,uint160,uint48)")
 PERMIT: Final = keccak(b"Permit(address,address,address,uint160,uint48,uint48)")
+OPERATOR: Final = keccak(b"ApprovalForAll(address,address,bool)")
 SPAN: Final = 10_000
 """Blocks that are asked for at once where a node refuses all at once; most nodes allow that many."""
 SPANS: Final = 10
@@ -43,6 +46,7 @@ class Allowance:
         inner: through Permit2, which has its own leave.
         expires: of an inner one, seconds since 1970.
         told: it was found by an event of the token, not by the settings.
+        position: where `token` is a contract of positions of liquidity: the one that may be taken, or `EVERY`.
     """
 
     token: bytes
@@ -51,11 +55,12 @@ class Allowance:
     inner: bool = False
     expires: int | None = None
     told: bool = False
+    position: int | None = None
 
     @property
     def unlimited(self) -> bool:
         """Whatever the account will ever have."""
-        return self.amount >= (_MOST_160 if self.inner else MAX_UINT256) // _HALF
+        return self.position == EVERY or self.amount >= (_MOST_160 if self.inner else MAX_UINT256) // _HALF
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,13 +78,14 @@ class Allowances:
     left_out: int = 0
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@dataclass(frozen=True, slots=True)
 class Pair:
-    """Of whom it is asked what they may take of what; `inner`: through Permit2."""
+    """Of whom it is asked what they may take of what; `inner` and `position` as in `Allowance`."""
 
     token: bytes
     spender: bytes
     inner: bool = False
+    position: int | None = None
 
 
 def spenders_of(chain: Chain) -> tuple[bytes, ...]:
@@ -94,6 +100,7 @@ class AllowanceReader:
     def __init__(self, chain: Chain, rpc: Rpc) -> None:
         self._chain, self._rpc = chain, rpc
         self._own = {token.address for token in chain.tokens}
+        self._managers = {dex.positions for dex in chain.dexes if dex.positions is not None}
         self._batch = Batch(rpc, chain.multicall)
 
     async def of(self, account: bytes, at: At, now: int) -> Allowances:
@@ -109,24 +116,39 @@ class AllowanceReader:
         events, since = await self.told(account, 0, at)
         told = [pair for pair in events if pair not in known]
         asked = [*known, *told[:MOST]]
-        answers = await self._batch.read([self.call(account, pair) for pair in asked], at)
-        live = [
-            allowance
-            for pair, answer in zip(asked, answers, strict=True)
-            if (allowance := allowed(pair, answer, now, told=pair not in known)) is not None
-        ]
-        return Allowances(at, tuple(live), since, max(0, len(told) - MOST))
+        answers = await self._batch.read([call for pair in asked for call in self.calls(account, pair)], at)
+        live = tuple(each for _, each in self.live(account, asked, answers, now, known))
+        return Allowances(at, live, since, max(0, len(told) - MOST))
 
-    async def one(self, account: bytes, token: bytes, spender: bytes, at: At, *, inner: bool) -> int:
-        """What one spender may take of one token, base units; 0 also where the contract does not answer as a token.
+    async def allows(self, account: bytes, pair: Pair, at: At) -> bool:
+        """Whether anything is allowed of it; False also where the contract does not answer as it should.
 
         Raises:
             RpcDown, RpcRefused: no node told.
         """
-        pair = Pair(token, spender, inner)
-        (answer,) = await self._batch.read([self.call(account, pair)], at)
-        found = allowed(pair, answer, 0, told=True)
-        return 0 if found is None else found.amount
+        answers = await self._batch.read(self.calls(account, pair), at)
+        return any(self.live(account, (pair,), answers, 0, ()))
+
+    def live(
+        self,
+        account: bytes,
+        asked: Iterable[Pair],
+        answers: Iterable[bytes | None],
+        now: int,
+        known: Collection[Pair],
+    ) -> Iterator[tuple[Pair, Allowance]]:
+        """What is allowed, by what the `calls` of all `asked` answered, one after the other.
+
+        Args:
+            now: seconds since 1970.
+            known: those that the settings name.
+        """
+        left = iter(answers)
+        for pair in asked:
+            mine = [next(left) for _ in self.calls(account, pair)]
+            found = _allowed(account, pair, mine, now, told=pair not in known)
+            if found is not None:
+                yield pair, found
 
     def known(self) -> Iterable[Pair]:
         """Every token and every contract of the settings."""
@@ -171,16 +193,23 @@ class AllowanceReader:
         for log in reversed(logs):
             if log.topics[0] == APPROVAL and len(log.topics) == 3:
                 found[Pair(log.address, log.topics[2][12:])] = None
+            elif log.address in self._managers:
+                found |= _over_positions(log)
             elif log.address == self._chain.permit2 and len(log.topics) == 4:
                 found[Pair(log.topics[2][12:], log.topics[3][12:], inner=True)] = None
         return list(found)
 
-    def call(self, account: bytes, pair: Pair) -> Call:
-        """What asks for it; `allowed` reads the answer."""
+    def calls(self, account: bytes, pair: Pair) -> list[Call]:
+        """What asks for it; `live` reads the answers."""
         if pair.inner:
             assert self._chain.permit2 is not None
-            return Call(self._chain.permit2, abi.INNER_ALLOWANCE.encode(account, pair.token, pair.spender))
-        return Call(pair.token, abi.ALLOWANCE.encode(account, pair.spender), hostile=pair.token not in self._own)
+            return [Call(self._chain.permit2, abi.INNER_ALLOWANCE.encode(account, pair.token, pair.spender))]
+        if pair.position is None:
+            data = abi.ALLOWANCE.encode(account, pair.spender)
+            return [Call(pair.token, data, hostile=pair.token not in self._own)]
+        if pair.position == EVERY:
+            return [Call(pair.token, abi.IS_OPERATOR.encode(account, pair.spender))]
+        return [Call(pair.token, each.encode(pair.position)) for each in (abi.APPROVED, abi.OWNER_OF)]
 
     async def _between(self, account: bytes, first: int, last: int) -> list[Log]:
         """Of tokens, and of Permit2, whose events have other arguments and the same owner in the same place.
@@ -191,7 +220,7 @@ class AllowanceReader:
         """
         wanted: dict[str, Any] = {
             "topics": [
-                [abi.hexed(each) for each in (APPROVAL, INNER_APPROVAL, PERMIT)],
+                [abi.hexed(each) for each in (APPROVAL, INNER_APPROVAL, PERMIT, OPERATOR)],
                 abi.hexed(account.rjust(32, b"\0")),
             ],
             "fromBlock": abi.quantity(first),
@@ -203,14 +232,24 @@ class AllowanceReader:
         return [log for each in answer if len((log := read_log(each)).topics) > 1]
 
 
-def allowed(pair: Pair, answer: bytes | None, now: int, *, told: bool) -> Allowance | None:
-    """What a contract answered of `pair`: None where nothing is allowed, and where it does not answer as a token does.
+def _over_positions(log: Log) -> dict[Pair, None]:
+    """Whose leave an event of a contract of positions tells of."""
+    if len(log.topics) == 3 and log.topics[0] == OPERATOR:
+        return {Pair(log.address, log.topics[2][12:], position=EVERY): None}
+    if len(log.topics) == 4 and log.topics[0] == APPROVAL and (spender := log.topics[2][12:]) != ZERO_ADDRESS:
+        return {Pair(log.address, spender, position=int.from_bytes(log.topics[3])): None}
+    return {}
 
-    Args:
-        now: seconds since 1970.
-    """
-    if answer is None or len(answer) < 32:
+
+def _allowed(account: bytes, pair: Pair, answers: Sequence[bytes | None], now: int, *, told: bool) -> Allowance | None:
+    """None where nothing is allowed, and where a contract does not answer as a token does."""
+    whole = [answer for answer in answers if answer is not None and len(answer) >= 32]
+    if len(whole) < len(answers):
         return None
+    if pair.position is not None:
+        taken = any(whole[0]) if pair.position == EVERY else [each[12:32] for each in whole] == [pair.spender, account]
+        return Allowance(pair.token, pair.spender, 1, told=told, position=pair.position) if taken else None
+    (answer,) = whole
     amount, expires = int.from_bytes(answer[:32]), None
     if pair.inner:
         try:

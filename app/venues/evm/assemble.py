@@ -11,7 +11,7 @@ from typing import Final
 
 from app.errors import VenueRefused
 from app.venues.evm import abi
-from app.venues.evm.acts import Act, Approval, InnerApproval, Nothing, Swap, encode
+from app.venues.evm.acts import Act, Approval, InnerApproval, Plain, Swap, encode
 from app.venues.evm.chain import Chain, DexKind
 from app.venues.evm.effects import contradiction, least, paid, tokens
 from app.venues.evm.fees import Caps, Fee, FeeRules, Market, bump, caps_of, data_fee, gwei, propose, read_market
@@ -234,7 +234,7 @@ def _unseen(act: Act) -> int:
     """Units of gas for what no node could run: more than such a transaction takes (`app.venues.evm.routing.gas`), as
     one that runs out of it costs all of it and does nothing."""
     if not isinstance(act, Swap):
-        return _PLAIN if isinstance(act, Approval | InnerApproval | Nothing) else _LIQUIDITY
+        return _PLAIN if isinstance(act, Plain) else _LIQUIDITY
     hops = [
         V2_HOP if s.kind is DexKind.V2 else V3_HOP + _TICKS * CROSSING
         for p in act.parts

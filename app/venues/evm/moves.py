@@ -6,7 +6,7 @@ from __future__ import annotations
 from app.errors import VenueError
 from app.money import ZERO, sub
 from app.venues.base import Move, MoveKind
-from app.venues.evm.acts import Act, Approval, Collect, InnerApproval, Nothing, Open, Swap, Withdraw
+from app.venues.evm.acts import Act, Collect, Open, Plain, Swap, Withdraw
 from app.venues.evm.chain import Chain, Token
 from app.venues.evm.receipts import Mined, moved
 from app.venues.evm.simulate import COIN
@@ -28,7 +28,7 @@ def moves_of(chain: Chain, mined: Mined, act: Act, account: bytes) -> tuple[Move
     Raises:
         VenueError: its receipt does not say.
     """
-    if isinstance(act, Approval | InnerApproval | Nothing):
+    if isinstance(act, Plain):
         return ()
     try:
         told = moved(mined, act, account)

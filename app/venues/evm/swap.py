@@ -148,6 +148,10 @@ class Approval:
     spender: bytes
     amount: int
 
+    def __post_init__(self) -> None:
+        if self.amount and not any(self.spender):
+            raise ValueError("an amount is allowed to somebody; with nobody, the same bytes release a position")
+
     def left(self, owner: bytes) -> Call:
         """What tells how much that still is."""
         return Call(self.token, abi.ALLOWANCE.encode(owner, self.spender))

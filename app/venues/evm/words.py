@@ -8,8 +8,9 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Final
 
-from app.venues.evm.acts import Act, InnerApproval, Nothing, decode
+from app.venues.evm.acts import Act, Dismissal, InnerApproval, Nothing, Release, decode
 from app.venues.evm.chain import Chain, DexKind
+from app.venues.evm.liquidity.leave import leave_words
 from app.venues.evm.liquidity.position import Position
 from app.venues.evm.liquidity.words import liquidity_words
 from app.venues.evm.naming import amount_of, instant, name_of, owner_of, percent, symbol_of
@@ -65,6 +66,8 @@ def transaction_words(
             what = _nothing(sender, act)
         case InnerApproval():
             what = _inner(chain, act)
+        case Release() | Dismissal():
+            what = leave_words(chain, act)
         case _:
             what = liquidity_words(chain, sender, act, base, positions)
     coin = chain.native

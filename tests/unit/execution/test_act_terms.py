@@ -44,6 +44,8 @@ WISHES: tuple[tuple[Act, acts.Act], ...] = (
     (Collect("uni3:7"), COLLECT),
     (Withdraw("uni3:7"), WITHDRAW),
     (Revoke("USDC", f"0x{ROUTER.hex()}"), acts.Approval(USDC, ROUTER, 0)),
+    (Revoke("uni3:7", f"0x{OTHER.hex()}"), acts.Release(MANAGER, 7)),
+    (Revoke("uni3:all", f"0x{OTHER.hex()}"), acts.Dismissal(MANAGER, OTHER)),
     (Cancel(), acts.Nothing(ME)),
 )
 
@@ -95,6 +97,10 @@ def part(**change: Any) -> acts.Swap:
         (Revoke("USDC", f"0x{ROUTER.hex()}"), acts.Approval(USDC, ROUTER, 1)),
         (Revoke("USDC", f"0x{ROUTER.hex()}"), acts.Approval(WETH, ROUTER, 0)),
         (Revoke("USDC", f"0x{ROUTER.hex()}"), acts.Approval(USDC, OTHER, 0)),
+        (Revoke("uni3:7", f"0x{OTHER.hex()}"), acts.Release(MANAGER, 8)),
+        (Revoke("uni3:7", f"0x{OTHER.hex()}"), acts.Release(OTHER, 7)),
+        (Revoke("uni3:all", f"0x{OTHER.hex()}"), acts.Dismissal(MANAGER, ROUTER)),
+        (Revoke("uni3:all", f"0x{OTHER.hex()}"), acts.Dismissal(OTHER, OTHER)),
         (Cancel(), acts.Nothing(OTHER)),
     ],
 )
