@@ -13,6 +13,7 @@ from app.engine.modules import Module, ModuleCounters
 from app.engine.registry import Available
 from app.engine.supervision import Supervision
 from app.execution.desk import Desk
+from app.execution.records import Role
 from app.execution.standing_view import cover, on_chain
 from app.money import ZERO, add, mul, sub, to_text, total
 from app.portfolio.positions import Holding
@@ -219,8 +220,11 @@ def exits_of(desk: Desk, module: str) -> str:
     else:
         words = "nobody needs to: it holds nothing"
     mine = (trade for trade in desk.state.trades.values() if trade.intent.module == module)
-    resting = sum(len(trade.resting_entries()) for trade in mine)
-    return f"{words}; {counted(resting, 'resting entry order')} may still buy" if resting else words
+    roles = [order.role for trade in mine for order in trade.resting_entries()]
+    acts = roles.count(Role.ACT)
+    if entries := len(roles) - acts:
+        words += f"; {counted(entries, 'resting entry order')} may still buy"
+    return f"{words}; {counted(acts, 'act')} may still get into a block" if acts else words
 
 
 def _bare(desk: Desk, holding: Holding) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from app.chain_setup import ChainSetup
 from app.engine.acts import Acts
+from app.engine.module_views import exits_of
 from app.venues.base import OrderState
 from app.venues.evm.acts import encode
 from app.venues.evm.chain import DexKind
@@ -199,6 +200,7 @@ async def test_an_emergency_stop_tells_of_a_position_that_waits_to_be_opened(tmp
         await rig.reached(opened, "SUBMITTED")
         anvil.mine()
         await rig.until(lambda: rig.orders(opened)[1:] == [("act", "OPEN")], "it waits")
+        assert exits_of(rig.desk, "manual").endswith("it holds nothing; 1 act may still get into a block")
         rig.desk.stop.create("test")
         (refused,) = (await rig.session.emergency.act(flatten=False)).refused
         assert refused.startswith(opened.entries[-1].request.client_id)
