@@ -20,9 +20,9 @@ COLUMNS: Final = (
     Column("amount", 9, right=True),
     Column("token", 14),
     Column("may be taken by", 18),
-    Column("whose address is", 0, rank=1, least=12),
+    Column("whose address is", 0, rank=3, least=42),
     Column("told by", 8, rank=2),
-    Column("until", 14, rank=3),
+    Column("until", 14, rank=1),
 )
 _NO_ENGINE: Final = "The engine does not run, so no node is asked. R starts it again once it has stopped."
 _READING: Final = "The nodes are asked what may be taken from the account."
