@@ -62,8 +62,10 @@ def _simulation(preview: Mapping[str, Any]) -> Iterator[Said]:
         yield Said(f"NOT SIMULATED: {str(why).rstrip('.')}. Nobody has tried what these transactions do.", "alarm")
     else:
         method = f" by {preview['method']}" if preview.get("method") else ""
-        yield Said(f"Simulated on block {_grouped(preview['block'])} of {preview['chain']}{method}; it would change:")
-        for asset, amount in preview.get("changes", ()):
+        changes = preview.get("changes", ())
+        what = "it would change:" if changes else "it would move nothing but gas."
+        yield Said(f"Simulated on block {_grouped(preview['block'])} of {preview['chain']}{method}; {what}")
+        for asset, amount in changes:
             gets = not str(amount).startswith("-")
             yield Said(f"  {'+' if gets else ''}{amount} {asset}", "up" if gets else "down")
     if len(preview.get("nodes", ())) > 1:

@@ -57,6 +57,11 @@ def test_pools_that_were_left_out_are_told() -> None:
     assert not any("left out" in said.text for said in [*_with(), *_with(unread_pools=0)])
 
 
+def test_what_changes_nothing_says_so() -> None:
+    (said,) = (each.text for each in _with(changes=[]) if each.text.startswith("Simulated"))
+    assert said.endswith("; it would move nothing but gas.")
+
+
 def test_what_nobody_has_tried_is_an_alarm_and_shows_no_changes() -> None:
     said = _with(simulated=False, not_simulated="The node has no eth_simulateV1.")
     (loud,) = (each for each in said if "NOT SIMULATED" in each.text)
