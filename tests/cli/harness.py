@@ -46,6 +46,8 @@ class Params:
     hold: int = 5
     fails_at: int = 0
     baskets: bool = False
+    below: float = 0.0
+    rest_s: int = 300
 
 class Probe:
     def __init__(self, params):
@@ -57,9 +59,10 @@ class Probe:
             raise RuntimeError("the probe fails")
         close = float(bar.close)
         if self.params.baskets and position is None and self.bars % 2 == 0:
-            levels = tuple(Level(close * (0.98 - 0.01 * n), close * 1.5) for n in range(3))
+            levels = tuple(Level(close * (1 - self.params.below - 0.001 * n), close * 1.5) for n in range(3))
             return Signal(
-                bar.symbol, Direction.LONG, 0.5, 0.5, "probes", stop=close * 0.9, levels=levels, rest_ms=86_400_000
+                bar.symbol, Direction.LONG, 0.5, 0.5, "probes", stop=close * 0.9, levels=levels,
+                rest_ms=self.params.rest_s * 1000,
             )
         if position is None:
             self.held = 0

@@ -11,8 +11,9 @@ from tests.cli.test_tickets import QUIET, ended, until_it_speaks
 from tests.crash.judge import judge
 
 BASKETS = (
-    "--auto-confirm", "--set", "modules.probe.params.baskets=true", "--set", "modules.probe.instruments=AAA-USDT",
-    "--set", "risk.quote_age_ms=60000",
+    "--auto-confirm", "--set", "modules.probe.instruments=AAA-USDT", "--set", "risk.quote_age_ms=60000",
+    "--set", "modules.probe.params.baskets=true", "--set", "modules.probe.params.below=0.02",
+    "--set", "modules.probe.params.rest_s=86400",
 )  # fmt: skip
 RESTING = "SELECT trade_id FROM orders WHERE role = 'entry' GROUP BY trade_id HAVING sum(state = 'OPEN') = count(*)"
 

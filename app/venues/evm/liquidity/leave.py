@@ -18,6 +18,8 @@ from signers.evm import checksum
 EVERY: Final = 0
 """In the place of a number: all positions that an account has at one manager, which numbers them from 1."""
 _ALL: Final = "all"
+_MOST: Final = 2**256
+_DIGITS: Final = len(str(_MOST))
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +30,7 @@ class Release:
     position: int
 
     def __post_init__(self) -> None:
-        if not EVERY < self.position < 2**256:
+        if not EVERY < self.position < _MOST:
             raise ValueError("positions are numbered from 1")
 
 
@@ -100,5 +102,6 @@ def leave_of(chain: Chain, name: str) -> tuple[bytes, int] | None:
         return None
     if number == _ALL:
         return manager, EVERY
-    whole = number.isascii() and number.isdecimal() and number[0] != "0" and len(number) < 78
-    return (manager, int(number)) if whole else None
+    if not number.isascii() or not number.isdecimal() or number[0] == "0" or len(number) > _DIGITS:
+        return None
+    return (manager, int(number)) if int(number) < _MOST else None
