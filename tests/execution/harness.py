@@ -85,6 +85,7 @@ class Rig:
         self.person = PersonClock()
         self.position = 0
         self.full = False
+        self.gone = False
         self._numbers = itertools.count(1)
 
     @property
@@ -143,6 +144,11 @@ class Rig:
         await step_to(self.session.clock, to, self.settle)
         self.session.clock.advance(to)
         await self.settle()
+
+    async def cut_off(self) -> None:
+        """The session ends in the middle of what it does."""
+        await self.session.close("cut off")
+        self.gone = True
 
     async def settle(self) -> None:
         """Until nothing is in progress and every record of it is on disk."""
@@ -407,7 +413,8 @@ async def rig(
         if market:
             await made.book("99.90", "100.00", after_ms=1)
         yield made
-        await made.settle()
+        if not made.gone:
+            await made.settle()
         assert not session.desk.halted.startswith("a fault in the pipeline"), session.desk.halted
     finally:
         await session.close("test ended")

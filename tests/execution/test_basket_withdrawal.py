@@ -270,8 +270,7 @@ async def test_the_end_of_the_program_at_each_step_loses_nothing(
         for each in (there, task):
             each.cancel()
         await asyncio.gather(there, task, return_exceptions=True)
-        await r.session.close("cut off")
-        r.desk.activity._count = 0  # the harness settles what it opened; this one was cut off
+        await r.cut_off()
     async with rig(tmp_path, market=False) as r:
         check(r)
         await r.book("99.90", "100.00")

@@ -206,8 +206,7 @@ async def test_a_contradiction_about_signed_bytes_is_no_reason_not_to_start(tmp_
         assert close is not None
         while len(r.sent()) < 2:  # noqa: ASYNC110 -- until the venue has it
             await asyncio.sleep(0)
-        await r.session.close("cut off")
-        r.desk.activity._count = 0
+        await r.cut_off()
     client_id = client_order_id(close.id, Role.CLOSE)
     venue = paths.venue_db(tmp_path / "a.db")
     tampered(venue, "UPDATE fills SET quantity = '6' WHERE client_id = ?", client_id)
