@@ -30,6 +30,7 @@ from signers.demo import DemoSigner
 from signers.paths import of_scheme
 from signers.payloads import Chain as Family
 from storage.journal import read_mirror
+from storage.writer import Commit
 from strategies.model import Exits, Instrument, Intent, Side
 from tests.evm.chain import LocalChain, endpoint
 from tests.execution.harness import WIDE, assert_memory_is_disk
@@ -186,8 +187,9 @@ class ChainRig:
         found: Decimal = self.desk.state.purse.balance(symbol)
         return found
 
-    def assert_agrees(self) -> None:
+    async def assert_agrees(self) -> None:
         """The ledger is the chain, to the last unit; nothing is held for trades that ended; everything verifies."""
+        await self.session.writer.submit(Commit(self.session.clock.now_ms(), ""))  # behind all that is being written
         symbols = ["ETH", *(token.symbol for token in self.chain.chain.tokens)]
         assert {s: self.booked(s) for s in symbols} == {s: self.on_chain(s) for s in symbols}
         assert_memory_is_disk(self.session)

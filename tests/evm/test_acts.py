@@ -74,11 +74,11 @@ async def test_an_arbitrage_is_one_transaction_and_settles_to_the_last_unit(tmp_
         assert Decimal(income["amount"]) == -won
         assert rig.desk.state.stakes.gains == {"USDC": won}
         assert rig.sent() == 2
-        rig.assert_agrees()
+        await rig.assert_agrees()
     async with chain_rig(tmp_path, anvil) as again:
         assert not again.desk.halted
         assert again.desk.state.stakes.gains == {"USDC": won}
-        again.assert_agrees()
+        await again.assert_agrees()
 
 
 async def test_an_arbitrage_in_the_coin_itself(tmp_path: Path, anvil: LocalChain) -> None:
@@ -92,7 +92,7 @@ async def test_an_arbitrage_in_the_coin_itself(tmp_path: Path, anvil: LocalChain
         await rig.reached(trade, "FILLED")
         assert rig.orders(trade) == [("act", "FILLED")]
         assert rig.desk.state.stakes.gains["ETH"] >= Decimal("0.0001")
-        rig.assert_agrees()
+        await rig.assert_agrees()
 
 
 async def test_a_reorganisation_takes_the_gain_back(tmp_path: Path, anvil: LocalChain) -> None:
@@ -114,7 +114,7 @@ async def test_a_reorganisation_takes_the_gain_back(tmp_path: Path, anvil: Local
         await rig.reached(trade, "FILLED")
         assert rig.desk.state.stakes.gains["ETH"] > 0
         anvil.mine(3)
-        rig.assert_agrees()
+        await rig.assert_agrees()
 
 
 async def test_what_somebody_else_won_first_is_not_sent(tmp_path: Path, anvil: LocalChain) -> None:
@@ -158,7 +158,7 @@ async def test_nothing_in_the_place_of_a_purchase_that_waits(tmp_path: Path, anv
         anvil.automine(on=True)
         assert (rig.sent(), rig.desk.state.purse.holds) == (1, {})
         assert rig.on_chain("USDC") == rig.booked("USDC")
-        rig.assert_agrees()
+        await rig.assert_agrees()
 
 
 async def test_under_an_emergency_stop_a_place_is_taken_and_nothing_else_is_sent(
@@ -188,7 +188,7 @@ async def test_under_an_emergency_stop_a_place_is_taken_and_nothing_else_is_sent
         await rig.reached(trade, "CANCELLED")
         anvil.automine(on=True)
         assert (rig.sent(), rig.desk.state.purse.holds) == (2, {})
-        rig.assert_agrees()
+        await rig.assert_agrees()
 
 
 async def test_an_emergency_stop_tells_of_a_position_that_waits_to_be_opened(tmp_path: Path, anvil: LocalChain) -> None:
@@ -231,7 +231,7 @@ async def test_the_same_with_higher_fees_in_the_place_of_one_that_waits(tmp_path
         await rig.reached(sale, "CANCELLED")
         anvil.automine(on=True)
         assert not rig.desk.state.positions.holding("m", "ETH-USDC").quantity
-        rig.assert_agrees()
+        await rig.assert_agrees()
 
 
 async def test_a_position_of_liquidity_from_opening_to_its_end(tmp_path: Path, anvil: LocalChain) -> None:
@@ -247,7 +247,7 @@ async def test_a_position_of_liquidity_from_opening_to_its_end(tmp_path: Path, a
         (stake,) = rig.desk.state.stakes.open.values()
         assert 0 < stake.assets["ETH"] <= 1
         assert 0 < stake.assets["USDC"] <= 2500
-        rig.assert_agrees()
+        await rig.assert_agrees()
         push(anvil, 3000, 400_000)
         await rig.until(lambda: stake.change().get("USDC", 0) > 1, "its worth is looked at")
         assert stake.change()["ETH"] < 0 < stake.change()["USDC"]
@@ -255,7 +255,7 @@ async def test_a_position_of_liquidity_from_opening_to_its_end(tmp_path: Path, a
         await rig.reached(collected, "FILLED")
         fees = dict(rig.desk.state.stakes.gains)
         assert fees["USDC"] > 0
-        rig.assert_agrees()
+        await rig.assert_agrees()
     async with chain_rig(tmp_path, anvil) as rig:
         await rig.quoted()
         acts = Acts(rig.desk, rig.session.pipeline, rig.session.run)
@@ -264,7 +264,7 @@ async def test_a_position_of_liquidity_from_opening_to_its_end(tmp_path: Path, a
         ended = acts.withdraw(again.position)
         await rig.reached(ended, "FILLED")
         assert rig.desk.state.stakes.open == {}
-        rig.assert_agrees()
+        await rig.assert_agrees()
         gas = rig.desk.state.gas["ETH"]
         after = {symbol: rig.booked(symbol) for symbol in ("ETH", "USDC")}
         gains = rig.desk.state.stakes.gains

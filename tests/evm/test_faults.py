@@ -55,7 +55,7 @@ async def test_one_fault_while_a_trade_is_under_way(tmp_path: Path, anvil: Local
             await rig.until(lambda: anvil.nonce(rig.me, "pending") == anvil.nonce(rig.me), "nothing waits")
             assert rig.sent() == {"FILLED": 2}.get(ended, rig.sent())
             assert len(set(proxy.raw())) <= 2, "other bytes than those that were signed"
-            rig.assert_agrees()
+            await rig.assert_agrees()
 
 
 def assert_told(rig: ChainRig, ended: str, sent: int) -> None:
@@ -78,4 +78,4 @@ async def test_a_node_that_turns_out_to_be_of_another_chain_gets_nothing(tmp_pat
             assert proxy.count("eth_sendRawTransaction") == 0
             (row,) = rig.rows("SELECT reason FROM trades")
             assert "chain" in row["reason"]
-            rig.assert_agrees()
+            await rig.assert_agrees()

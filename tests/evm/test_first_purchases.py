@@ -66,7 +66,7 @@ async def test_a_honeypot_is_never_bought(tmp_path: Path, swapped: Swapped, vouc
         await rig.reached(trade, "DENIED")
         assert "HONEYPOT: what was bought in a simulation could not be sold" in trade.reason
         assert rig.sent() == 0
-        rig.assert_agrees()
+        await rig.assert_agrees()
 
 
 async def test_a_token_that_scores_too_little_is_denied_with_its_reasons(tmp_path: Path, swapped: Swapped) -> None:
@@ -147,7 +147,7 @@ async def test_what_was_not_simulated_needs_its_word_and_is_traded_then(
             assert refused.value.code == "confirm.readback"
         proposals.confirm(trade.id, need.readback)
         await rig.reached(trade, "FILLED")
-        rig.assert_agrees()
+        await rig.assert_agrees()
 
 
 async def test_a_machine_confirms_nothing_that_was_not_simulated(

@@ -91,7 +91,7 @@ async def test_all_on_record_trades_for_a_ledger_that_is_asked(home: Home, main:
         trade = await rig.propose(quantity="0.003")
         await rig.confirmed(trade)
         await rig.reached(trade, "FILLED")
-        rig.assert_agrees()
+        await rig.assert_agrees()
         assert rig.rows("SELECT address FROM accounts")[0]["address"] == ADDRESS
         assert {row["signer"] for row in rig.rows("SELECT signer FROM authorisations")} == {"ledger"}
     assert any(apdu[:2] == b"\xe0\x04" for apdu in home.device.log)
@@ -266,7 +266,7 @@ async def test_what_lapses_ends_new_trades_and_no_exit(home: Home, main: LocalCh
         assert rig.desk.state.positions.holding("manual", "ETH-USDC").quantity == Decimal(0)
         kinds = [row["kind"] for row in rig.rows("SELECT kind FROM alerts")]
         assert kinds.count("live.lapsed") == 1
-        rig.assert_agrees()
+        await rig.assert_agrees()
 
 
 async def test_a_module_without_its_own_records_takes_no_entry(home: Home, main: LocalChain) -> None:
@@ -298,7 +298,7 @@ async def test_a_position_can_be_closed_after_a_restart_whatever_lapsed_meanwhil
         sale = await rig.propose(Side.SELL, "0.003")
         await rig.confirmed(sale)
         await rig.reached(sale, "FILLED")
-        rig.assert_agrees()
+        await rig.assert_agrees()
     home.settings["signer.kind"] = "demo"
     with pytest.raises(SafetyError, match=r"signer\.kind"):
         home.prepared()

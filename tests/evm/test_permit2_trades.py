@@ -73,17 +73,17 @@ async def test_a_purchase_and_its_sale_settle_to_the_last_unit(tmp_path: Path, a
         assert [" until " in each for each in said] == [False, True], "what Permit2 may take, and what it lets take"
         assert f"{until}." in said[1]
         assert "through the universal router of uniswap-v2 and uniswap-v3" in third
-        rig.assert_agrees()
+        await rig.assert_agrees()
         sale = await rig.propose(Side.SELL, "0.01", symbol="WBTC-USDC")
         await rig.reached(sale, "FILLED")
         said = [each.text for each in lines(json.loads(sale.payloads[-1].preview))]
         assert "No allowance is left afterwards." in said
         assert left(anvil, rig.me, acts_of(sale)[-1]) == (0, 0)
         assert rig.sent() == 6
-        rig.assert_agrees()
+        await rig.assert_agrees()
     async with chain_rig(tmp_path, anvil, approvals=Approvals.PERMIT2) as again:
         assert not again.desk.halted
-        again.assert_agrees()
+        await again.assert_agrees()
 
 
 async def test_a_sale_of_the_coin_needs_no_leave(tmp_path: Path, anvil: LocalChain) -> None:
@@ -94,7 +94,7 @@ async def test_a_sale_of_the_coin_needs_no_leave(tmp_path: Path, anvil: LocalCha
         sale = await rig.propose(Side.SELL, "0.25")
         await rig.reached(sale, "FILLED")
         assert rig.sent() == 4
-        rig.assert_agrees()
+        await rig.assert_agrees()
 
 
 @pytest.mark.parametrize("landed", [1, 2])
@@ -113,7 +113,7 @@ async def test_a_restart_between_approvals_and_swap(tmp_path: Path, anvil: Local
         await again.quoted()
         await again.reached(trade, "FILLED")
         assert again.sent() == 3
-        again.assert_agrees()
+        await again.assert_agrees()
 
 
 async def test_an_inner_approval_that_fails_stops_the_trade(tmp_path: Path, anvil: LocalChain) -> None:
@@ -130,7 +130,7 @@ async def test_an_inner_approval_that_fails_stops_the_trade(tmp_path: Path, anvi
         assert rig.orders(trade) == list(zip(ORDER, ["FILLED", "REJECTED", "CANCELLED"], strict=True))
         assert rig.sent() == 2
         assert not rig.desk.state.purse.holds
-        rig.assert_agrees()
+        await rig.assert_agrees()
 
 
 async def test_an_inner_approval_that_would_fail_is_not_sent(tmp_path: Path, anvil: LocalChain) -> None:

@@ -121,7 +121,7 @@ async def test_a_trade_goes_privately_and_nowhere_else(tmp_path: Path, anvil: Lo
             assert len(signers) == 1
             assert (signers == {""}) is (kind is PrivateKind.RPC)
             assert rig.desk.terms.signer_address not in signers
-            rig.assert_agrees()
+            await rig.assert_agrees()
 
 
 async def test_every_session_has_another_name_at_the_relay() -> None:
@@ -147,7 +147,7 @@ async def test_a_wrong_signature_is_refused_and_nothing_is_sent(tmp_path: Path, 
             client._node.headers = header
             await rig.reached(trade, "FILLED")
             stage.nothing_public()
-            rig.assert_agrees()
+            await rig.assert_agrees()
 
 
 async def test_what_the_relay_refuses_is_not_shown_to_the_public(stage: Stage) -> None:
@@ -159,7 +159,7 @@ async def test_what_the_relay_refuses_is_not_shown_to_the_public(stage: Stage) -
         stage.nothing_public()
         assert rig.sent() == 0
         assert not rig.desk.state.purse.holds
-        rig.assert_agrees()
+        await rig.assert_agrees()
 
 
 async def test_an_endpoint_that_is_not_there_ends_the_trade(stage: Stage) -> None:
@@ -168,7 +168,7 @@ async def test_an_endpoint_that_is_not_there_ends_the_trade(stage: Stage) -> Non
         await rig.reached(trade, "FAILED")
         assert "Nothing was sent" in trade.reason
         stage.nothing_public()
-        rig.assert_agrees()
+        await rig.assert_agrees()
 
 
 async def test_an_endpoint_of_another_chain_gets_nothing(stage: Stage) -> None:
@@ -194,7 +194,7 @@ async def test_a_lost_answer_is_maybe_sent_and_the_chain_tells(stage: Stage, doe
         stage.nothing_public()
         assert rig.sent() == 2, "each landed once"
         assert len(set(stage.relay.raw())) == 2, "other bytes than those that were signed"
-        rig.assert_agrees()
+        await rig.assert_agrees()
 
 
 async def test_never_stays_private_whatever_happens(stage: Stage) -> None:
@@ -220,7 +220,7 @@ async def test_never_stays_private_whatever_happens(stage: Stage) -> None:
         stage.relay.include(stage.relay.raw()[0])
         await rig.reached(trade, "FILLED")
         stage.nothing_public()
-        rig.assert_agrees()
+        await rig.assert_agrees()
 
 
 async def test_asked_the_trader_publishes_the_same_bytes(stage: Stage) -> None:
@@ -249,7 +249,7 @@ async def test_asked_the_trader_publishes_the_same_bytes(stage: Stage) -> None:
         assert rig.sent() == 2
         with pytest.raises(SafetyError, match="was published already"):
             await publish(rig, client_id)
-        rig.assert_agrees()
+        await rig.assert_agrees()
 
 
 async def test_public_is_published_by_itself_where_that_was_confirmed(stage: Stage) -> None:
@@ -269,7 +269,7 @@ async def test_public_is_published_by_itself_where_that_was_confirmed(stage: Sta
         await rig.reached(trade, "FILLED")
         assert rig.sent() == 2
         assert len(published(rig)) == 2
-        rig.assert_agrees()
+        await rig.assert_agrees()
 
 
 async def test_what_was_confirmed_as_ask_is_not_published_by_later_settings(stage: Stage) -> None:
@@ -293,7 +293,7 @@ async def test_a_restart_hands_the_same_bytes_to_the_same_endpoint(stage: Stage)
         assert stage.relay.raw()[0] == stage.relay.raw()[1]
         stage.nothing_public()
         assert again.sent() == 2
-        again.assert_agrees()
+        await again.assert_agrees()
 
 
 @pytest.mark.parametrize("instead", ["none", "another"])
@@ -333,7 +333,7 @@ async def test_what_was_published_goes_on_in_public_after_a_restart(stage: Stage
         await again.reached(trade, "FILLED")
         assert set(stage.proxy.raw()) == {stage.relay.raw()[0]}
         assert again.sent() == 2
-        again.assert_agrees()
+        await again.assert_agrees()
 
 
 async def test_the_emergency_stop_publishes_no_entry(stage: Stage) -> None:
@@ -376,7 +376,7 @@ async def test_mined_between_two_questions_is_mined_and_not_dead(stage: Stage) -
         stage.proxy.script("eth_getTransactionByHash", late, times=1000)
         stage.relay.include(stage.relay.raw()[0])
         await rig.reached(trade, "FILLED")
-        rig.assert_agrees()
+        await rig.assert_agrees()
 
 
 async def test_under_a_stop_what_was_given_before_a_restart_is_followed(stage: Stage) -> None:

@@ -85,14 +85,14 @@ async def test_a_deposit_is_shown_and_not_traded_with_and_stops_nothing(tmp_path
         equity = curve(rig)
         await post(rig, *(await look(rig)).values())
         assert curve(rig) == equity
-        rig.assert_agrees()
+        await rig.assert_agrees()
         assert await look(rig) == {}
         sale = await rig.propose(Side.SELL, "0.25")
         await rig.reached(sale, "FILLED")
-        rig.assert_agrees()
+        await rig.assert_agrees()
     async with chain_rig(tmp_path, anvil) as again:
         assert not again.desk.halted
-        again.assert_agrees()
+        await again.assert_agrees()
 
 
 async def test_another_wallet_with_the_key_stops_new_trades_until_all_it_did_is_posted(
@@ -125,7 +125,7 @@ async def test_another_wallet_with_the_key_stops_new_trades_until_all_it_did_is_
         sale = await rig.propose(Side.SELL, "0.25")
         await rig.reached(sale, "FILLED")
         assert await look(rig) == {}
-        rig.assert_agrees()
+        await rig.assert_agrees()
     async with chain_rig(tmp_path, anvil) as again:
         assert not again.desk.halted
 
@@ -160,7 +160,7 @@ async def test_nothing_false_is_told_while_trades_land_and_blocks_are_undone(tmp
         assert await look(rig) == {}
         assert rig.desk.halted == ""
         assert "reconcile" not in {kind for kind, _ in alerts(rig)}
-        rig.assert_agrees()
+        await rig.assert_agrees()
 
 
 async def test_what_anybody_may_take_without_our_doing_is_told_and_stops_nothing(
@@ -357,7 +357,7 @@ async def test_what_came_while_nobody_looked_is_a_difference_and_no_beginning(
         assert "ETH" in again.desk.halted
         await post(again, *found.values())
         assert again.desk.halted == ""
-        again.assert_agrees()
+        await again.assert_agrees()
 
 
 async def test_a_loss_that_a_reorganisation_takes_back_counts_no_more(tmp_path: Path, anvil: LocalChain) -> None:
@@ -380,4 +380,4 @@ async def test_a_loss_that_a_reorganisation_takes_back_counts_no_more(tmp_path: 
         anvil.mine()
         await rig.reached(sale, "FILLED")
         assert (book.losses_since(0), len(book.trips)) == (1, 1)
-        rig.assert_agrees()
+        await rig.assert_agrees()

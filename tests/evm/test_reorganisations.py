@@ -40,12 +40,12 @@ async def test_what_a_block_booked_is_taken_back_and_lands_again(tmp_path: Path,
         anvil.automine(on=True)
         anvil.mine()
         await rig.until(lambda: states(rig) == {"FILLED"}, "it is filled again")
-        rig.assert_agrees()
+        await rig.assert_agrees()
         assert rig.desk.state.positions.holding("m", "ETH-USDC").quantity == Decimal("0.25")
         assert rig.sent() == 2, "once each, whatever was undone"
         assert "chain.reorganised" in {row["kind"] for row in rig.rows("SELECT kind FROM alerts")}
     async with chain_rig(tmp_path, anvil) as again:
-        again.assert_agrees()
+        await again.assert_agrees()
 
 
 async def test_what_was_sent_without_an_answer_is_followed_as_well(tmp_path: Path, anvil: LocalChain) -> None:
@@ -61,7 +61,7 @@ async def test_what_was_sent_without_an_answer_is_followed_as_well(tmp_path: Pat
         anvil.automine(on=True)
         anvil.mine()
         await rig.until(lambda: states(rig) == {"FILLED"}, "it is filled again")
-        rig.assert_agrees()
+        await rig.assert_agrees()
 
 
 async def test_a_sale_that_is_undone_gives_the_position_back(tmp_path: Path, anvil: LocalChain) -> None:
@@ -77,7 +77,7 @@ async def test_a_sale_that_is_undone_gives_the_position_back(tmp_path: Path, anv
         anvil.automine(on=True)
         anvil.mine()
         await rig.reached(sale, "FILLED")
-        rig.assert_agrees()
+        await rig.assert_agrees()
 
 
 async def test_moved_to_another_block(tmp_path: Path, anvil: LocalChain) -> None:
@@ -90,7 +90,7 @@ async def test_moved_to_another_block(tmp_path: Path, anvil: LocalChain) -> None
         await rig.until(lambda: len(rig.rows("SELECT * FROM fill_changes")) == 1, "the first block's fill is undone")
         await rig.until(lambda: states(rig) == {"FILLED"}, "it is filled")
         assert len(rig.rows("SELECT * FROM fills")) == 2
-        rig.assert_agrees()
+        await rig.assert_agrees()
 
 
 async def test_undone_while_we_were_away(tmp_path: Path, anvil: LocalChain) -> None:
@@ -102,7 +102,7 @@ async def test_undone_while_we_were_away(tmp_path: Path, anvil: LocalChain) -> N
     async with chain_rig(tmp_path, anvil, confirmations=8) as again:
         await again.until(lambda: anvil.nonce(again.me) == 2, "it is sent again")
         await again.until(lambda: states(again) == {"FILLED"}, "it is filled again")
-        again.assert_agrees()
+        await again.assert_agrees()
         assert not again.desk.halted
 
 

@@ -31,7 +31,7 @@ async def test_signed_and_never_sent(tmp_path: Path, anvil: LocalChain) -> None:
         await again.quoted()
         await again.reached(trade, "FILLED")
         assert again.sent() == 2
-        again.assert_agrees()
+        await again.assert_agrees()
 
 
 @pytest.mark.parametrize("answer", ["lost", "never sent"])
@@ -43,7 +43,7 @@ async def test_an_answer_that_never_comes(tmp_path: Path, anvil: LocalChain, ans
         await rig.reached(trade, "FILLED")
         assert len(lost) == 2
         assert rig.sent() == 2
-        rig.assert_agrees()
+        await rig.assert_agrees()
 
 
 async def test_the_approval_landed_while_we_were_away(tmp_path: Path, anvil: LocalChain) -> None:
@@ -58,7 +58,7 @@ async def test_the_approval_landed_while_we_were_away(tmp_path: Path, anvil: Loc
         await again.quoted()
         await again.reached(trade, "FILLED")
         assert again.sent() == 2
-        again.assert_agrees()
+        await again.assert_agrees()
 
 
 async def test_what_was_signed_before_a_restart_is_asked_for_again(tmp_path: Path, anvil: LocalChain) -> None:
@@ -78,7 +78,7 @@ async def test_what_was_signed_before_a_restart_is_asked_for_again(tmp_path: Pat
         again.session.pipeline.proposals.decline(trade.id)
         await again.reached(trade, "CANCELLED")
         assert again.sent() == 1
-        again.assert_agrees()
+        await again.assert_agrees()
 
 
 async def test_the_swap_landed_while_we_were_away(tmp_path: Path, anvil: LocalChain) -> None:
@@ -91,7 +91,7 @@ async def test_the_swap_landed_while_we_were_away(tmp_path: Path, anvil: LocalCh
     anvil.mine()
     async with chain_rig(tmp_path, anvil) as again:
         await again.reached(trade, "FILLED")
-        again.assert_agrees()
+        await again.assert_agrees()
 
 
 async def test_a_transaction_that_the_pool_forgot_is_sent_again(tmp_path: Path, anvil: LocalChain) -> None:
@@ -107,7 +107,7 @@ async def test_a_transaction_that_the_pool_forgot_is_sent_again(tmp_path: Path, 
         anvil.mine()
         await rig.reached(trade, "FILLED")
         assert rig.sent() == 2
-        rig.assert_agrees()
+        await rig.assert_agrees()
 
 
 async def test_a_nonce_that_another_wallet_took(tmp_path: Path, anvil: LocalChain) -> None:

@@ -48,7 +48,7 @@ async def test_a_gap_between_pools_is_told_taken_and_booked(tmp_path: Path, anvi
         assert gained * rate - gas * coin > 0, "after gas too"
         assert rig.trader.modules[0].committed() == 0
         assert rig.module("arbitrage").counters.intents == 1, "one in a cool-down"
-        rig.assert_agrees()
+        await rig.assert_agrees()
 
 
 async def test_what_does_not_live_as_long_as_signing_takes_is_refused_with_the_number(
@@ -119,7 +119,7 @@ async def test_a_new_pool_of_a_token_of_the_settings_is_bought_a_little_with_a_s
         found = await setup.planner.pools()
         pool = anvil.call(anvil.contract("UniswapV2Factory"), "getPair(address,address)(address)", btc, usdc)
         assert bytes(pool) in found.pools
-        rig.assert_agrees()
+        await rig.assert_agrees()
 
 
 async def test_what_a_watched_address_trades_and_moves_is_told_and_followed(tmp_path: Path, anvil: LocalChain) -> None:
@@ -142,7 +142,7 @@ async def test_what_a_watched_address_trades_and_moves_is_told_and_followed(tmp_
         await rig.until(lambda: len(rig.of(WhaleMove)) == 2, rig.why)
         last = rig.of(WhaleMove)[-1]
         assert (last.kind, last.side, last.amount) == (MoveKind.TRANSFER, Side.SELL, Decimal(1))
-        rig.assert_agrees()
+        await rig.assert_agrees()
 
 
 async def test_what_dropped_blocks_said_is_unsaid_and_nothing_is_told_twice(tmp_path: Path, anvil: LocalChain) -> None:
@@ -219,7 +219,7 @@ async def test_liquidity_is_provided_and_ended_by_its_module(tmp_path: Path, anv
         await rig.until(lambda: [row["state"] for row in rig.trades("liquidity")] == ["FILLED", "FILLED"], rig.why)
         assert rig.trader.modules[0].committed() == 0
         assert gas_of_last(rig, anvil) <= ENDING_GAS
-        rig.assert_agrees()
+        await rig.assert_agrees()
 
 
 def bars(rig: TradingRig, first: int, count: int) -> int:

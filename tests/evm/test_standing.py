@@ -39,7 +39,7 @@ async def test_it_is_signed_after_the_entry_and_goes_when_the_price_falls(tmp_pa
         await bought(rig)
         exit_ = await armed(rig)
         assert rig.sent() == 2, "the coin needs no approval: nothing was sent"
-        rig.assert_agrees()
+        await rig.assert_agrees()
         move(anvil, "WETH", 95)
         await rig.until(lambda: rig.desk.market.quote(ETH).bid < 2450, "a fall, not so far")
         assert exit_.armed
@@ -48,7 +48,7 @@ async def test_it_is_signed_after_the_entry_and_goes_when_the_price_falls(tmp_pa
         assert held(rig) == 0
         assert rig.sent() == 3
         assert [len(alerts(rig, kind)) for kind in ("exit.triggered", "exit.not_sent")] == [1, 0]
-        rig.assert_agrees()
+        await rig.assert_agrees()
 
 
 @pytest.mark.parametrize(("approvals", "count"), [(Approvals.ROUTER, 1), (Approvals.PERMIT2, 2)])
@@ -63,11 +63,11 @@ async def test_a_token_is_approved_at_once_and_sold_later(
         await rig.until(lambda: rig.orders(exit_) == [*approved, ("close", "PENDING")], "it is on disk")
         sent = rig.sent()
         assert sent == 2 * count + 1
-        rig.assert_agrees()
+        await rig.assert_agrees()
         move(anvil, "WBTC", 89)
         await rig.reached(exit_, "FILLED")
         assert rig.sent() == sent + 1
-        rig.assert_agrees()
+        await rig.assert_agrees()
 
 
 async def test_what_it_says_is_what_it_is(tmp_path: Path, anvil: LocalChain) -> None:
@@ -98,7 +98,7 @@ async def test_the_price_fell_while_nobody_was_there(tmp_path: Path, anvil: Loca
         await again.reached(exit_, "FILLED")
         assert again.sent() == 3
         assert fills(again, "sell") == 1
-        again.assert_agrees()
+        await again.assert_agrees()
 
 
 async def test_a_later_trade_takes_its_nonce_and_it_is_signed_again(tmp_path: Path, anvil: LocalChain) -> None:
@@ -118,7 +118,7 @@ async def test_a_later_trade_takes_its_nonce_and_it_is_signed_again(tmp_path: Pa
         assert own_nonce(again) == rig.sent()
         assert held(rig) == 0
         assert held(rig, WBTC) == Decimal("0.01")
-        rig.assert_agrees()
+        await rig.assert_agrees()
 
 
 async def test_whoever_confirms_a_later_trade_is_told_what_it_ends(tmp_path: Path, anvil: LocalChain) -> None:
@@ -148,7 +148,7 @@ async def test_closing_the_position_ends_it(tmp_path: Path, anvil: LocalChain) -
         move(anvil, "WETH", 80)
         await rig.until(lambda: rig.desk.market.quote(ETH).bid < 2100, "a fall")
         assert rig.sent() == 3
-        rig.assert_agrees()
+        await rig.assert_agrees()
 
 
 async def test_a_part_is_sold_and_the_rest_is_covered_anew(tmp_path: Path, anvil: LocalChain) -> None:
@@ -162,7 +162,7 @@ async def test_a_part_is_sold_and_the_rest_is_covered_anew(tmp_path: Path, anvil
         move(anvil, "WETH", 89)
         await rig.reached(fresh, "FILLED")
         assert rig.sent() == 4
-        rig.assert_agrees()
+        await rig.assert_agrees()
 
 
 async def test_more_is_bought_and_all_of_it_is_sold_at_the_higher_stop(tmp_path: Path, anvil: LocalChain) -> None:
@@ -177,7 +177,7 @@ async def test_more_is_bought_and_all_of_it_is_sold_at_the_higher_stop(tmp_path:
         move(anvil, "WETH", 89)
         await rig.reached(fresh, "FILLED")
         assert held(rig) == 0
-        rig.assert_agrees()
+        await rig.assert_agrees()
 
 
 async def test_an_emergency_stop_keeps_it(tmp_path: Path, anvil: LocalChain) -> None:
@@ -193,7 +193,7 @@ async def test_an_emergency_stop_keeps_it(tmp_path: Path, anvil: LocalChain) -> 
         move(anvil, "WETH", 89)
         await again.reached(exit_, "FILLED")
         assert again.sent() == 3
-        again.assert_agrees()
+        await again.assert_agrees()
 
 
 async def test_who_declines_it_is_not_asked_again_until_they_ask(tmp_path: Path, anvil: LocalChain) -> None:

@@ -81,7 +81,7 @@ async def test_its_fee_is_not_enough_for_now(tmp_path: Path, anvil: LocalChain) 
         await rig.reached(exit_, "FILLED")
         await rig.reached(sale, "CANCELLED")
         assert (rig.sent(), fills(rig, "sell")) == (3, 1)
-        rig.assert_agrees()
+        await rig.assert_agrees()
 
 
 async def test_the_pool_was_drained(tmp_path: Path, anvil: LocalChain) -> None:
@@ -102,7 +102,7 @@ async def test_the_pool_was_drained(tmp_path: Path, anvil: LocalChain) -> None:
         await rig.reached(exit_, "CANCELLED")
         assert held(rig) == 0
         assert (rig.sent(), fills(rig, "sell")) == (3, 1)
-        rig.assert_agrees()
+        await rig.assert_agrees()
 
 
 async def test_the_price_comes_back_before_anybody_answers(tmp_path: Path, anvil: LocalChain) -> None:
@@ -119,7 +119,7 @@ async def test_the_price_comes_back_before_anybody_answers(tmp_path: Path, anvil
         move(anvil, "WETH", 90)
         await rig.reached(exit_, "FILLED")
         assert (rig.sent(), fills(rig, "sell")) == (3, 1)
-        rig.assert_agrees()
+        await rig.assert_agrees()
 
 
 @pytest.mark.parametrize("answer", ["lost", "never sent"])
@@ -131,7 +131,7 @@ async def test_the_answer_to_its_sending_is_lost(tmp_path: Path, anvil: LocalCha
         move(anvil, "WETH", 89)
         await rig.reached(exit_, "FILLED")
         assert (len(lost), rig.sent(), fills(rig, "sell")) == (1, 3, 1)
-        rig.assert_agrees()
+        await rig.assert_agrees()
 
 
 async def test_it_waits_in_the_pool_and_a_sale_takes_its_place(tmp_path: Path, anvil: LocalChain) -> None:
@@ -159,7 +159,7 @@ async def test_it_waits_in_the_pool_and_a_sale_takes_its_place(tmp_path: Path, a
         await rig.reached(exit_, "CANCELLED")
         assert held(rig) == 0
         assert (rig.sent(), fills(rig, "sell")) == (3, 1)
-        rig.assert_agrees()
+        await rig.assert_agrees()
 
 
 async def test_it_is_renewed_before_its_time_is_over(tmp_path: Path, anvil: LocalChain) -> None:
@@ -179,7 +179,7 @@ async def test_it_is_renewed_before_its_time_is_over(tmp_path: Path, anvil: Loca
         await rig.reached(fresh, "EXPIRED")
         assert not cover(rig.desk, "m", ETH).covered
         assert rig.sent() == 2
-        rig.assert_agrees()
+        await rig.assert_agrees()
 
 
 async def test_the_purchase_is_undone_and_comes_back(tmp_path: Path, anvil: LocalChain) -> None:
@@ -199,7 +199,7 @@ async def test_the_purchase_is_undone_and_comes_back(tmp_path: Path, anvil: Loca
         move(anvil, "WETH", 89)
         await rig.reached(exit_, "FILLED")
         assert rig.sent() == 3
-        rig.assert_agrees()
+        await rig.assert_agrees()
 
 
 async def test_the_device_is_not_there(tmp_path: Path, anvil: LocalChain) -> None:

@@ -51,7 +51,7 @@ async def database(tmp_path: Path, start_chain: StartChain) -> Path:
         acts = Acts(rig.desk, rig.session.pipeline, rig.session.run)
         opened = acts.provide("ETH-USDC", Provide(Decimal(1), Decimal(2500), 3000, Decimal(2000), Decimal(3000)))
         await rig.reached(opened, "FILLED")
-        rig.assert_agrees()
+        await rig.assert_agrees()
         return rig.session.plan.db
 
 

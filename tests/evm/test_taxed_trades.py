@@ -48,7 +48,7 @@ async def bought(rig: ChainRig) -> None:
     held = rig.desk.state.positions.holding("m", "TAX-ETH").quantity
     assert Decimal(500) <= held <= Decimal(506)
     assert rig.on_chain("TAX") - had == held
-    rig.assert_agrees()
+    await rig.assert_agrees()
 
 
 async def test_a_taxed_token_is_bought_and_sold_to_the_last_unit(tmp_path: Path, anvil: LocalChain) -> None:
@@ -59,10 +59,10 @@ async def test_a_taxed_token_is_bought_and_sold_to_the_last_unit(tmp_path: Path,
         act = act_of(sale.payloads[-1].body)[1]
         assert isinstance(act, Swap)
         assert (act.taxed, act.amount_in) == (True, 500 * 10**18)
-        rig.assert_agrees()
+        await rig.assert_agrees()
     async with chain_rig(tmp_path, anvil) as again:
         assert not again.desk.halted
-        again.assert_agrees()
+        await again.assert_agrees()
 
 
 async def test_a_tax_that_is_no_more_is_not_reckoned_with(tmp_path: Path, anvil: LocalChain) -> None:
@@ -74,7 +74,7 @@ async def test_a_tax_that_is_no_more_is_not_reckoned_with(tmp_path: Path, anvil:
         trade = await rig.propose(quantity="0.01", symbol="WBTC-USDC")
         await rig.reached(trade, "FILLED")
         assert wbtc not in known
-        rig.assert_agrees()
+        await rig.assert_agrees()
 
 
 async def test_no_route_goes_through_a_taxed_token_that_is_not_traded(tmp_path: Path, anvil: LocalChain) -> None:

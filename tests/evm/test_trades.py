@@ -28,16 +28,16 @@ async def test_a_purchase_and_its_sale_settle_to_the_last_unit(
         await rig.reached(trade, "FILLED")
         assert rig.orders(trade) == [("approve", "FILLED"), ("entry", "FILLED")]
         assert rig.desk.state.positions.holding("m", symbol).quantity == Decimal(quantity)
-        rig.assert_agrees()
+        await rig.assert_agrees()
         sale = await rig.propose(SELL, quantity, symbol=symbol)
         await rig.reached(sale, "FILLED")
-        rig.assert_agrees()
+        await rig.assert_agrees()
         assert rig.sent() == 4 if symbol == "WBTC-USDC" else 3, "the coin itself needs no approval"
         (gas,) = rig.rows("SELECT amount FROM balances WHERE account = 'expenses:gas:m'")
         assert Decimal(gas["amount"]) > 0
     async with chain_rig(tmp_path, anvil) as again:
         assert not again.desk.halted
-        again.assert_agrees()
+        await again.assert_agrees()
 
 
 async def test_the_book_that_a_ticket_looks_at_reaches_as_far_as_people_trade(
@@ -72,7 +72,7 @@ async def test_a_swap_that_reverts_costs_its_gas_and_nothing_else(tmp_path: Path
         anvil.mine()
         await rig.reached(trade, "REJECTED")
         assert rig.orders(trade) == [("approve", "FILLED"), ("entry", "REJECTED")]
-        rig.assert_agrees()
+        await rig.assert_agrees()
         assert not rig.desk.state.purse.holds
 
 

@@ -154,7 +154,7 @@ class Trading:
         signers = {row["signer"] for row in self.rig.rows("SELECT signer FROM authorisations")}
         assert signers == {self.device.name}
         await seat.rig.settle()
-        self.rig.assert_agrees()
+        await self.rig.assert_agrees()
 
 
 def _chunks(log: list[bytes]) -> Iterator[bytes]:
