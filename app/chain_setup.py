@@ -237,7 +237,7 @@ class ChainSetup:
         except VenueError as error:
             _log.warning("chain.quotes", fault=error.what)
             return
-        self._looked_for = (pools.at, unseen)
+        self._looked_for = (pools.at, unseen - self.liquidity.held.keys())
         self.liquidity.mark(desk.state.stakes, desk.instruments)
 
     async def _tell(self) -> None:

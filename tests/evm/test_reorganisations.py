@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -61,6 +64,74 @@ async def test_what_was_sent_without_an_answer_is_followed_as_well(tmp_path: Pat
         anvil.automine(on=True)
         anvil.mine()
         await rig.until(lambda: states(rig) == {"FILLED"}, "it is filled again")
+        await rig.assert_agrees()
+
+
+async def test_a_block_that_is_told_before_the_answer_to_the_send_counts(tmp_path: Path, anvil: LocalChain) -> None:
+    """As where blocks come faster than answers: what is known of the block is newer than "it was sent"."""
+    async with chain_rig(tmp_path, anvil, confirmations=8) as rig:
+        name = await bought(rig)
+        (block,) = {rig.venue._watched[name]}
+        give = rig.venue.private.give
+
+        async def slow(client_id: str, raw: bytes) -> None:
+            await give(client_id, raw)
+            seen = rig.venue._watched
+            await rig.until(lambda: seen.get(client_id) not in {"", block}, "its next block is told")
+
+        rig.venue.private.give = slow  # type: ignore[method-assign]  # the network between us and the nodes
+        anvil.reorg(1)
+        anvil.mine()
+        await rig.until(lambda: len(rig.rows("SELECT * FROM fills")) == 2, "it is filled again")
+        await rig.assert_agrees()
+        assert states(rig) == {"FILLED"}
+        undone = [row for row in rig.rows("SELECT kind FROM alerts") if row["kind"] == "chain.reorganised"]
+        assert len(undone) == 1
+
+
+async def test_what_was_asked_for_earlier_is_told_earlier(tmp_path: Path, anvil: LocalChain) -> None:
+    """A look-up that found it waiting, answered late, must not take back what a later one found in a block."""
+    async with chain_rig(tmp_path, anvil) as rig:
+        anvil.automine(on=False)
+        trade = await rig.propose(quantity="0.25")
+        await rig.until(lambda: rig.state(trade) == "SUBMITTED", "it is sent")
+        (name,) = {order.request.client_id for order in trade.orders.values() if order.role == "approve"}
+        asked, reached, answer = [], asyncio.Event(), asyncio.Event()
+        mined, call = rig.venue._mined, rig.venue.nodes.call
+
+        async def counting(client_id: str) -> Any:
+            asked.append(client_id)
+            return await mined(client_id)
+
+        async def slow(method: str, params: Sequence[Any] = ()) -> Any:
+            found = await call(method, params)
+            if method == "eth_getTransactionByHash" and not answer.is_set():
+                reached.set()
+                await answer.wait()
+            return found
+
+        rig.venue._mined, rig.venue.nodes.call = counting, slow  # type: ignore[method-assign]  # nodes that are slow
+        rig.venue._watched.clear()  # the look-up by name is the first
+        first = asyncio.create_task(rig.venue.order(name))
+        await reached.wait()
+        rig.venue.watch(name)
+        before = len(asked)
+        anvil.mine()
+        second = asyncio.create_task(rig.venue.look())
+        for _ in range(100):
+            await asyncio.sleep(0)
+        assert len(asked) == before, "nothing is asked meanwhile"
+        answer.set()
+        late = await first
+        await second
+        assert late is not None
+        assert late.state == "OPEN"
+        await rig.until(lambda: trade.orders["approve"].state == "FILLED", "its block is told")
+        rig.venue._tell(late)
+        anvil.automine(on=True)
+        anvil.mine()
+        await rig.reached(trade, "FILLED")
+        assert "chain.reorganised" not in {row["kind"] for row in rig.rows("SELECT kind FROM alerts")}
         await rig.assert_agrees()
 
 

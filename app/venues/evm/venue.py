@@ -79,6 +79,7 @@ class EvmVenue:
         self._watched: dict[str, str] = {}
         """Transactions that are not final, and the hash of the block that each was last seen in, or ""."""
         self._revision = 0
+        self._asking = asyncio.Lock()  # one look-up at a time: what was asked for earlier must not count as newer
         self._tasks: list[asyncio.Task[None]] = []
         self._look = asyncio.Event()
 
@@ -151,6 +152,7 @@ class EvmVenue:
         (order,) = orders
         if order.client_id != authorisation.hash:
             raise VenueRefused("chain.order", "The order is not the transaction that was signed.")
+        opened = self._open(order)  # before it is sent: what a block says of it meanwhile is newer
         try:
             await self.private.give(order.client_id, authorisation.raw)
         except RpcRefused as error:
@@ -158,8 +160,8 @@ class EvmVenue:
                 raise
             return (report,)
         self.watch(order.client_id)
-        self._look.set()  # its block may have been told before the answer to the send
-        return (self._open(order),)
+        self._look.set()
+        return (opened,)
 
     async def _after_refusal(self, order: OrderRequest, error: RpcRefused) -> OrderReport | None:
         """A node that says "nonce too low" may mean this very transaction, mined meanwhile.
@@ -194,6 +196,10 @@ class EvmVenue:
         Raises:
             VenueError: no node answered, or they disagree.
         """
+        async with self._asking:
+            return await self._order(client_id)
+
+    async def _order(self, client_id: str) -> OrderReport | None:
         known = self._known(client_id)
         if known is None:
             return None
@@ -353,7 +359,8 @@ class EvmVenue:
             VenueError: no node answered, or they disagree.
         """
         for client_id in reversed(list(self._watched)):
-            await self._ask(client_id)
+            async with self._asking:
+                await self._ask(client_id)
         self.private.look(self._head())
 
     async def _ask(self, client_id: str) -> None:
@@ -377,7 +384,7 @@ class EvmVenue:
             reason = "The block that it was in is no longer in the chain."
             self._tell(self._made(known[0], OrderState.OPEN, reason=reason))
         else:
-            report = await self.order(client_id)
+            report = await self._order(client_id)
             if report is None:
                 self.on_missing(client_id)
             elif report.state is not OrderState.OPEN:
