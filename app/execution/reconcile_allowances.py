@@ -93,9 +93,7 @@ def _token(chain: Chain, live: Allowance) -> str:
 
 def given(chain: Chain, state: State, pair: Pair) -> int:
     """Base units that the newest transaction of ours in a block allowed; what was taken of it since is not counted. Of
-    positions of liquidity this program lets nobody take any."""
-    if pair.position is not None:
-        return 0
+    positions of liquidity there is none: this program lets nobody take any."""
     to, function, data = pair.token, abi.APPROVE, abi.APPROVE.encode(pair.spender, 0)[:36]
     if pair.inner:
         assert chain.permit2 is not None  # no pair of it otherwise
