@@ -24,7 +24,7 @@ _DIGITS: Final = len(str(_MOST))
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """Nobody but its owner may take one position any more, nor those who may take all."""
+    """Nobody has leave over this one position any more; who may take all of them still may."""
 
     manager: bytes
     position: int
@@ -72,7 +72,8 @@ def leave_words(chain: Chain, act: Release | Dismissal) -> list[str]:
     """
     if isinstance(act, Release):
         name = leave_name(chain, act.manager, act.position)
-        return [f"REVOKE {name}", "nobody may take it but its owner", "positions are those of", checksum(act.manager)]
+        kept = "who may take every position still may"
+        return [f"REVOKE {name}", "nobody may take this one", kept, "positions are those of", checksum(act.manager)]
     return [
         f"REVOKE {leave_name(chain, act.manager, EVERY)}",
         f"{name_of(chain, act.operator)} may take no position",

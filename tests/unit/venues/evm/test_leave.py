@@ -80,9 +80,10 @@ def _words(act: Release | Dismissal) -> str:
 
 def test_its_words_name_what_may_be_taken_no_more() -> None:
     manager = "0x1238536071E1c677A632429e3655c799b22cDA52"
-    assert _words(Release(MANAGER, 12)).splitlines()[1:5] == [
+    assert _words(Release(MANAGER, 12)).splitlines()[1:6] == [
         "REVOKE uniswap-v3:12",
-        "nobody may take it but its owner",
+        "nobody may take this one",
+        "who may take every position still may",
         "positions are those of",
         manager,
     ]
