@@ -13,7 +13,7 @@ PIP := $(BIN)/pip install --quiet --disable-pip-version-check
 SPECULOS_VENV := .venv-speculos
 SPECULOS := $(if $(COUNTERSIGN_SPECULOS_ETH_APP)$(COUNTERSIGN_SPECULOS_SOL_APP),.setup-speculos)
 
-.PHONY: run test check bench crash screenshots pictures lock clean
+.PHONY: run test check bench crash slow screenshots pictures lock clean
 
 run: .setup-run
 	$(BIN)/countersign
@@ -39,6 +39,10 @@ screenshots: .setup-dev .setup-chain
 pictures: .setup-dev
 	$(BIN)/python -m pytest -n auto tests/tui/test_pictures.py tests/tui/test_pictures_confirm.py \
 		tests/tui/test_pictures_troubles.py --snapshot-update
+
+# The tests of trades and chains where disk and nodes are slow: what relies on being quick fails here first.
+slow: .setup-dev .setup-system .setup-chain
+	$(BIN)/python -m pytest -n 4 --dist worksteal -p tests.slow tests/evm tests/alerts tests/tui tests/cli
 
 crash: .setup-dev .setup-system
 	$(BIN)/python -m tests.crash --kills $(N)

@@ -110,8 +110,9 @@ async def test_what_was_asked_for_earlier_is_told_earlier(tmp_path: Path, anvil:
                 await answer.wait()
             return found
 
-        rig.venue._mined, rig.venue.nodes.call = counting, slow  # type: ignore[method-assign]  # nodes that are slow
-        rig.venue._watched.clear()  # the look-up by name is the first
+        async with rig.venue._asking:  # what was asked for already has its answer
+            rig.venue._watched.clear()
+            rig.venue._mined, rig.venue.nodes.call = counting, slow  # type: ignore[method-assign]  # slow nodes
         first = asyncio.create_task(rig.venue.order(name))
         await reached.wait()
         rig.venue.watch(name)
