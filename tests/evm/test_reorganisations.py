@@ -89,6 +89,30 @@ async def test_a_block_that_is_told_before_the_answer_to_the_send_counts(tmp_pat
         assert len(undone) == 1
 
 
+async def test_a_block_that_only_whoever_asked_was_told_of_can_be_undone(tmp_path: Path, anvil: LocalChain) -> None:
+    """A look-up by name found it in a block; that block is gone before the next look."""
+    async with chain_rig(tmp_path, anvil, confirmations=8) as rig:
+        anvil.automine(on=False)
+        trade = await rig.propose(quantity="0.25")
+        await rig.until(lambda: rig.orders(trade)[:1] == [("approve", "OPEN")], "the approval waits")
+        anvil.mine()
+        await rig.until(lambda: rig.orders(trade)[1:] == [("entry", "OPEN")], "the swap waits")
+        name = next(order.request.client_id for order in trade.orders.values() if order.role == "entry")
+        async with rig.venue._asking:  # nobody else asks
+            anvil.mine()
+            report = await rig.venue._order(name)
+            assert report is not None
+            rig.venue._tell(report)
+            await rig.until(lambda: trade.state == "FILLED", "who asked tells of it")
+            anvil.reorg(1)
+            anvil.mine()
+        await rig.until(lambda: trade.state == "SUBMITTED", "it is sent, not filled")
+        anvil.automine(on=True)
+        anvil.mine()
+        await rig.reached(trade, "FILLED")
+        await rig.assert_agrees()
+
+
 async def test_what_was_asked_for_earlier_is_told_earlier(tmp_path: Path, anvil: LocalChain) -> None:
     """A look-up that found it waiting, answered late, must not take back what a later one found in a block."""
     async with chain_rig(tmp_path, anvil) as rig:

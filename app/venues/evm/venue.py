@@ -41,6 +41,7 @@ from app.venues.evm.words import act_of
 from strategies.model import Instrument, Side
 
 _PRICE_PLACES: Final = 24
+_SOME: Final = "a block"  # that only whoever asked was told of: told again, or that it was undone
 _log = logs.get(__name__)
 
 Known = Callable[[str], tuple[OrderRequest, bytes] | None]
@@ -77,7 +78,7 @@ class EvmVenue:
         self.on_missing: Callable[[str], None] = lambda _: None
         """Told of a transaction that was sent, and is in no block and no pool any more."""
         self._watched: dict[str, str] = {}
-        """Transactions that are not final, and the hash of the block that each was last seen in, or ""."""
+        """Transactions that are not final, and the hash of the block that was last told of each, `_SOME` or ""."""
         self._revision = 0
         self._asking = asyncio.Lock()  # one look-up at a time: what was asked for earlier must not count as newer
         self._tasks: list[asyncio.Task[None]] = []
@@ -206,7 +207,7 @@ class EvmVenue:
         request, unsigned = known
         mined = await self._mined(client_id)
         if mined is not None:
-            self.watch(client_id, mined.block_hash)  # also where no answer to its sending came: its block may be undone
+            self.watch(client_id, _SOME)  # also where no answer to its sending came: its block may be undone
             return self._report(request, unsigned, mined)
         if await self.nodes.call("eth_getTransactionByHash", [client_id]) is not None:
             self._watched.setdefault(client_id, "")
@@ -233,8 +234,7 @@ class EvmVenue:
         return dict((await self.reading()).balances)
 
     async def reading(self, *, sure: bool = False) -> Reading:
-        """Balances, the account's nonce and what others want to know (`reader.beside`), of the newest block that enough
-        nodes have: three requests."""
+        """Balances, nonce and what others want to know (`reader.beside`), of the newest block enough nodes have."""
         return await self.reader.read(sure=sure)
 
     # -- what becomes of them -----------------------------------------------------------------------------------------
@@ -245,7 +245,7 @@ class EvmVenue:
         Args:
             block: hash of the block that it was last seen in; empty: in none.
         """
-        self._watched.setdefault(client_id, block)
+        self._watched[client_id] = self._watched.get(client_id) or block
 
     async def _if_dead(self, request: OrderRequest, unsigned: bytes) -> OrderReport | None:
         """Dead once another transaction of its nonce is as deep as the chain's confirmations."""
@@ -257,7 +257,7 @@ class EvmVenue:
             return None
         # It may have been itself, mined since its receipt was asked for: no pool shows what came privately.
         if (late := await self._mined(request.client_id)) is not None:
-            self.watch(request.client_id)
+            self.watch(request.client_id, _SOME)
             return self._report(request, unsigned, late)
         self._watched.pop(request.client_id, None)
         self.private.ended(request.client_id)
