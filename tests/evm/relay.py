@@ -151,7 +151,7 @@ class FakeRelay:
             return _broken(request)
         self.given.append(given)
         if does is Does.HANG:
-            await asyncio.sleep(3600)
+            await asyncio.Event().wait()  # until whoever asked has gone
         if does is Does.REFUSE:
             return _error(asked, -32003, "transaction rejected: not for us")
         if does in {Does.INCLUDE, Does.LOSE_REPLY}:

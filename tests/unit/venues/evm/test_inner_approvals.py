@@ -11,14 +11,10 @@ from hypothesis import strategies as st
 
 from app.venues.evm import abi
 from app.venues.evm.acts import Call, InnerApproval, decode, encode
-from app.venues.evm.known import KNOWN
 from app.venues.evm.known_parts import PERMIT2
-from app.venues.evm.words import transaction_words
-from signers.evm import EvmFields
-from signers.evm import encode as unsigned_of
+from tests.unit.venues.evm.said import SEPOLIA, said
 
 ADDRESSES = st.binary(min_size=20, max_size=20)
-SEPOLIA = KNOWN["sepolia"].chain
 TOKEN, SPENDER = SEPOLIA.tokens[0].address, bytes(19) + b"\x77"
 NOON = 1_700_000_000
 
@@ -52,24 +48,8 @@ def test_coins_sent_along_and_bytes_behind_are_refused() -> None:
             decode(other)
 
 
-def _words(act: InnerApproval) -> str:
-    call = encode(act)
-    fields = EvmFields(
-        type=2,
-        chain_id=SEPOLIA.chain_id,
-        nonce=7,
-        max_fee=10**9,
-        priority_fee=1,
-        gas=60_000,
-        to=call.to,
-        value=call.value,
-        data=call.data,
-    )
-    return transaction_words(SEPOLIA, bytes(20), unsigned_of(fields), 1, 1)
-
-
 def test_its_words_name_token_spender_and_permit2() -> None:
-    text = _words(InnerApproval(PERMIT2, TOKEN, SPENDER, 0, 0))
+    text = said(InnerApproval(PERMIT2, TOKEN, SPENDER, 0, 0))
     assert f"REVOKE {SEPOLIA.tokens[0].symbol}" in text
     assert "0x0000000000000000000000000000000000000077 may take nothing through Permit2" in text
     assert "0x000000000022D473030F116dDEE9F6B43aC78BA3" in text
@@ -77,7 +57,7 @@ def test_its_words_name_token_spender_and_permit2() -> None:
 
 def test_its_words_name_amount_and_end() -> None:
     (router,) = {dex.universal for dex in SEPOLIA.dexes if dex.universal is not None}
-    text = _words(InnerApproval(PERMIT2, TOKEN, router, 15 * 10**17, NOON))
+    text = said(InnerApproval(PERMIT2, TOKEN, router, 15 * 10**17, NOON))
     assert text.splitlines()[1:6] == [
         "APPROVE 1.5 WETH",
         "the universal router of uniswap-v3 may take that much through Permit2, no more",
@@ -90,4 +70,4 @@ def test_its_words_name_amount_and_end() -> None:
 def test_another_contract_is_never_called_permit2() -> None:
     for amount in (0, 1):
         with pytest.raises(ValueError, match="do not name as Permit2"):
-            _words(InnerApproval(bytes(20), TOKEN, SPENDER, amount, amount))
+            said(InnerApproval(bytes(20), TOKEN, SPENDER, amount, amount))

@@ -10,16 +10,13 @@ from hypothesis import strategies as st
 
 from app.venues.evm import abi
 from app.venues.evm.acts import Approval, Call, Dismissal, Release, decode, encode
-from app.venues.evm.known import KNOWN
 from app.venues.evm.liquidity.leave import EVERY, leave_name, leave_of
-from app.venues.evm.words import transaction_words
-from signers.evm import EvmFields, keccak
-from signers.evm import encode as unsigned_of
+from signers.evm import keccak
+from tests.unit.venues.evm.said import SEPOLIA, said
 
 ADDRESSES = st.binary(min_size=20, max_size=20)
 NUMBERS = st.integers(1, 2**256 - 1)
 NOBODY = bytes(20)
-SEPOLIA = KNOWN["sepolia"].chain
 MANAGER = next(dex.positions for dex in SEPOLIA.dexes if dex.positions is not None)
 OPERATOR = bytes(19) + b"\x77"
 
@@ -62,32 +59,16 @@ def test_coins_sent_along_and_bytes_behind_are_refused(act: Release | Dismissal)
             decode(other)
 
 
-def _words(act: Release | Dismissal) -> str:
-    call = encode(act)
-    fields = EvmFields(
-        type=2,
-        chain_id=SEPOLIA.chain_id,
-        nonce=7,
-        max_fee=10**9,
-        priority_fee=1,
-        gas=60_000,
-        to=call.to,
-        value=call.value,
-        data=call.data,
-    )
-    return transaction_words(SEPOLIA, bytes(20), unsigned_of(fields), 1, 1)
-
-
 def test_its_words_name_what_may_be_taken_no_more() -> None:
     manager = "0x1238536071E1c677A632429e3655c799b22cDA52"
-    assert _words(Release(MANAGER, 12)).splitlines()[1:6] == [
+    assert said(Release(MANAGER, 12)).splitlines()[1:6] == [
         "REVOKE uniswap-v3:12",
         "nobody may take this one",
         "who may take every position still may",
         "positions are those of",
         manager,
     ]
-    assert _words(Dismissal(MANAGER, OPERATOR)).splitlines()[1:6] == [
+    assert said(Dismissal(MANAGER, OPERATOR)).splitlines()[1:6] == [
         "REVOKE uniswap-v3:all",
         "0x0000000000000000000000000000000000000077 may take no position",
         "0x0000000000000000000000000000000000000077",
@@ -99,7 +80,7 @@ def test_its_words_name_what_may_be_taken_no_more() -> None:
 @pytest.mark.parametrize("act", [Release(OPERATOR, 12), Dismissal(OPERATOR, OPERATOR)])
 def test_no_other_contract_s_positions_are_spoken_of(act: Release | Dismissal) -> None:
     with pytest.raises(ValueError, match="no exchange of the settings names"):
-        _words(act)
+        said(act)
 
 
 @given(st.one_of(st.just(EVERY), NUMBERS))
