@@ -207,6 +207,17 @@ async def test_what_waits_for_a_block_is_bumped_then_cancelled(
         assert "sell" not in seat.text().lower()
 
 
+async def revoked(seat: ChainSeat, what: str) -> None:
+    """The allowance under the cursor, by its key, to its block."""
+    await seat.press("r")
+    trade = await proposed(seat)
+    assert f"REVOKE {what} of 0x00000000" in seat.text()
+    await signed(seat, trade)
+    await seat.until(lambda: trade.state.value == "FILLED")
+    await seat.look()
+    assert f"may take no {what} any more." in flat(seat)
+
+
 @pytest.mark.parametrize("size", SIZES)
 async def test_an_unlimited_allowance_is_loud_and_taken_back_by_its_key(
     tmp_path: Path, anvil: LocalChain, size: tuple[int, int]
@@ -224,13 +235,8 @@ async def test_an_unlimited_allowance_is_loud_and_taken_back_by_its_key(
         await seat.press("enter")
         assert "UNLIMITED: everything" in seat.text()
         assert "The settings do not name who may take it." in detail(seat)
-        await seat.press("escape", "r")
-        trade = await proposed(seat)
-        assert "REVOKE USDC of 0x00000000" in seat.text()
-        await signed(seat, trade)
-        await seat.until(lambda: trade.state.value == "FILLED")
-        await seat.look()
-        assert "may take no USDC any more." in flat(seat)
+        await seat.press("escape")
+        await revoked(seat, "USDC")
         assert anvil.call(usdc, "allowance(address,address)(uint256)", demo_address(), stranger) == 0
         await home(seat)
         await pane(seat, "0", "allowances")
@@ -243,13 +249,8 @@ async def test_an_unlimited_allowance_is_loud_and_taken_back_by_its_key(
         assert "uniswap-v3:all" in seat.text()
         await seat.press("enter")
         assert "UNLIMITED: everything that the account has in positions of liquidity there" in detail(seat)
-        await seat.press("escape", "r")
-        trade = await proposed(seat)
-        assert "REVOKE uniswap-v3:all of 0x00000000" in seat.text()
-        await signed(seat, trade)
-        await seat.until(lambda: trade.state.value == "FILLED")
-        await seat.look()
-        assert "may take no uniswap-v3:all any more." in flat(seat)
+        await seat.press("escape")
+        await revoked(seat, "uniswap-v3:all")
         assert not anvil.call(manager, "isApprovedForAll(address,address)(bool)", demo_address(), stranger)
 
 
