@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from decimal import Decimal
+from operator import eq
 from pathlib import Path
 from typing import Any, Final
 
@@ -30,7 +31,6 @@ from signers.demo import DemoSigner
 from signers.paths import of_scheme
 from signers.payloads import Chain as Family
 from storage.journal import read_mirror
-from storage.writer import Commit
 from strategies.model import Exits, Instrument, Intent, Side
 from tests.evm.chain import LocalChain, endpoint
 from tests.execution.harness import WIDE, assert_memory_is_disk
@@ -189,9 +189,13 @@ class ChainRig:
 
     async def assert_agrees(self) -> None:
         """The ledger is the chain, to the last unit; nothing is held for trades that ended; everything verifies."""
-        await self.session.writer.submit(Commit(self.session.clock.now_ms(), ""))  # behind all that is being written
         symbols = ["ETH", *(token.symbol for token in self.chain.chain.tokens)]
-        assert {s: self.booked(s) for s in symbols} == {s: self.on_chain(s) for s in symbols}
+
+        def both() -> tuple[dict[str, Decimal], dict[str, Decimal]]:
+            return {s: self.booked(s) for s in symbols}, {s: self.on_chain(s) for s in symbols}
+
+        # A module may be trading at this very moment: its block is there before it is heard of.
+        await self.until(lambda: eq(*both()), lambda: f"ledger and chain: {both()}")
         assert_memory_is_disk(self.session)
         in_flight = {trade.id for trade in self.desk.state.in_flight()}
         assert {hold.partition(":")[0] for hold in self.desk.state.purse.holds} <= in_flight

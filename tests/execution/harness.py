@@ -8,6 +8,7 @@ import json
 import os
 import signal
 import sqlite3
+import threading
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, closing, suppress
 from decimal import Decimal
@@ -345,15 +346,27 @@ def venue_rows(db: Path, sql: str, *parameters: Any) -> list[tuple[Any, ...]]:
 
 def assert_memory_is_disk(session: Session) -> None:
     """The purse, the positions and the trades in memory are those a restart would load."""
+    until_written(session)
     memory, disk = session.desk.state, load(session.setup.name, session.reader)
-    assert memory.purse.balances() == disk.purse.balances()
-    assert memory.purse.holds == disk.purse.holds
-    for asset in memory.purse.balances():
-        assert memory.purse.held(asset) == disk.purse.held(asset)
+    balances, stored = memory.purse.balances(), disk.purse.balances()
+    assert balances == stored, (balances, stored)
+    assert memory.purse.holds == disk.purse.holds, (memory.purse.holds, disk.purse.holds)
+    for asset in balances:
+        assert memory.purse.held(asset) == disk.purse.held(asset), asset
     mine = {key: holding for key, holding in memory.positions.holdings.items() if holding.quantity or holding.realised}
     theirs = {key: h for key, h in disk.positions.holdings.items() if h.quantity or h.realised}
-    assert mine == theirs
-    assert trades_of(memory.trades) == trades_of(disk.trades)
+    assert mine == theirs, (mine, theirs)
+    known, loaded = trades_of(memory.trades), trades_of(disk.trades)
+    assert known == loaded, (known, loaded)
+
+
+def until_written(session: Session) -> None:
+    """Until all that was queued for the disk is on it. The loop is held meanwhile: nothing can change in memory between
+    this and a comparison that awaits nothing."""
+    if session.writer.alive:
+        written = threading.Event()
+        session.writer._queue.put(written.set)
+        assert written.wait(30), "the writer does not come to its end"
 
 
 def trades_of(trades: dict[str, Trade]) -> dict[str, Any]:
