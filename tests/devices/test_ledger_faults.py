@@ -6,6 +6,7 @@ from __future__ import annotations
 import itertools
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import pytest
@@ -25,6 +26,7 @@ PAYLOADS: dict[str, Payload] = {case.name: case.payload for case in cases()}
 PATHS = {Chain.EVM: EVM_PATH, Chain.SOLANA: SOL_PATH}
 APPS = {Chain.EVM: "Ethereum", Chain.SOLANA: "Solana"}
 SHORT_S = 0.4
+"""For an answer that never comes: one that does may take longer on a busy machine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +81,19 @@ def emulator() -> Iterator[LedgerEmulator]:
 
 @pytest.fixture
 def ledger(emulator: LedgerEmulator) -> Iterator[LedgerSigner]:
-    signer = LedgerSigner(emulator.url, answer_s=SHORT_S, review_s=SHORT_S)
+    signer = LedgerSigner(emulator.url)
     yield signer
     signer.close()
+
+
+@contextmanager
+def in_a_hurry(signer: LedgerSigner, *, answers: bool = True) -> Iterator[None]:
+    """Reviews are waited for shortly, and so are, with `answers`, answers without a person."""
+    channel = signer._channel
+    patience = channel._answer_s, channel._review_s
+    channel._answer_s, channel._review_s = SHORT_S if answers else patience[0], SHORT_S
+    yield
+    channel._answer_s, channel._review_s = patience
 
 
 def outcome(operation: Operation, signer: LedgerSigner, person: Told) -> SignerFault | None:
@@ -117,15 +129,34 @@ MEANS = {
 }
 
 
+SILENT = {Fault.HANG, Fault.HALF, Fault.BARE}
+
+
+def silenced(
+    operation: Operation, step: int, fault: Fault, emulator: LedgerEmulator, signer: LedgerSigner
+) -> SignerFault | None:
+    """What a silence at this step comes to. On a busy machine an answer before it may be late; then once more."""
+    while True:
+        at_step(emulator, step, fault)
+        with in_a_hurry(signer):
+            found = outcome(operation, signer, Told())
+        if not emulator.faults:
+            return found
+        emulator.faults.clear()
+
+
 @steps
 @pytest.mark.parametrize("fault", MEANS)
 def test_a_broken_line_has_a_state_and_the_next_operation_works(
     operation: Operation, step: int, fault: Fault, emulator: LedgerEmulator, ledger: LedgerSigner
 ) -> None:
     emulator.device.app = APPS[operation.chain]
-    at_step(emulator, step, fault)
-    found = outcome(operation, ledger, Told())
-    if step == 0 and fault not in {Fault.HANG, Fault.HALF, Fault.BARE}:
+    if fault in SILENT:
+        found = silenced(operation, step, fault, emulator, ledger)
+    else:
+        at_step(emulator, step, fault)
+        found = outcome(operation, ledger, Told())
+    if step == 0 and fault not in SILENT:
         assert found is None, "which app is open is asked again on a new line"
     else:
         assert found is not None
@@ -223,7 +254,7 @@ def test_a_review_nobody_answers_times_out_and_its_late_answer_is_discarded(
     emulator.device.app, emulator.device.human = app, Human.NEVER
     operation = OPERATIONS[3] if app == "Ethereum" else OPERATIONS[5]
     person = Told()
-    with pytest.raises(DeviceTimedOut) as caught:
+    with in_a_hurry(ledger, answers=False), pytest.raises(DeviceTimedOut) as caught:
         operation.run(ledger, person)
     assert "Refuse on the device what it still shows" in caught.value.next_step
     assert person.states == [DeviceState.WAIT_BUTTON]

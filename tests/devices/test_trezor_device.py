@@ -25,7 +25,8 @@ from tests.devices.trezor_features import features
 from tests.devices.trezor_replay import load
 from tests.unit.signers.told import Told
 
-QUICK = Patience(first=0.5, answer=0.5, person=5.0, resync=0.5)
+PATIENCE = Patience(first=10.0, answer=10.0, person=30.0, resync=0.5)
+"""Nothing here waits for what never comes, and a busy machine may be slow."""
 MODELS: list[Model] = ["T3T1", "T1B1"]
 HELLO = PersonalMessage("hello")
 EACH = [
@@ -36,7 +37,7 @@ EACH = [
 
 
 def signer_of(device: TrezorDevice, **options: object) -> TrezorSigner:
-    return TrezorSigner(device.url, patience=QUICK, **options)  # type: ignore[arg-type] # as each test has them
+    return TrezorSigner(device.url, patience=PATIENCE, **options)  # type: ignore[arg-type] # as each test has them
 
 
 async def until(true: Callable[[], bool]) -> None:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
 from dataclasses import dataclass
 from threading import Thread
 from time import monotonic
@@ -18,25 +17,19 @@ from signers import verify
 from signers.base import DeviceState, SignRequest
 from signers.faults import DeviceFault, SignerFault
 from signers.payloads import Chain, Payload, PersonalMessage, SolanaMessage
-from signers.trezor import find
+from signers.trezor import channel, find
 from signers.trezor.driver import TrezorSigner
-from signers.trezor.link import Patience
 from signers.words import what_of
 from tests.devices import trezor_cases as cases
 from tests.devices.trezor_emulator import Model, TrezorDevice
 from tests.devices.trezor_flows import Dialogue
-from tests.devices.trezor_wire import Direct, Wire, chunks
+from tests.devices.trezor_wire import Direct, Waited, Wire, chunks
 from tests.unit.signers.told import Told
 
 MODELS: list[Model] = ["T3T1", "T1B1"]
-PATIENCE = Patience(first=0.7, answer=0.25, person=4.0, resync=0.5)
-"""So long that a busy machine does not pass for a fault."""
-SWIFT = Patience(first=0.7, answer=0.25, person=0.5, resync=0.5)
-"""For a person who does nothing."""
-HASTY = Patience(first=0.25, answer=0.1, person=1.0, resync=0.2)
-"""Where a fault that there is not is no harm."""
-LONGEST_S = 8.0
-"""Of any operation, on a busy machine: a wait without an end would be longer."""
+LONGEST_S = 700.0
+"""Of any operation, on the clock of its waits: a wait without an end would be longer."""
+CLOCK = Waited()
 SWAP = cases.transaction(gas=300_000, data=cases.some_call(2_604))
 HELLO = PersonalMessage("hello")
 FULL: dict[Payload, str] = {
@@ -52,15 +45,16 @@ _WIRES: dict[str, Wire] = {}
 
 
 class Rig:
-    """A driver before a device, without a socket between them."""
+    """A driver before a device, without a socket between them; time passes by its waits alone, unless `real`."""
 
-    def __init__(self, patch: pytest.MonkeyPatch, model: Model, **profile: object) -> None:
+    def __init__(self, patch: pytest.MonkeyPatch, model: Model, *, real: bool = False, **profile: object) -> None:
         self.device = TrezorDevice(model, **profile)  # type: ignore[arg-type] # as each test has them
         self.device.wire.close()
-        patch.setattr(find, "transport", lambda url: Direct(_WIRES[url]))
+        patch.setattr(find, "transport", lambda url: Direct(_WIRES[url], None if real else CLOCK))
+        patch.setattr(channel, "monotonic", monotonic if real else CLOCK)
         self.url = f"udp:127.0.0.1:{1 + len(_WIRES) % 60_000}"
         _WIRES[self.url] = self.device.wire
-        self.signer = TrezorSigner(self.url, patience=PATIENCE)
+        self.signer = TrezorSigner(self.url)
         self.person = Told()
 
     def sign(self, payload: Payload = HELLO) -> bytes:
@@ -142,10 +136,10 @@ CODES = {
 
 
 def fails(rig: Rig, operation: str) -> SignerFault:
-    began = monotonic()
+    began = CLOCK()
     with pytest.raises(SignerFault) as caught:
         OPERATIONS[operation](rig)
-    assert monotonic() - began < LONGEST_S
+    assert CLOCK() - began < LONGEST_S
     fault = caught.value
     assert fault.what
     assert fault.__context__ is None or isinstance(fault.__context__, SignerFault)
@@ -154,49 +148,33 @@ def fails(rig: Rig, operation: str) -> SignerFault:
     return fault
 
 
-def at_once(
-    patch: pytest.MonkeyPatch, model: Model, check: Callable[[Rig, str], None], operations: Iterable[str]
-) -> None:
-    """`check` of each operation on a device of its own, all beside one another: most of it is waiting."""
-    rigs = {operation: Rig(patch, model) for operation in operations}
-    with ThreadPoolExecutor(len(rigs)) as pool:
-        done = {operation: pool.submit(check, rig, operation) for operation, rig in rigs.items()}
-    assert {operation: error for operation, each in done.items() if (error := each.exception()) is not None} == {}
-
-
+@pytest.mark.parametrize("operation", OPERATIONS)
 @pytest.mark.parametrize("model", MODELS)
 @pytest.mark.parametrize("name", FAULTS)
-def test_a_fault_from_the_start(monkeypatch: pytest.MonkeyPatch, model: Model, name: str) -> None:
-    def check(rig: Rig, operation: str) -> None:
-        FAULTS[name].make(rig.device)
-        assert fails(rig, operation).state is FAULTS[name].first
-        rig.works()
-
-    at_once(monkeypatch, model, check, OPERATIONS)
+def test_a_fault_from_the_start(monkeypatch: pytest.MonkeyPatch, model: Model, name: str, operation: str) -> None:
+    rig = Rig(monkeypatch, model)
+    FAULTS[name].make(rig.device)
+    assert fails(rig, operation).state is FAULTS[name].first
+    rig.works()
 
 
+@pytest.mark.parametrize("operation", OPERATIONS)
 @pytest.mark.parametrize("model", MODELS)
 @pytest.mark.parametrize("name", FAULTS)
-def test_a_fault_later_on(monkeypatch: pytest.MonkeyPatch, model: Model, name: str) -> None:
-    def check(rig: Rig, operation: str) -> None:
-        rig.works()
-        FAULTS[name].make(rig.device)
-        assert fails(rig, operation).state is FAULTS[name].later
-        rig.works()
+def test_a_fault_later_on(monkeypatch: pytest.MonkeyPatch, model: Model, name: str, operation: str) -> None:
+    if (name, operation) == ("empty", "probe"):
+        return  # empty features are features
+    rig = Rig(monkeypatch, model)
+    rig.works()
+    FAULTS[name].make(rig.device)
+    assert fails(rig, operation).state is FAULTS[name].later
+    rig.works()
 
-    # Empty features are features.
-    at_once(monkeypatch, model, check, [each for each in OPERATIONS if (name, each) != ("empty", "probe")])
 
-
+@pytest.mark.parametrize("operation", [each for each in OPERATIONS if each != "probe"])
 @pytest.mark.parametrize("code", CODES)
-def test_the_devices_own_codes(monkeypatch: pytest.MonkeyPatch, code: int) -> None:
-    at_once(
-        monkeypatch, "T3T1", lambda rig, operation: own_code(rig, operation, code),
-        [each for each in OPERATIONS if each != "probe"],
-    )  # fmt: skip
-
-
-def own_code(rig: Rig, operation: str, code: int) -> None:
+def test_the_devices_own_codes(monkeypatch: pytest.MonkeyPatch, code: int, operation: str) -> None:
+    rig = Rig(monkeypatch, "T3T1")
     rig.works()
     kind = int(m.MessageType.Failure)
     asked = {int(m.MessageType[each]) for each in ("EthereumAddress", "EthereumMessageSignature", "ButtonRequest")}
@@ -220,7 +198,6 @@ def own_code(rig: Rig, operation: str, code: int) -> None:
 @pytest.mark.parametrize("operation", ["show", "message", "transaction", "typed data"])
 def test_nobody_presses(monkeypatch: pytest.MonkeyPatch, model: Model, operation: str) -> None:
     rig = Rig(monkeypatch, model)
-    rig.signer = TrezorSigner(rig.url, patience=SWIFT)
     rig.device.human = "never"
     assert fails(rig, operation).state is DeviceState.TIMED_OUT
     assert rig.person.states == [DeviceState.WAIT_BUTTON]
@@ -234,7 +211,7 @@ def test_nobody_presses(monkeypatch: pytest.MonkeyPatch, model: Model, operation
 def test_the_wait_is_ended_from_another_thread(
     monkeypatch: pytest.MonkeyPatch, model: Model, operation: str, *, close: bool
 ) -> None:
-    rig = Rig(monkeypatch, model)
+    rig = Rig(monkeypatch, model, real=True)
     rig.device.human = "never"
     end = rig.signer.close if close else rig.signer.cancel
     began: list[Thread] = []
@@ -295,7 +272,6 @@ def test_a_device_that_never_stops_asking(monkeypatch: pytest.MonkeyPatch) -> No
 
     rig = Rig(monkeypatch, "T3T1")
     rig.device.flows["T3T1", "EthereumSignTxEIP1559"] = endless
-    rig.signer = TrezorSigner(rig.url, patience=Patience(first=0.5, answer=0.2, person=60, resync=0.2))
     assert fails(rig, "transaction").state is BAD
     rig.works()
 
@@ -348,7 +324,6 @@ def changed(kind: int, data: bytes, change: tuple[str, int, int]) -> list[bytes]
 @pytest.mark.parametrize("payload", list(FULL), ids=list(FULL.values()))
 def test_no_bytes_hang_it_or_pass_for_a_signature(monkeypatch: pytest.MonkeyPatch, payload: Payload) -> None:
     rig = Rig(monkeypatch, "T3T1")
-    rig.signer = TrezorSigner(rig.url, patience=HASTY)
     own = cases.SOLANA_ADDRESS if isinstance(payload, SolanaMessage) else cases.ADDRESS
     signed = 0
 
@@ -358,7 +333,7 @@ def test_no_bytes_hang_it_or_pass_for_a_signature(monkeypatch: pytest.MonkeyPatc
         nonlocal signed
         answers = itertools.count()
         rig.device.wire.mangle = lambda kind, data: changed(kind, data, change) if next(answers) == at else None
-        began = monotonic()
+        began = CLOCK()
         try:
             found = rig.sign(payload)
             verify.verify(payload, found, own)
@@ -366,7 +341,7 @@ def test_no_bytes_hang_it_or_pass_for_a_signature(monkeypatch: pytest.MonkeyPatc
             pass  # the only thing that may come out, but for a good signature
         else:
             signed += 1
-        assert monotonic() - began < LONGEST_S
+        assert CLOCK() - began < LONGEST_S
         rig.works()
 
     attack()

@@ -191,7 +191,7 @@ def test_it_is_there_and_can_not_be_opened(
 
 def test_it_is_unplugged_and_plugged_in_again() -> None:
     with TrezorDevice() as device:
-        signer = TrezorSigner(device.url, patience=Patience(first=0.5, answer=0.5, person=2, resync=0.3))
+        signer = TrezorSigner(device.url, patience=Patience(first=10, answer=10, person=30, resync=0.3))
         signer.open(Chain.EVM, Alone())
     for _ in range(2):
         with pytest.raises(NotReady) as caught:
