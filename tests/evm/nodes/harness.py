@@ -19,8 +19,8 @@ from tests.evm.chain import CHAIN_ID, LocalChain
 @asynccontextmanager
 async def pool(*urls: str | NodeSettings, **changes: Any) -> AsyncIterator[Nodes]:
     """A started `Nodes` of these endpoints, as fast as one another so far: the first is asked first; other settings by
-    name."""
-    found = tuple(each if isinstance(each, NodeSettings) else NodeSettings(each, timeout_ms=500) for each in urls)
+    name. Answers may take long, and so may blocks: who tests a silence says how long it is waited for."""
+    found = tuple(each if isinstance(each, NodeSettings) else NodeSettings(each, timeout_ms=5_000) for each in urls)
     values: dict[str, Any] = {"block_ms": 1_000, "breaker": BreakerRules(pause_ms=200), "chain_id": CHAIN_ID}
     nodes = Nodes(NodesSettings(nodes=found, **(values | changes)), WallClock())
     await nodes.start()

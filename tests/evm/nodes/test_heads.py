@@ -75,7 +75,7 @@ async def following(nodes: Nodes, **filters: dict[str, Any]) -> AsyncIterator[tu
 
 def settings(chain: LocalChain, ws_port: int | None = None) -> NodeSettings:
     ws = "" if ws_port is None else f"ws://127.0.0.1:{ws_port}"
-    return NodeSettings(chain.url, ws, requests_per_s=1_000, burst=1_000, timeout_ms=1_000)
+    return NodeSettings(chain.url, ws, requests_per_s=1_000, burst=1_000, timeout_ms=5_000)
 
 
 def port(chain: LocalChain) -> int:
@@ -96,7 +96,7 @@ def source(request: pytest.FixtureRequest, chain: LocalChain) -> NodeSettings:
 
 
 async def test_blocks_come_once_in_order_with_their_facts(chain: LocalChain, source: NodeSettings) -> None:
-    async with pool(source, block_ms=20) as nodes, following(nodes) as (follower, heads):
+    async with pool(source, block_ms=20, stale_blocks=500) as nodes, following(nodes) as (follower, heads):
         await follower.at(chain)
         for _ in range(5):
             chain.mine()
@@ -110,7 +110,7 @@ async def test_blocks_come_once_in_order_with_their_facts(chain: LocalChain, sou
 
 
 async def test_many_blocks_at_once_leave_no_hole(chain: LocalChain, source: NodeSettings) -> None:
-    async with pool(source, block_ms=20) as nodes, following(nodes) as (follower, _):
+    async with pool(source, block_ms=20, stale_blocks=500) as nodes, following(nodes) as (follower, _):
         await follower.at(chain)
         chain.mine(40)
         await follower.at(chain)
@@ -119,7 +119,7 @@ async def test_many_blocks_at_once_leave_no_hole(chain: LocalChain, source: Node
 
 @pytest.mark.parametrize("depth", [1, 2, 3, 4, 5])
 async def test_a_reorganisation_is_told_with_what_it_drops(depth: int, chain: LocalChain, source: NodeSettings) -> None:
-    async with pool(source, block_ms=20) as nodes, following(nodes) as (follower, _):
+    async with pool(source, block_ms=20, stale_blocks=500) as nodes, following(nodes) as (follower, _):
         await follower.at(chain)
         for _ in range(8):
             chain.mine()
@@ -141,7 +141,7 @@ async def test_a_reorganisation_is_told_with_what_it_drops(depth: int, chain: Lo
 async def test_a_websocket_that_dies_is_opened_again_and_the_gap_is_filled(chain: LocalChain) -> None:
     async with (
         relayed(port(chain)) as relay,
-        pool(settings(chain, relay.port), block_ms=50) as nodes,
+        pool(settings(chain, relay.port), block_ms=50, stale_blocks=200) as nodes,
         following(nodes) as (follower, heads),
     ):
         await follower.at(chain)
@@ -179,11 +179,11 @@ async def test_a_websocket_in_which_nothing_comes_is_given_up(chain: LocalChain)
 
 
 async def test_a_chain_that_stands_still_is_told_once(chain: LocalChain, source: NodeSettings) -> None:
-    async with pool(source, block_ms=20, stale_blocks=5) as nodes, following(nodes) as (follower, heads):
+    async with pool(source, block_ms=100, stale_blocks=5) as nodes, following(nodes) as (follower, heads):
         await follower.until(lambda: bool(follower.of(Stale)))
-        await nodes._clock.sleep_until(nodes._clock.now_ms() + 200)
+        await nodes._clock.sleep_until(nodes._clock.now_ms() + 300)
         assert len(follower.of(Stale)) == 1
-        assert follower.of(Stale)[0].age_ms >= 100
+        assert follower.of(Stale)[0].age_ms >= 500
         assert heads.view().stale
         chain.mine()
         await follower.at(chain)
@@ -194,7 +194,7 @@ async def test_logs_come_with_their_block_and_after_a_reorganisation_again(anvil
     usdc, giver = anvil.token("USDC").address, anvil.accounts[1]
     wanted = {"address": "0x" + usdc.hex(), "topics": [TRANSFER]}
     async with (
-        pool(settings(anvil, port(anvil)), block_ms=50) as nodes,
+        pool(settings(anvil, port(anvil)), block_ms=50, stale_blocks=200) as nodes,
         following(nodes, usdc=wanted) as (follower, _),
     ):
         await follower.at(anvil)
@@ -216,7 +216,10 @@ async def test_logs_come_with_their_block_and_after_a_reorganisation_again(anvil
 
 async def test_a_websocket_of_another_chain_is_not_followed(start_chain: StartChain, chain: LocalChain) -> None:
     other = start_chain(chain_id=1, deployed=False)
-    async with pool(settings(chain, port(other)), block_ms=50) as nodes, following(nodes) as (follower, heads):
+    async with (
+        pool(settings(chain, port(other)), block_ms=50, stale_blocks=200) as nodes,
+        following(nodes) as (follower, heads),
+    ):
         chain.mine()
         await follower.at(chain)
         assert heads.view().source == "polling"
@@ -227,7 +230,7 @@ async def test_logs_of_another_block_than_asked_for_are_not_believed(chain: Loca
     wrong = result([{"blockHash": "0x" + "00" * 32, "data": "0x"}])
     async with (
         faked(chain.url, eth_getLogs=wrong) as liar,
-        pool(liar.url, block_ms=20) as nodes,
+        pool(liar.url, block_ms=20, stale_blocks=500) as nodes,
         following(nodes, any={}) as (follower, heads),
     ):
         await liar.asked("eth_getLogs", 3)

@@ -153,8 +153,8 @@ async def test_a_node_that_hangs_does_not_hold_up_a_quorum(chain: LocalChain) ->
     slow = NodeSettings("", timeout_ms=20_000)
     async with faked(chain.url, eth_getBalance=HALF_OPEN) as fake:
         slow = NodeSettings(fake.url, timeout_ms=20_000)
-        async with pool(slow, chain.url, NodeSettings(chain.url + "/", timeout_ms=500)) as nodes:
-            async with asyncio.timeout(5):
+        async with pool(slow, chain.url, NodeSettings(chain.url + "/", timeout_ms=5_000)) as nodes:
+            async with asyncio.timeout(15):
                 assert await nodes.agreed("eth_getBalance", (WHO, "0x1")) == "0x0"
 
 
@@ -192,8 +192,8 @@ async def test_modes_as_nodes_go_down_one_by_one(chain: LocalChain) -> None:
 
 
 async def test_a_chain_that_stands_still_is_for_exits_only(chain: LocalChain) -> None:
-    async with pool(chain.url, block_ms=10, stale_blocks=1) as nodes:
-        await nodes._clock.sleep_until(nodes._clock.now_ms() + 15)
+    async with pool(chain.url, block_ms=1_000, stale_blocks=1) as nodes:
+        await nodes._clock.sleep_until(nodes._clock.now_ms() + 1_050)
         await nodes._lookout.look()
         assert nodes.mode()[0] is Mode.EXITS_ONLY
         chain.mine()

@@ -6,6 +6,7 @@ import pytest
 
 from app.errors import VenueUnknown
 from app.venues.evm.nodes.refusals import SendAnswer, classify
+from app.venues.evm.nodes.settings import NodeSettings
 from app.venues.evm.rpc import RpcDown, RpcRefused
 from tests.evm.chain import LocalChain
 from tests.evm.conftest import StartChain
@@ -72,7 +73,10 @@ async def test_a_reply_lost_after_it_was_taken_is_unknown_and_never_repeated(cha
     ],
 )  # fmt: skip
 async def test_an_answer_that_says_nothing_is_unknown(behaviour: Behaviour, chain: LocalChain) -> None:
-    async with faked(chain.url, **{SEND: behaviour}) as fake, pool(fake.url) as nodes:
+    async with (
+        faked(chain.url, **{SEND: behaviour}) as fake,
+        pool(NodeSettings(fake.url, timeout_ms=1_000)) as nodes,
+    ):
         with pytest.raises(VenueUnknown):
             await nodes.send_raw(Sender(chain).transaction(0))
         assert fake.count(SEND) == 1
@@ -108,7 +112,7 @@ async def test_it_returns_at_the_first_acceptance(chain: LocalChain) -> None:
     async with faked(chain.url, **{SEND: HALF_OPEN}) as slow, pool(slow.url, chain.url) as nodes:
         start = nodes._clock.monotonic_ns()
         await nodes.send_raw(Sender(chain).transaction(0))
-        assert nodes._clock.monotonic_ns() - start < 300_000_000
+        assert nodes._clock.monotonic_ns() - start < 3_000_000_000, "nobody waits for the other"
 
 
 async def test_refusals_are_told_apart_by_kind(chain: LocalChain) -> None:
