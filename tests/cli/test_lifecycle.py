@@ -27,8 +27,8 @@ def rows(db: Path, sql: str) -> list[Any]:
 
 
 def gone(pids: list[int]) -> None:
-    """All of `pids` are gone within three seconds."""
-    until(lambda: not any(alive(pid) for pid in pids), f"{pids} are gone", 3.0)
+    """All of `pids` are soon gone."""
+    until(lambda: not any(alive(pid) for pid in pids), f"{pids} are gone")
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1])
@@ -37,7 +37,7 @@ def test_a_signal_ends_the_run_in_order(cli: Cli, number: signal.Signals) -> Non
     cli.waiting()
     (venue,) = trader.children()
     trader.signal(number)
-    result = trader.wait(timeout=5)
+    result = trader.wait(timeout=20)
     assert result.code == 0
     assert result.document["outcome"] == f"stopped by {number.name}"
     assert result.document["trades"]["EXPIRED"] >= 1, "what waited got no answer"
@@ -56,7 +56,7 @@ def test_a_signal_while_the_session_opens(cli: Cli, number: signal.Signals) -> N
     trader = cli.start("run", "--headless", "--json", "--db", cli.db, "--replay", cli.market, "--speed", "20")
     until(cli.db.with_name("a.db.lock").exists, "the lock is taken")
     trader.signal(number)
-    result = trader.wait(timeout=5)
+    result = trader.wait(timeout=20)
     assert result.code == 0, result
     assert result.document["outcome"] == f"stopped by {number.name}"
     assert not cli.socket.exists()

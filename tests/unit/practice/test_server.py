@@ -75,7 +75,7 @@ class Process:
         assert self.process.stdin is not None
         assert self.process.stdout is not None
         self.process.stdin.close()
-        code = self.process.wait(timeout=5)
+        code = self.process.wait(timeout=20)
         self.process.stdout.close()
         return code
 
@@ -193,10 +193,10 @@ def test_it_ends_at_once_and_cleanly(tmp_path: Path, how: str) -> None:
     assert "ok" in peer.call("balances")
     if how == "SIGTERM":
         process.process.send_signal(signal.SIGTERM)
-        assert process.process.wait(timeout=1) == 0
+        assert process.process.wait(timeout=10) == 0
     elif how == "bye":
         assert peer.call("bye") == {"id": 1, "ok": None}
-        assert process.process.wait(timeout=1) == 0
+        assert process.process.wait(timeout=10) == 0
     assert process.end() == 0
     assert not process.path.exists()
 

@@ -231,7 +231,7 @@ async def test_when_time_runs_out_what_kept_it_from_signing_is_told(session: Dev
     session.again_s = 0
     driver.hangs_when_open = True
     with pytest.raises(NotReady, match="locked"):
-        await sign(session, "a", deadline_s=0.05)
+        await sign(session, "a", deadline_s=1)
     driver.gate.set()
 
 
@@ -260,7 +260,7 @@ async def test_another_device_than_the_registered_one_is_not_asked(session: Devi
     driver.gate.set()
     request = SignRequest(PersonalMessage("a"), of_scheme("evm", "bip44", 1))
     with pytest.raises(NotReady) as caught:
-        await session.sign(request, ADDRESS, lambda _: None, 0.5)
+        await session.sign(request, ADDRESS, lambda _: None, 2)
     assert caught.value.state is DeviceState.WRONG_DEVICE
     assert ADDRESS in caught.value.what
     assert driver.asked == []
@@ -296,7 +296,7 @@ async def test_a_question_that_nobody_waits_for_any_more_is_taken_back(session: 
 
     session.on_ask = never
     with pytest.raises(DeviceTimedOut):
-        await sign(session, "a", deadline_s=0.05)
+        await sign(session, "a", deadline_s=1)
     driver.asks = False
     assert await ask(session, "b") == b"b"
     assert (asked, ended) == ([Question.PIN_POSITIONS], [True])
