@@ -185,8 +185,7 @@ class Pipeline:
         """Re-check the situation, then send what is signed and goes next: also bytes that a restart proved unsent, and
         never a standing exit before its price was reached."""
         desk, payload = self._desk, trade.unsent
-        assert payload is not None
-        if trade.armed and not trade.triggered:
+        if payload is None or (trade.armed and not trade.triggered):  # of no use any more when it was signed, or kept
             self._on_progress(trade)
             return
         try:

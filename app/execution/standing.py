@@ -90,6 +90,7 @@ class StandingExits:
         self._sent_ms: dict[str, int] = {}
         self._spent: set[int] = set()
         """Nonces that this session has sent something with, also for trades that have ended and are forgotten."""
+        self._signed: Trade | None = None  # a moment ago: its work is at its end
         self._next_check_ms = 0
         self._begun = self._checking = self._reviewing = False
 
@@ -109,9 +110,12 @@ class StandingExits:
                 self._pipeline.work.start(_NAME, self._check())
 
     def progressed(self, trade: Trade) -> None:
-        """A trade went on: what it sent ends every standing exit of its nonces at once."""
+        """A trade went on: what it sent ends every standing exit of its nonces at once, also one that is signed only
+        now, and never covered anything."""
         self._spent |= nonces_of(trade)
+        self._signed = trade if trade.armed and not trade.triggered else None
         self.review()
+        self._signed = None
 
     def review(self, symbol: str | None = None) -> None:
         """Look at every position, or those in one instrument, once the market was seen. Looking again does no harm."""
@@ -301,7 +305,7 @@ class StandingExits:
             if trade.id in waiting and not trade.armed:
                 if other and not buying:
                     self._pipeline.proposals.take_back(trade, "What is held has changed.")
-            elif trade.armed and not self._pipeline.work.owns(trade.id):
+            elif trade.armed and (trade is self._signed or not self._pipeline.work.owns(trade.id)):
                 newer = any(each.armed and not each.held_back for each in trades[number + 1 :])
                 why = over(described(trade), held, now, buying=buying)
                 why = why or ("A newer standing exit is signed." if newer else self._taken(trade))

@@ -46,12 +46,13 @@ async def armed(rig: ChainRig, symbol: str = ETH) -> Trade:
     return trade
 
 
-async def settled(rig: ChainRig, *symbols: str) -> list[Trade]:
-    """All of these are covered at one moment, and nothing is being done about any; their standing exits."""
+async def settled(rig: ChainRig, *symbols: str, but: Trade | None = None) -> list[Trade]:
+    """All of these are covered at one moment, and nothing is being done about any `but` one; their standing exits."""
 
     def still() -> bool:
-        each = exits(rig)
-        return all(cover(rig.desk, "m", symbol).covered for symbol in symbols) and all(trade.armed for trade in each)
+        each, work = [trade for trade in exits(rig) if trade is not but], rig.session.pipeline.work
+        done = all(trade.armed and not work.owns(trade.id) for trade in each)
+        return done and all(cover(rig.desk, "m", symbol).covered for symbol in symbols)
 
     await rig.until(still, lambda: f"all covered: {facts(rig)}")
     found = {trade.intent.symbol: trade for trade in exits(rig)}

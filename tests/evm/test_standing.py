@@ -3,9 +3,11 @@ account has there, and how many transactions it has sent."""
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -219,3 +221,29 @@ async def test_who_declines_it_is_not_asked_again_until_they_ask(tmp_path: Path,
         assert await armed(rig) is asked, facts(rig)
         with pytest.raises(SafetyError, match="signed already"):
             rig.keeper.cover("m", ETH)
+
+
+async def test_what_is_signed_after_its_nonce_was_sent_never_covers(tmp_path: Path, anvil: LocalChain) -> None:
+    """While it is on the device another trade takes its nonce. It is of no use before any price is heard."""
+    async with chain_rig(tmp_path, anvil, standing=True) as rig:
+        sign, asked, goes = rig.desk.signer.sign, asyncio.Event(), asyncio.Event()
+
+        async def slow(*args: Any, **terms: Any) -> Any:
+            if exits(rig) and not asked.is_set():
+                asked.set()
+                await goes.wait()
+            return await sign(*args, **terms)
+
+        rig.desk.signer.sign = slow
+        await bought(rig)
+        await rig.until(asked.is_set, lambda: f"its exit is on the device: {facts(rig)}")
+        (late,) = exits(rig)
+        await bought(rig, WBTC, "0.01")
+        await settled(rig, WBTC, but=late)
+        goes.set()
+        await asyncio.gather(*rig.session.pipeline.work.of(late.id))
+        assert late.state == "CANCELLED"
+        assert "sent with its nonce" in late.reason
+        assert not cover(rig.desk, "m", ETH).covered
+        of_eth, of_wbtc = await settled(rig, ETH, WBTC)
+        assert own_nonce(of_eth) == own_nonce(of_wbtc) == rig.sent()
