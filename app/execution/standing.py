@@ -15,15 +15,16 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
-from app.errors import SafetyError, Severity, UsageError, VenueError
+from app.errors import SafetyError, Severity, UsageError
 from app.execution.desk import Desk
 from app.execution.pipeline import Pipeline
 from app.execution.preparation import Preparation
 from app.execution.records import Trade
 from app.execution.settlement import end_unsent
 from app.execution.standing_intents import prepared_sale, standing_exit
+from app.execution.standing_nonces import NonceWatch
 from app.execution.standing_terms import middle, over, reached, shown, wanted
-from app.execution.standing_view import described, nonces_of, nonces_sent, on_chain, own_nonce, standing_trades
+from app.execution.standing_view import described, on_chain, standing_trades
 from app.execution.states import IN_FLIGHT, TradeState
 from app.ids import intent_id
 from app.market.events import MarketEvent
@@ -33,8 +34,6 @@ from strategies.model import Intent, Quote, Side
 
 _NAME: Final = "standing exits"
 """What the ids of its intents are made from; no module can be called that."""
-_CHECK_MS: Final = 4_000
-"""Between two questions to the chain whether the nonces still are the account's next."""
 _FIRST_PAUSE_MS: Final = 15_000
 _LONGEST_PAUSE_MS: Final = 600_000
 """Before one that failed is proposed again: at first, and at most after doubling."""
@@ -79,20 +78,14 @@ class StandingExits:
     def __init__(
         self, desk: Desk, pipeline: Pipeline, preparation: Preparation, run: str, on_progress: Callable[[Trade], None]
     ) -> None:
-        self._desk, self._pipeline, self._preparation = desk, pipeline, preparation
+        self._desk, self._pipeline = desk, pipeline
+        self._nonces = NonceWatch(desk, preparation, pipeline.work, self.review)
         self._run, self._numbers, self._on_progress = run, itertools.count(1), on_progress
         self._positions: dict[Key, _Position] = {}
         self._stops: dict[str, Decimal | None] = {}
-        self._doubted: dict[str, str] = {}
-        """Armed ones whose nonce was not the next one when the chain was last asked, and why."""
-        self._displaced: dict[str, str] = {}
-        """The same, twice in a row."""
         self._sent_ms: dict[str, int] = {}
-        self._spent: set[int] = set()
-        """Nonces that this session has sent something with, also for trades that have ended and are forgotten."""
         self._signed: Trade | None = None  # a moment ago: its work is at its end
-        self._next_check_ms = 0
-        self._begun = self._checking = self._reviewing = False
+        self._begun = self._reviewing = False
 
     # -- when it looks ------------------------------------------------------------------------------------------------
 
@@ -102,17 +95,12 @@ class StandingExits:
             return
         self._begun = True
         self.review(event.symbol)
-        now = self._desk.clock.now_ms()
-        if now >= self._next_check_ms and not self._checking:
-            self._next_check_ms = now + _CHECK_MS
-            if any(trade.armed for trade in self._desk.state.trades.values()):
-                self._checking = True
-                self._pipeline.work.start(_NAME, self._check())
+        self._nonces.look()
 
     def progressed(self, trade: Trade) -> None:
         """A trade went on: what it sent ends every standing exit of its nonces at once, also one that is signed only
         now, and never covered anything."""
-        self._spent |= nonces_of(trade)
+        self._nonces.sent(trade)
         self._signed = trade if trade.armed and not trade.triggered else None
         self.review()
         self._signed = None
@@ -131,25 +119,6 @@ class StandingExits:
                     self._keep(key)
         finally:
             self._reviewing = False
-
-    async def _check(self) -> None:
-        """Ask the chain whether something else has a nonce. Believed at the second time: a node may be behind."""
-        try:
-            for trade in [each for each in self._desk.state.trades.values() if each.armed]:
-                with self._desk.activity.parked():
-                    why = await self._preparation.stands(trade)
-                if why is None:
-                    if trade.held_back == self._doubted.pop(trade.id, None):
-                        trade.held_back = ""
-                    continue
-                if trade.id in self._doubted:
-                    self._displaced[trade.id] = why
-                self._doubted[trade.id] = trade.held_back = why
-        except VenueError:
-            return  # asked again soon; the health of the nodes says what is wrong
-        finally:
-            self._checking = False
-        self.review()
 
     # -- one position -------------------------------------------------------------------------------------------------
 
@@ -174,7 +143,7 @@ class StandingExits:
             return
         at.falling = False
         for trade in trades:
-            if trade.armed and trade.id not in self._doubted and not reached(_stop_of(trade), quote):
+            if trade.armed and not self._nonces.doubts(trade) and not reached(_stop_of(trade), quote):
                 trade.held_back, at.pause_ms = "", _FIRST_PAUSE_MS
         if stop is not None and self._may_propose(key, at):
             rules, now = self._desk.terms.standing, self._desk.clock.now_ms()
@@ -308,15 +277,9 @@ class StandingExits:
             elif trade.armed and (trade is self._signed or not self._pipeline.work.owns(trade.id)):
                 newer = any(each.armed and not each.held_back for each in trades[number + 1 :])
                 why = over(described(trade), held, now, buying=buying)
-                why = why or ("A newer standing exit is signed." if newer else self._taken(trade))
+                why = why or ("A newer standing exit is signed." if newer else self._nonces.taken(trade))
                 if why is not None:
                     self._end(trade, why, expired=now > described(trade).until_ms)
-
-    def _taken(self, trade: Trade) -> str | None:
-        """Why its nonce can not be its own any more, or None."""
-        if own_nonce(trade) in self._spent | nonces_sent(self._desk, {trade.id}):
-            return "A later trade of this account was sent with its nonce."
-        return self._displaced.get(trade.id)
 
     def _end(self, trade: Trade, why: str, *, expired: bool) -> None:
         """It was never sent, and never will be."""
@@ -327,8 +290,7 @@ class StandingExits:
         if self._held((trade.intent.module, trade.intent.symbol)) and not expired:
             text = f"{trade.intent.symbol}: the standing exit of {trade.intent.module} is void. {why}"
             desk.alert(Severity.MEDIUM, "exit.ended", text, trade.id)
-        for each in (self._doubted, self._displaced):
-            each.pop(trade.id, None)
+        self._nonces.forget(trade)
         self._on_progress(trade)
 
     def _watch_sent(self, key: Key, quote: Quote | None) -> None:

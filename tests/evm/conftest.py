@@ -76,4 +76,4 @@ def world(built_world: tuple[World, Path], chain_parts: Parts) -> Iterator[World
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever keeps positions covered asks the chain about its nonces more often: nobody waits for that here."""
-    monkeypatch.setattr("app.execution.standing._CHECK_MS", 300)
+    monkeypatch.setattr("app.execution.standing_nonces._CHECK_MS", 300)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
@@ -18,7 +19,7 @@ from signers.faults import NotReady
 from tests.evm.chain import LocalChain
 from tests.evm.prices import move
 from tests.evm.rig import ChainRig, chain_rig, losing_answers
-from tests.evm.standing import ETH, WBTC, alerts, armed, attend, bought, confirm, exits, fills, held, waiting
+from tests.evm.standing import ETH, WBTC, alerts, armed, attend, bought, confirm, exits, facts, fills, held, waiting
 from tests.evm.test_restarts import foreign
 
 
@@ -134,6 +135,35 @@ async def test_the_answer_to_its_sending_is_lost(tmp_path: Path, anvil: LocalCha
         await rig.assert_agrees()
 
 
+async def test_the_chain_is_asked_for_nonces_while_it_is_being_sent(tmp_path: Path, anvil: LocalChain) -> None:
+    """The node has it, and its answer is on the way: what has the nonce is no other transaction."""
+    async with chain_rig(tmp_path, anvil, standing=True) as rig:
+        await bought(rig)
+        exit_ = await armed(rig)
+        submit, given, goes = rig.desk.venue.submit, asyncio.Event(), asyncio.Event()
+
+        async def slow(*args: Any) -> Any:
+            reports = await submit(*args)
+            given.set()
+            await goes.wait()
+            return reports
+
+        rig.desk.venue.submit = slow
+        move(anvil, "WETH", 89)
+        anvil.automine(on=False)
+        await rig.until(given.is_set, lambda: f"a node has it: {facts(rig)}")
+        sent = rig.sent()
+        for _ in range(2):
+            await rig.keeper._nonces._check()
+        assert (exit_.held_back, alerts(rig, "exit.not_sent")) == ("", [])
+        goes.set()
+        anvil.automine(on=True)
+        anvil.mine()
+        await rig.reached(exit_, "FILLED")
+        assert rig.sent() == sent + 1
+        await rig.assert_agrees()
+
+
 async def test_it_waits_in_the_pool_and_a_sale_takes_its_place(tmp_path: Path, anvil: LocalChain) -> None:
     """Sent, and in no block for a minute: what is prepared has its nonce and more gas."""
     async with chain_rig(tmp_path, anvil, standing=True) as rig:
@@ -141,7 +171,8 @@ async def test_it_waits_in_the_pool_and_a_sale_takes_its_place(tmp_path: Path, a
         exit_ = await armed(rig)
         move(anvil, "WETH", 89)
         anvil.automine(on=False)
-        await rig.until(lambda: rig.orders(exit_) == [("close", "OPEN")], "it is sent")
+        since = rig.keeper._sent_ms  # heard of after it is on disk
+        await rig.until(lambda: rig.orders(exit_) == [("close", "OPEN")] and exit_.id in since, "it is sent")
         attend(rig)
         passes(rig, 61_000)
         sale = await waiting(rig, "prepared exit")
@@ -215,7 +246,9 @@ async def test_the_device_is_not_there(tmp_path: Path, anvil: LocalChain) -> Non
         (exit_,) = [await armed(rig, WBTC)]
         rig.desk.signer.sign = absent
         foreign(anvil, rig.me)
+        kept = rig.keeper._positions
         await rig.until(lambda: rig.state(exit_) == "CANCELLED" and len(asked) == 1, "the device was asked")
+        await rig.until(lambda: kept["m", WBTC].asked is None, "and it is known what became of that")
         assert not cover(rig.desk, "m", WBTC).covered
         passes(rig, 16_000)
         failed = "SELECT 1 FROM trades WHERE state = 'FAILED'"
