@@ -114,7 +114,7 @@ def test_what_seals_the_journal_reaches_no_venue_and_signs_nothing_that_permits_
     assert "    text = render(what)" in source.lines
 
 
-@settings(derandomize=True, max_examples=200)
+@settings(max_examples=200)
 @given(
     st.builds(
         Seal,

@@ -179,7 +179,9 @@ def test_no_secret_of_a_channel_gets_anywhere(cli: Cli, hook: Hook) -> None:
         found = cli("alerts", "deliveries", "--db", cli.db, "--json").document["deliveries"]
         return {each["channel"]: each["state"] for each in found if each["kind"] == "stop"}
 
-    until(lambda: {"hook", "bad", "chat", "tls"} <= {k for k, v in states().items() if v == "FAILED"}, "they failed")
+    until(
+        lambda: {"hook", "bad", "chat", "tls"} <= {k for k, v in states().items() if v == "FAILED"}, "they failed", 120
+    )
     assert hook.bodies, "the secret was really used"
     looks = ("errors", "alerts", "alerts deliveries", "status", "health", "journal", "doctor", "config show")
     said += [cli(*words.split(), "--db", cli.db, env=person) for words in looks]
@@ -204,7 +206,7 @@ def test_a_running_trader_tests_and_delivers(cli: Cli, hook: Hook) -> None:
     result = cli("alerts", "test", "--db", cli.db, "--json", env=person)
     assert result.document["tried"][0]["state"] == "DELIVERED"
     assert cli("stop", "--emergency", "--db", cli.db, env=person).code == 0
-    until(lambda: len(hook.bodies) > 1, "the emergency is told")
+    until(lambda: len(hook.bodies) > 1, "the emergency is told", 60)
     assert hook.bodies[1]["title"] == "countersign PAPER: CRITICAL stop"
     assert hook.bodies[1]["type"] == "failure"
     cli("stop", "--db", cli.db)

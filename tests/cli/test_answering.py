@@ -25,7 +25,7 @@ def state_of(db: Path, trade: str) -> str:
 
 
 def test_confirm_shows_the_text_and_only_s_confirms(cli: Cli) -> None:
-    trader = cli.practice()
+    trader = cli.practice("--speed", "10")  # it takes a while until S, and the price goes on
     (proposal, *_) = cli.waiting()
     trade = proposal["id"]
     short = trade[:8]
@@ -53,7 +53,7 @@ def test_confirm_shows_the_text_and_only_s_confirms(cli: Cli) -> None:
         late = cli.refused(command, short, "--db", cli.db, stdin="S\n", code=3, says=says)
         assert "Nothing was sent" not in late.err
     trader.signal(signal.SIGTERM)
-    assert trader.wait(5).document["trades"]["FILLED"] == 1
+    assert trader.wait().document["trades"]["FILLED"] == 1
     assert cli("journal", "verify", "--db", cli.db).code == 0
 
 
@@ -102,7 +102,7 @@ def test_at_a_terminal_what_was_typed_ahead_does_not_confirm(cli: Cli) -> None:
             process.wait(0.7)  # it waits for a key after the prompt
         assert state_of(cli.db, proposal["id"]) == "PREPARED"
         os.write(keyboard, b"S\n")
-        assert process.wait(10) == 0
+        assert process.wait(30) == 0
         until(lambda: state_of(cli.db, proposal["id"]) in {"SUBMITTED", "FILLED"}, "it is sent")
     finally:
         process.kill()
@@ -113,7 +113,7 @@ def test_at_a_terminal_what_was_typed_ahead_does_not_confirm(cli: Cli) -> None:
 def test_stop_ends_the_trader(cli: Cli) -> None:
     trader = cli.trader()
     assert cli("stop", "--db", cli.db, "--json").document == {"schema": "countersign.stop/1", "stopping": True}
-    result = trader.wait(5)
+    result = trader.wait()
     assert (result.code, result.document["outcome"]) == (0, "stopped by command")
     cli.refused("stop", "--db", cli.db, code=2, says="No trader runs")
 
@@ -164,7 +164,7 @@ def test_emergency_with_a_running_trader(cli: Cli) -> None:
     kinds = [kind for (kind,) in rows(cli.db, "SELECT kind FROM journal WHERE kind LIKE 'stop.%' ORDER BY seq")]
     assert kinds == ["stop.emergency", "stop.lifted"]
     trader.signal(signal.SIGTERM)
-    assert trader.wait(5).code == 0
+    assert trader.wait().code == 0
     assert cli("journal", "verify", "--db", cli.db).code == 0
 
 
@@ -316,7 +316,7 @@ def test_status_and_health_of_a_running_trader(cli: Cli) -> None:
         result = cli("health", *more, "--db", cli.db, "--json")
         assert (result.code, result.document["healthy"]) == (0, True), more
     trader.signal(signal.SIGTERM)
-    trader.wait(5)
+    trader.wait()
     for more in ((), ("--ready",), ("--live",)):
         assert cli("health", *more, "--db", cli.db, "--json").code == 1, more
 
@@ -325,6 +325,8 @@ def test_an_error_is_acknowledged_with_and_without_a_trader(cli: Cli) -> None:
     trader = cli.trader()
     venue = trader.children()
     os.kill(venue[0], signal.SIGKILL)
+    until(lambda: trader.children() not in ([], venue), "a new venue")
+    until(lambda: cli("health", "--ready", "--db", cli.db).code == 0, "it is reached")
     assert cli("confirm", cli.waiting()[0]["id"], "--db", cli.db, stdin="S\n").code == 0
 
     def errors() -> list[Any]:
@@ -348,5 +350,5 @@ def test_an_error_is_acknowledged_with_and_without_a_trader(cli: Cli) -> None:
 
 def _ended(trader: Running) -> None:
     children = trader.children()
-    assert trader.wait(5).code == 0
+    assert trader.wait().code == 0
     gone(children)

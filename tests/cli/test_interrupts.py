@@ -84,7 +84,7 @@ def test_again_and_again_while_it_ends(cli: Cli) -> None:
     trader = cli.trader("--auto-confirm")
     for _ in range(4):
         trader.signal(signal.SIGINT)
-    result = trader.wait(timeout=20)
+    result = trader.wait()
     assert result.code == 0
     assert result.document["outcome"] == "stopped by SIGINT"
 

@@ -108,7 +108,7 @@ def test_backup_and_restore_beside_and_after_a_trader(cli: Cli) -> None:
     cli.refused("backup", cli.home / "no" / "where.db", "--db", cli.db, code=1, says="where.db")
     cli.refused("restore", copy, "--db", cli.db, code=3, says=f"pid {trader.pid}")
     trader.signal(signal.SIGTERM)
-    assert trader.wait(5).code == 0
+    assert trader.wait().code == 0
     final = rows(cli.db, "SELECT max(seq) FROM journal")
     for bad in (cli.home / "absent", cli.plugins, cli.plugins / "countersign_probe.py"):
         cli.refused("restore", bad, "--db", cli.db, code=2, says=bad.name)
@@ -131,15 +131,16 @@ def test_after_a_restore_the_next_session_is_compared_with_the_venue_first(cli: 
         lambda: rows(cli.db, "SELECT count(*) FROM fills") > rows(copy, "SELECT count(*) + 1 FROM fills"), "it goes on"
     )
     first.signal(signal.SIGTERM)
-    first.wait(5)
+    first.wait()
     assert cli("restore", copy, "--db", cli.db).code == 0
     venue, bought = cli.home / "a.venue.db", "SELECT count(*) FROM orders WHERE request LIKE '%\"buy\"%'"
     before = rows(venue, bought)
     assert before > [(0,)]
-    second = cli.trader("--auto-confirm", "--for", "2")
+    second = cli.trader("--auto-confirm")
     status = cli("status", "--db", cli.db, "--json").document
     assert "differ" in status["trader"]["halted"]
     assert cli("health", "--ready", "--db", cli.db).code == 1
+    second.signal(signal.SIGTERM)
     assert second.wait().code == 0
     alerts = cli("alerts", "--db", cli.db, "--json").document["alerts"]
     assert any(alert["kind"] == "reconcile" for alert in alerts)

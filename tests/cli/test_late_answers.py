@@ -38,7 +38,7 @@ def test_what_was_declined_while_it_was_read(cli: Cli) -> None:
             says = f"Trade {trade[:8]} was declined: Declined by the trader. Nothing was sent."
         else:
             trader.signal(signal.SIGTERM)
-            assert trader.wait(5).code == 0
+            assert trader.wait().code == 0
             says = f"Trade {trade[:8]} expired: The session ended. Nothing was sent."
         out, err = process.communicate("S\n", timeout=20)
         result = checked(Result(process.returncode, out, err))

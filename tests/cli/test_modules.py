@@ -43,7 +43,7 @@ def session(cli: Cli, *more: str | Path) -> Any:
 
 def end(running: Any) -> None:
     running.signal(signal.SIGTERM)
-    assert running.wait(10).code == 0
+    assert running.wait().code == 0
 
 
 def test_pause_and_resume_beside_a_running_session(cli: Cli) -> None:

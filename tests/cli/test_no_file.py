@@ -22,7 +22,7 @@ def test_a_named_pipe_is_refused_at_once(finished: Cli, command: str) -> None:
     if not pipe.exists():
         os.mkfifo(pipe)
     assert finished("backup", "copy.db", "--db", finished.db).code == 0
-    result = finished.refused(*command.split(), "--db", pipe, code=2, says="pipe is a named pipe", timeout=10)
+    result = finished.refused(*command.split(), "--db", pipe, code=2, says="pipe is a named pipe", timeout=60)
     assert "--db" in result.err
     (finished.home / "copy.db").unlink()
     assert not [entry.name for entry in finished.home.iterdir() if entry.name.startswith("pipe.")]
@@ -40,13 +40,13 @@ def test_other_things_that_are_no_files(finished: Cli, tmp_path: Path, kind: str
         place = Path("/dev/zero")
     data = write_candles(tmp_path / "paper_AAA-USDT_1m.csv", 3)
     for command in ("status", "run --headless --for 1", f"run --headless --replay {data}"):
-        finished.refused(*command.split(), "--db", place, code=2, says=f"is a {kind}", timeout=10)
+        finished.refused(*command.split(), "--db", place, code=2, says=f"is a {kind}", timeout=60)
 
 
 def test_doctor_names_it(finished: Cli) -> None:
     pipe = finished.home / "doctors-pipe"
     os.mkfifo(pipe)
-    result = finished("doctor", "--json", "--db", pipe, timeout=20)
+    result = finished("doctor", "--json", "--db", pipe, timeout=60)
     assert result.code == 1
     assert any("named pipe" in check["detail"] for check in result.document["checks"])
 
@@ -56,4 +56,4 @@ def test_a_pipe_where_the_mirror_belongs(cli: Cli) -> None:
     head = cli.db.with_name("a.db.head")
     head.unlink()
     os.mkfifo(head)
-    assert "no readable a.db.head" in cli("journal", "verify", "--db", cli.db, timeout=20).out
+    assert "no readable a.db.head" in cli("journal", "verify", "--db", cli.db, timeout=60).out

@@ -95,7 +95,7 @@ def test_the_statistics_after_the_session(cli: Cli) -> None:
     until(lambda: state_of(cli.db, second) == "DECLINED", "it is declined")
     assert rows(cli.db, f"SELECT reason FROM trades WHERE id = '{second}'") == [("Declined by the trader: too late.",)]
     trader.signal(signal.SIGTERM)
-    assert trader.wait(5).code == 0
+    assert trader.wait().code == 0
     document = cli("proposals", "--stats", "--db", cli.db, "--json").document
     assert document["schema"] == "countersign.proposal_stats/1"
     counts = document["answers"]

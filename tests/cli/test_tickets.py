@@ -55,7 +55,7 @@ def states(cli: Cli) -> dict[str, str]:
 
 def ended(cli: Cli, trader: Running) -> None:
     trader.signal(signal.SIGTERM)
-    assert trader.wait(5).code == 0
+    assert trader.wait().code == 0
     assert cli("journal", "verify", "--db", cli.db).code == 0
     assert judge(cli.db) == [], "by the venue's own record, as after a crash"
 

@@ -26,7 +26,7 @@ def home(tmp_path: Path) -> Iterator[Path]:
         yield tmp_path
     finally:
         trader.terminate()
-        trader.wait(10)
+        trader.wait()
 
 
 def test_a_tighter_limit_holds_at_once_and_is_journaled(home: Path) -> None:

@@ -90,7 +90,7 @@ def test_a_line_that_may_still_bring_an_answer_is_never_used_again(broken: Signe
     assert wire.opened == 2
 
 
-@settings(max_examples=400, deadline=None, derandomize=True)
+@settings(max_examples=400)
 @given(st.data())
 def test_altered_answers_are_a_fault_or_a_right_signature(data: st.DataObject) -> None:
     """Random, cut, doubled, changed in a bit, or those of another command: never another exception, and a signature
@@ -124,7 +124,7 @@ def test_altered_answers_are_a_fault_or_a_right_signature(data: st.DataObject) -
         assert (DeviceState.REJECTED in person.states) == refused
 
 
-@settings(max_examples=200, deadline=None, derandomize=True)
+@settings(max_examples=200)
 @given(st.data())
 def test_an_address_is_right_or_a_fault(data: st.DataObject) -> None:
     chain, path = data.draw(st.sampled_from([(Chain.EVM, EVM_PATH), (Chain.SOLANA, SOL_PATH)]))

@@ -346,7 +346,7 @@ def test_an_answer_too_many_is_no_signature_and_ends_the_filters(
     assert "did not take Ledger's filters" in signer.shown(request, "", info).why
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     received=st.integers(0, 2**256 - 1),
     sent=st.one_of(st.integers(0, 10**30), st.just(2**256 - 1)),

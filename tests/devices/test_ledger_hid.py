@@ -49,7 +49,7 @@ def test_answers_of_every_length_around_a_report_s_end_come_whole(size: int) -> 
     assert HidTransport(FakeHandle(lambda _: answer)).exchange(b"\xb0\x01\0\0\0", soon()) == answer
 
 
-@settings(max_examples=60, deadline=None, derandomize=True)
+@settings(max_examples=60)
 @given(st.binary(min_size=5, max_size=260), st.binary(min_size=2, max_size=600))
 def test_what_is_sent_and_answered_arrives_as_it_is(apdu: bytes, answer: bytes) -> None:
     sent: list[bytes] = []
@@ -62,7 +62,7 @@ def test_what_is_sent_and_answered_arrives_as_it_is(apdu: bytes, answer: bytes) 
     assert sent == [apdu]
 
 
-@settings(max_examples=80, deadline=None, derandomize=True)
+@settings(max_examples=80)
 @given(st.data())
 def test_reports_that_are_wrong_are_never_an_answer(data: st.DataObject) -> None:
     """Cut off, in another order, doubled, of another sequence or channel, or of another length."""
@@ -88,7 +88,7 @@ def test_reports_that_are_wrong_are_never_an_answer(data: st.DataObject) -> None
     assert caught.value.state is DeviceState.BAD_ANSWER
 
 
-@settings(max_examples=100, deadline=None, derandomize=True)
+@settings(max_examples=100)
 @given(st.lists(st.binary(max_size=70), max_size=6))
 def test_random_reports_end_in_a_fault(reports: list[bytes]) -> None:
     handle = FakeHandle(lambda _: b"\x90\x00", lambda _: reports)

@@ -161,7 +161,7 @@ def test_no_bit_of_a_payload_can_change(kind: str) -> None:
     assert found, "some flips are payloads"
 
 
-@settings(max_examples=200, deadline=None, derandomize=True)
+@settings(max_examples=200)
 @given(st.binary(max_size=140))
 def test_random_bytes_are_no_signature(signature: bytes) -> None:
     for payload in (SWAP, PERMIT, PersonalMessage("a"), BYTES["Solana message"][0]):

@@ -327,7 +327,7 @@ def test_no_bytes_hang_it_or_pass_for_a_signature(monkeypatch: pytest.MonkeyPatc
     own = cases.SOLANA_ADDRESS if isinstance(payload, SolanaMessage) else cases.ADDRESS
     signed = 0
 
-    @settings(max_examples=150, deadline=None, derandomize=True, database=None)
+    @settings(max_examples=150)
     @given(at=st.integers(0, 12), change=CHANGES)
     def attack(at: int, change: tuple[str, int, int]) -> None:
         nonlocal signed

@@ -173,6 +173,7 @@ async def test_what_anybody_may_take_without_our_doing_is_told_and_stops_nothing
     anvil.impersonate(me)
     anvil.transact(usdc, "approve(address,uint256)", router, 2**256 - 1, sender=me)
     async with chain_rig(tmp_path, anvil) as rig:
+        await rig.quoted()
         unlimited = f"allowance USDC {anvil.chain.dexes[0].name}"
         await rig.until(lambda: alerts(rig) == [("reconcile", "MEDIUM")], "it is told")
         found = await look(rig)
@@ -299,6 +300,7 @@ def permit(anvil: LocalChain, pair: bytes, spender: bytes, amount: int) -> None:
 async def test_one_block_is_read_with_three_questions(tmp_path: Path, anvil: LocalChain) -> None:
     """And whatever another check wants to know of it comes with the same request."""
     async with chain_rig(tmp_path, anvil) as rig:
+        await rig.quoted()  # what else asks has done so
         nodes, asked = rig.venue.nodes, []
         call, agreed = nodes.call, nodes.agreed
 

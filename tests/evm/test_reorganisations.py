@@ -106,7 +106,7 @@ async def test_a_block_that_only_whoever_asked_was_told_of_can_be_undone(tmp_pat
             await rig.until(lambda: trade.state == "FILLED", "who asked tells of it")
             anvil.reorg(1)
             anvil.mine()
-        await rig.until(lambda: trade.state == "SUBMITTED", "it is sent, not filled")
+        await rig.reached(trade, "SUBMITTED")
         anvil.automine(on=True)
         anvil.mine()
         await rig.reached(trade, "FILLED")

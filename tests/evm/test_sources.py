@@ -196,7 +196,7 @@ async def test_liquidity_is_provided_and_ended_by_its_module(tmp_path: Path, anv
         "window_bars": 10, "horizon_bars": 1000, "least_edge_bps": "0.0", "out_bars": 1, "give_up_bars": 2,
         "most_quote": "4000.0", "again_bars": 1,
     }  # fmt: skip
-    async with trading(tmp_path, anvil, {"liquidity": params}) as rig:
+    async with trading(tmp_path, anvil, {"liquidity": params}, bar_ms=86_400_000) as rig:  # no bar but ours
         weth, had = anvil.token("WETH").address, anvil.held(anvil.token("WETH").address, anvil.accounts[1])
         await rig.mined()
         await rig.until(lambda: bool(rig.of(LiquidityState)), rig.why)

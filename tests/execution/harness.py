@@ -263,11 +263,12 @@ class Rig:
         os.kill(pid, signal.SIGKILL)
 
     def stop_listening(self) -> None:
-        """What the venue answers from now on does not arrive."""
+        """What the venue answers from now on does not arrive, and is not waited for long."""
         link = self.venue._link
         assert link is not None
         transport: Any = link.transport
         transport.pause_reading()
+        impatient(self.venue)
 
     def fill_disk(self) -> None:
         """From now on the database can not grow, and every transition needs it to: SQLITE_FULL."""
@@ -336,6 +337,17 @@ class Rig:
             assert our_orders[client_id] == tuple(found), client_id
         flat = list(itertools.chain.from_iterable(self.sent()))
         assert len(flat) == len(set(flat)), "something was sent twice"
+
+
+def impatient(venue: Any, deadline_s: float = 0.3) -> None:
+    """Its answers, which will not come, are not waited for long; those on its next connection have their time again."""
+    usual, connect = venue._deadline_s, venue.connect
+
+    async def again() -> Any:
+        venue._deadline_s, venue.connect = usual, connect
+        return await connect()
+
+    venue._deadline_s, venue.connect = deadline_s, again
 
 
 def venue_rows(db: Path, sql: str, *parameters: Any) -> list[tuple[Any, ...]]:

@@ -236,7 +236,6 @@ async def test_nothing_false_is_told_while_an_answer_is_due(tmp_path: Path) -> N
     """The venue traded, its answer was lost: it has other balances, and that is no difference yet."""
     async with rig(tmp_path) as r:
         between, resolve = Between(r), r.pipeline._resolve_unknown
-        r.venue._deadline_s = 0.3
         unknown, look_up = asyncio.Event(), asyncio.Event()
 
         async def stop_listening() -> None:

@@ -267,9 +267,7 @@ async def _proposed(me: Hand, typed: dict[str, str]) -> None:
             await me.propose(typed)
 
 
-@settings(
-    max_examples=12, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow], print_blob=False
-)
+@settings(max_examples=12, suppress_health_check=[HealthCheck.too_slow], print_blob=False)
 @given(shapes(), storms, st.sampled_from([5_000, 60_000, 600_000]))
 def test_whatever_goes_wrong_at_once_everything_is_somebody_s_and_in_the_end_nobody_holds_anything(
     shape: tuple[Legs, str], moves: list[tuple[Any, ...]], rest_ms: int

@@ -128,9 +128,7 @@ class Walk:
         assert not any(sums.values()), sums
 
 
-@settings(
-    max_examples=30, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow], print_blob=False
-)
+@settings(max_examples=30, suppress_health_check=[HealthCheck.too_slow], print_blob=False)
 @given(shapes(), walks, st.sampled_from([5_000, 60_000, 600_000]))
 def test_whatever_the_market_does_a_basket_keeps_within_what_was_signed(
     shape: tuple[Legs, str], moves: list[tuple[Any, ...]], rest_ms: int

@@ -258,7 +258,6 @@ async def test_the_market_does_not_wait_for_ever_for_a_venue_that_never_answers(
     monkeypatch.setattr("app.execution.recovery._WAITS_S", (0.0, 0.0, 0.0, 0.0, 0.2))
     async with rig(tmp_path) as r:
         between = Between(r)
-        r.venue._deadline_s = 0.1
 
         async def cut() -> None:
             await r.venue._flush()

@@ -58,7 +58,7 @@ async def test_the_first_address_has_the_persons_time_and_no_more(tmp_path: Path
     data = (Reader(connect(tmp_path / "a.db", read_only=True)), database.connection)
     with TrezorDevice("T3T1", pin="1234") as device:
         device.human = "never"
-        settings = Signer(kind="trezor", trezor=device.url).model_copy(update={"deadline_s": 0.3})
+        settings = Signer(kind="trezor", trezor=device.url).model_copy(update={"deadline_s": 0.9})
         devices = Devices(settings, attended=False)
         async with asyncio.timeout(10):
             with pytest.raises(SignerError) as refused:
@@ -95,5 +95,5 @@ async def test_a_seal_that_the_device_can_not_make_says_what_to_do_about_the_dev
             device.emulator.device.locked = True
             of = ("paper", r.session.run, 0)
             with pytest.raises(SignerError, match="locked") as refused:
-                await seal(r.session.writer.head, of, r.session.device, account, 0.3)
+                await seal(r.session.writer.head, of, r.session.device, account, 0.9)
             assert refused.value.next_step.startswith("Nothing was written. Unlock it")

@@ -85,7 +85,7 @@ LEDGER: dict[str, Trouble] = {
 
 async def goes_wrong(r: Rig, trouble: Trouble, hand: Any) -> None:
     r.session.device.again_s = 0.05
-    r.desk.terms = replace(r.desk.terms, device_deadline_s=0.6)
+    r.desk.terms = replace(r.desk.terms, device_deadline_s=1.5)
     states: list[DeviceState] = []
     r.desk.on_device = lambda _trade, state: states.append(state)
     before = len(r.sent())
@@ -103,6 +103,7 @@ async def goes_wrong(r: Rig, trouble: Trouble, hand: Any) -> None:
         assert what_of(trouble.state).split(".")[0].lower()[:14] in told.lower() or trouble.says in told
     assert trouble.says.lower() in told.lower()
     trouble.mends(hand)
+    r.desk.terms = replace(r.desk.terms, device_deadline_s=30)
     again = await r.trade()
     assert r.states(again) == HAPPY, r.stored(again)["reason"]
     r.assert_sound()

@@ -102,7 +102,6 @@ async def test_a_flattening_whose_answer_is_lost_is_looked_up(tmp_path: Path, ar
     async with rig(tmp_path) as r:
         trade = await r.trade()
         between = Between(r)
-        r.venue._deadline_s = 0.2
 
         async def cut() -> None:
             await r.venue._flush()

@@ -255,7 +255,6 @@ async def test_what_is_no_order(tmp_path: Path) -> None:
 
 async def test_an_unknown_order_says_what_is_known(tmp_path: Path) -> None:
     async with hand(tmp_path) as (r, me):
-        r.venue._deadline_s = 0.1
         between = Between(r)
 
         async def deaf(*_: Any) -> None:
@@ -282,7 +281,6 @@ async def test_an_unknown_order_says_what_is_known(tmp_path: Path) -> None:
 async def test_a_cancel_that_is_not_answered_says_what_is_known(tmp_path: Path) -> None:
     async with hand(tmp_path) as (r, me):
         trade = await me.propose(LIMIT)
-        r.venue._deadline_s = 0.1
         r.stop_listening()
         with pytest.raises(VenueError, match=r"did not answer the cancel\. What is known: open, 0 of 1 filled") as told:
             await cancel(r, trade)

@@ -28,7 +28,10 @@ async def stopped(r: Rig, *, flatten: bool = False) -> StopReport:
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
-async def test_an_entry_on_its_way_is_cancelled_when_its_answer_comes(tmp_path: Path, when: str) -> None:
+async def test_an_entry_on_its_way_is_cancelled_when_its_answer_comes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
+    monkeypatch.setattr("app.execution.emergency._ANSWER_S", 30)
     async with rig(tmp_path) as r:
         await r.book("99.90", "100.00", "0")  # nothing for sale: an entry rests
         between, stops = Between(r), []
@@ -90,7 +93,6 @@ async def test_an_entry_whose_answer_was_lost_is_cancelled_once_it_is_found(tmp_
     async with rig(tmp_path) as r:
         await r.book("99.90", "100.00", "0")
         between = Between(r)
-        r.venue._deadline_s = 0.3
 
         async def cut() -> None:
             await r.venue._flush()

@@ -431,7 +431,7 @@ def test_text_that_is_not_utf8_is_a_finding(bench: Bench) -> None:
         assert any(f.table in {table, "journal"} for f in found)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_any_byte_of_any_evidence_counts(bench: Bench, data: st.DataObject) -> None:
     table = data.draw(st.sampled_from(EVIDENCE))
@@ -458,7 +458,7 @@ def test_any_byte_of_any_evidence_counts(bench: Bench, data: st.DataObject) -> N
         assert bench.findings()
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     signature=st.one_of(
         st.binary(min_size=64, max_size=66), st.binary(max_size=4), st.just(bytes(65)), st.just(bytes(64) + b"\x1b")

@@ -59,7 +59,6 @@ async def test_a_list_that_never_arrived_is_proven_so(tmp_path: Path) -> None:
 async def test_a_list_that_arrived_is_found_by_our_own_ids(tmp_path: Path, killed: bool) -> None:
     async with rig(tmp_path) as r:
         between = Between(r)
-        r.venue._deadline_s = 0.3
 
         async def stop_listening() -> None:
             await r.venue._flush()

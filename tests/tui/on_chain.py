@@ -43,7 +43,9 @@ class _ChainHost(Host):
         assert self.launch is not None
         plan, chain = self.launch.plan, replace(self._local.chain, private=self._private)
         assert plan.chain is not None
-        nodes = NodesSettings(chain.chain_id, (endpoint(self._local.url, self._local.ws_url),), chain.block_ms)
+        nodes = NodesSettings(
+            chain.chain_id, (endpoint(self._local.url, self._local.ws_url),), chain.block_ms, stale_blocks=100_000
+        )
         self.launch = replace(self.launch, plan=replace(plan, chain=replace(plan.chain, chain=chain, nodes=nodes)))
 
 

@@ -150,6 +150,7 @@ async def test_what_was_traded_is_told_with_block_hash_nonce_and_gas(tmp_path: P
         await seat.until(lambda: trade.at_device is trade.payloads[1])
         await seat.approve()
         await seat.until(lambda: trade.state.value == "FILLED")
+        await seat.rig.settle()
         await _back(seat)
         approval, swap = transactions(trade)
         await seat.press("2")
@@ -200,6 +201,7 @@ async def test_health_tells_of_the_nodes_and_a_key_believes_one_again(
         assert seat.app.view is not None
         (member,) = seat.nodes.best()
         (read, send) = member.node.breakers.values()
+        send._pause_ms = 3_600_000  # it rests until it is believed again
         for _ in range(3):
             ticket = send.begin()
             assert ticket is not None

@@ -191,8 +191,11 @@ def rows(seat: Seat, table: str) -> list[dict[str, object]]:
     return found
 
 
-async def test_a_device_that_goes_while_it_is_asked_is_known_to_be_gone(tmp_path: Path) -> None:
+async def test_a_device_that_goes_while_it_is_asked_is_known_to_be_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Also one that is back before anybody looks at the bus: the Wallets screen said that it was ready."""
+    monkeypatch.setattr("app.device_watch.EVERY_S", 3_600.0)  # the next look would find it back
     with LedgerEmulator(LedgerDevice()) as device:
         async with terminal(tmp_path, settings=ledger(device)) as seat:
             device.device.human = Human.NEVER

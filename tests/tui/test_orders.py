@@ -212,6 +212,6 @@ async def test_all_legs_of_a_basket_are_taken_back_with_one_key(tmp_path: Path) 
         table.mark(trade.orders["stop:2"].request.client_id)
         await seat.press("X")
         await seat.until(lambda: trade.state.value == "CANCELLED")
-        await seat.look()
-        assert any("3 legs taken back: 0 of 0.00015 was bought." in each.message for each in seat.app._notifications)
+        said = "3 legs taken back: 0 of 0.00015 was bought."
+        await seat.until(lambda: any(said in each.message for each in seat.app._notifications))
         assert [entry.state.value for entry in trade.entries] == ["CANCELLED"] * 3

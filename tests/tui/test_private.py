@@ -35,7 +35,8 @@ async def test_a_private_transaction_is_confirmed_waits_and_is_published(tmp_pat
             (client_id,) = [order.request.client_id for order in trade.orders.values() if order.live][:1]
             name = client_id[:10]
             assert publishes(seat) == [f"Publish: approve of ETH-USDC ({name})"]
-            await seat.press("escape")
+            while "Dialog" in seat.dialog:
+                await seat.press("escape")
             seat.app.do.show("health")
             await seat.look()
             assert f"Transactions go privately through {relay.host} (rpc)." in seat.text()

@@ -125,6 +125,8 @@ def small(tmp_path: Path) -> Iterator[Tmux]:
 
 
 FAST = ("run", "--speed", "2000")
+SLOW = ("run", "--speed", "1")
+"""No exit sells what is held before it is looked at."""
 
 
 def _begin(tmux: Tmux, *arguments: str) -> None:
@@ -185,12 +187,12 @@ def test_from_the_first_start_to_the_restart(tmux: Tmux) -> None:
     tmux.shows(lambda seen: seen.count("paused") >= 2)
     tmux.keys("!")
     tmux.shows("EMERGENCY STOP")
-    held = tmux.rows("SELECT module, symbol, quantity FROM module_positions WHERE quantity <> '0'")
     tmux.keys("q")
     tmux.shows("ENDED 0", again="y")
+    held = tmux.rows("SELECT module, symbol, quantity FROM module_positions WHERE quantity <> '0'")
     assert tmux.command("journal", "verify").returncode == 0
     tmux.close()
-    tmux.start(*FAST)
+    tmux.start(*SLOW)
     tmux.shows("EMERGENCY STOP")
     tmux.keys("4")
     tmux.shows(lambda seen: seen.count("paused") >= 2)
@@ -230,7 +232,7 @@ def _typed_word(tmux: Tmux) -> None:
     tmux.keys("C-p")
     tmux.shows("Search")
     tmux.keys("L", "i", "f", "t")
-    tmux.shows("asks for a typed word")
+    tmux.shows(lambda seen: "Lift the emergency stop" in seen and "Jump to a pane" not in seen)
     tmux.keys("Down", "Enter")
     tmux.shows("Type TRADE")
 

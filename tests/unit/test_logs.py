@@ -73,7 +73,7 @@ def records(path: Path) -> list[dict[str, object]]:
     return [json.loads(line) for line in path.read_text(encoding="ascii").splitlines()]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(planted=PLANTED, before=NOISE, after=NOISE, place=st.integers(0, 6))
 def test_no_planted_secret_survives_in_the_file(planted: tuple[str, str], before: str, after: str, place: int) -> None:
     secret, carrier = planted

@@ -22,6 +22,7 @@ from app.venues.base import OrderReport, OrderState, SignedText
 from app.venues.paper import PaperSettings, PaperVenue
 from app.venues.paper_process import PaperProcess
 from strategies.model import Bar, Book, Instrument
+from tests.execution.harness import impatient
 from tests.venues.contract import LOT, TICK, Arena, VenueContract, buy
 from tests.venues.relay import RelayedProcess
 
@@ -75,7 +76,7 @@ class PaperArena(Arena):
 
     async def _faulty(self, *, replies: bool) -> None:
         await self.venue._flush()  # else what is lost is the market that was kept back, and no order is sent at all
-        self.venue._deadline_s = 0.2  # a lost answer is waited for; the next connect has its time again
+        impatient(self.venue)
         self.process.lose_replies, self.process.lose_requests = replies, not replies
 
     async def another(self) -> PaperVenue:
@@ -254,7 +255,7 @@ async def test_a_hanging_venue_is_ended_and_started_again(arena: PaperArena) -> 
     before = arena.process.pid
     assert before is not None
     os.kill(before, signal.SIGSTOP)
-    arena.venue._deadline_s = 0.5
+    impatient(arena.venue)
     with pytest.raises(VenueUnknown):
         await arena.venue.balances()
     arena.process.stop_patience_s = 0.1
@@ -301,7 +302,7 @@ def test_a_killed_trader_leaves_no_venue_behind_and_the_next_one_starts(tmp_path
             venues.append(int(trader.stdout.readline()))
             trader.kill()
     assert len(set(venues)) == 2  # the second could only start once the first had let go of the database
-    done = subprocess.run(["flock", "-w", "1", str(tmp_path / "v.db.lock"), "true"], check=False)
+    done = subprocess.run(["flock", "-w", "20", str(tmp_path / "v.db.lock"), "true"], check=False)
     assert done.returncode == 0, "the second venue outlived its trader"
 
 

@@ -180,6 +180,8 @@ async def test_a_websocket_in_which_nothing_comes_is_given_up(chain: LocalChain)
 
 async def test_a_chain_that_stands_still_is_told_once(chain: LocalChain, source: NodeSettings) -> None:
     async with pool(source, block_ms=100, stale_blocks=5) as nodes, following(nodes) as (follower, heads):
+        await follower.at(chain)
+        follower.events.clear()
         await follower.until(lambda: bool(follower.of(Stale)))
         await nodes._clock.sleep_until(nodes._clock.now_ms() + 300)
         assert len(follower.of(Stale)) == 1

@@ -325,7 +325,7 @@ def test_settings_can_not_be_changed_after_loading() -> None:
         loaded.risk.rates["BTC"] = Decimal(1)  # type: ignore[index]
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @example(content=b"a." * 400_000 + b"a = 1")
 @example(content=b"x = {" * 3000)
 @given(
@@ -366,7 +366,7 @@ def test_arbitrary_bytes_load_or_are_refused_by_config_error_only(tmp_path: Path
         assert load(path, {}, {}).path == path
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(env=st.dictionaries(st.text(max_size=30).map("COUNTERSIGN_".__add__), st.text(max_size=30), max_size=4))
 def test_arbitrary_variables_are_refused_by_config_error_only(env: dict[str, str]) -> None:
     if {name[12:].upper() for name in env} <= RESERVED:
@@ -409,7 +409,7 @@ FLAGS = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     flags=FLAGS,
     params=st.dictionaries(

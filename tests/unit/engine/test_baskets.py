@@ -181,7 +181,7 @@ def test_a_leg_is_exact_and_sells_above_its_price() -> None:
 # -- the preview ------------------------------------------------------------------------------------------------------
 
 
-@settings(max_examples=80, deadline=None, derandomize=True)
+@settings(max_examples=80)
 @given(
     st.lists(
         st.tuples(st.integers(9000, 10500), st.integers(1, 3000)), min_size=1, max_size=8, unique_by=lambda t: t[0]

@@ -362,7 +362,7 @@ ACTS = st.lists(
 )
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(acts=ACTS)
 async def test_never_more_than_the_capital_whatever_is_asked_for(
     tmp_path_factory: pytest.TempPathFactory, acts: list[tuple[str, str, str]]

@@ -102,7 +102,7 @@ def test_the_text_says_everything_in_plain_words() -> None:
     ]
 
 
-@settings(max_examples=120, deadline=None, derandomize=True)
+@settings(max_examples=120)
 @given(authorisations())
 def test_what_is_rendered_is_read_back(authorisation: Authorisation) -> None:
     text = render(authorisation)
@@ -113,7 +113,7 @@ def test_what_is_rendered_is_read_back(authorisation: Authorisation) -> None:
     assert all(len(line) <= 60 for line in text.split("\n"))
 
 
-@settings(max_examples=80, deadline=None, derandomize=True)
+@settings(max_examples=80)
 @given(authorisations())
 def test_the_orders_made_from_a_text_are_permitted_by_it(authorisation: Authorisation) -> None:
     text = render(authorisation)
@@ -124,7 +124,7 @@ def test_the_orders_made_from_a_text_are_permitted_by_it(authorisation: Authoris
         assert refusal(text, order.request, authorisation.venue) is None
 
 
-@settings(max_examples=50, deadline=None, derandomize=True)
+@settings(max_examples=50)
 @given(authorisations(), authorisations())
 def test_text_and_order_of_different_trades_never_match(one: Authorisation, other: Authorisation) -> None:
     assume(one.trade_id != other.trade_id)
@@ -334,14 +334,14 @@ def test_a_close_shares_only_the_exits_it_names() -> None:
     assert not permits(render(UNCOVERED_CLOSE), covered)
 
 
-@settings(max_examples=120, deadline=None, derandomize=True)
+@settings(max_examples=120)
 @given(st.text(max_size=300))
 def test_other_text_is_no_authorisation(text: str) -> None:
     with pytest.raises(ValueError, match="authorisation"):
         parse(text)
 
 
-@settings(max_examples=120, deadline=None, derandomize=True)
+@settings(max_examples=120)
 @given(authorisations(), st.data())
 def test_any_one_character_changed_is_another_meaning_or_none(
     authorisation: Authorisation, data: st.DataObject

@@ -97,7 +97,7 @@ def test_the_largest_basket_can_be_read_on_the_smallest_device() -> None:
     assert len(text) < 700
 
 
-@settings(max_examples=120, deadline=None, derandomize=True)
+@settings(max_examples=120)
 @given(baskets())
 def test_what_is_rendered_is_read_back(basket: Authorisation) -> None:
     text = render(basket)
@@ -107,7 +107,7 @@ def test_what_is_rendered_is_read_back(basket: Authorisation) -> None:
     assert all(len(line) <= MOST_IN_LINE for line in text.split("\n"))
 
 
-@settings(max_examples=60, deadline=None, derandomize=True)
+@settings(max_examples=60)
 @given(baskets())
 def test_the_orders_made_from_a_text_are_permitted_by_it_and_cover_every_leg(basket: Authorisation) -> None:
     text = render(basket)
@@ -130,7 +130,7 @@ def _threes(orders: tuple[Order, ...]) -> list[tuple[Order, ...]]:
     return [orders[at : at + 3] for at in range(0, len(orders), 3)]
 
 
-@settings(max_examples=300, deadline=None, derandomize=True)
+@settings(max_examples=300)
 @given(baskets(), st.data())
 def test_any_one_character_changed_is_refused_or_means_something_else(
     basket: Authorisation, data: st.DataObject

@@ -123,4 +123,4 @@ def units(amount: Decimal) -> int:
 
 
 TestPurse = PurseMachine.TestCase
-TestPurse.settings = settings(max_examples=40, stateful_step_count=40, deadline=None, derandomize=True)
+TestPurse.settings = settings(max_examples=40, stateful_step_count=40)

@@ -143,7 +143,7 @@ def test_a_basket_of_one_is_a_plain_trade(entry: OrderState, filled: bool) -> No
     assert trade_state_of_all([(entry, filled)]) is trade_state_of(entry, filled)
 
 
-@settings(max_examples=400, deadline=None, derandomize=True)
+@settings(max_examples=400)
 @given(st.data())
 def test_whatever_its_legs_do_a_basket_moves_along_its_edges(data: st.DataObject) -> None:
     """Any legal walk of each leg, in any interleaving, is a legal walk of the trade. A venue accepts or refuses a list

@@ -39,7 +39,7 @@ MARKETS = st.tuples(
 ).filter(lambda found: bool(found[0] or found[1]))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(MARKETS, st.data())
 def test_a_folder_is_one_ordered_market_and_resuming_gives_its_tail(
     market: tuple[dict[str, list[int]], list[int]], data: st.DataObject
@@ -266,7 +266,7 @@ HEADERS = st.sampled_from(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(HEADERS, st.lists(HOSTILE_LINE, max_size=6), st.binary(max_size=10))
 def test_hostile_text_is_refused_or_counted_and_nothing_else(header: str, lines: list[str], tail: bytes) -> None:
     with TemporaryDirectory() as folder:
@@ -288,7 +288,7 @@ WHOLE = {
 }
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.sampled_from(sorted(WHOLE)), st.booleans(), st.data())
 def test_a_damaged_recording_is_refused_or_counted_and_nothing_else(
     name: str, zipped: bool, data: st.DataObject

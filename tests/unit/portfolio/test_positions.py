@@ -87,7 +87,7 @@ def histories(draw: st.DrawFn) -> list[VenueFill]:
     return result
 
 
-@settings(max_examples=150, deadline=None, derandomize=True)
+@settings(max_examples=150)
 @given(histories(), prices)
 def test_profit_is_exact_to_the_last_digit(history: list[VenueFill], mark: Decimal) -> None:
     holding, reference = Holding("m", "ETH-BTC"), Reference()
@@ -105,7 +105,7 @@ def test_profit_is_exact_to_the_last_digit(history: list[VenueFill], mark: Decim
         assert profit == reference.cash + reference.base * Fraction(mark)
 
 
-@settings(max_examples=100, deadline=None, derandomize=True)
+@settings(max_examples=100)
 @given(histories())
 def test_postings_of_every_fill_sum_to_zero_and_say_what_moved(history: list[VenueFill]) -> None:
     everything: list[Posting] = []
@@ -126,7 +126,7 @@ def test_postings_of_every_fill_sum_to_zero_and_say_what_moved(history: list[Ven
     assert sums.get((FEES, "BTC"), Fraction(0)) == reference.fees
 
 
-@settings(max_examples=60, deadline=None, derandomize=True)
+@settings(max_examples=60)
 @given(histories())
 def test_round_trips_add_up_to_what_was_earned(history: list[VenueFill]) -> None:
     book, trips = PositionBook(), []
@@ -297,7 +297,7 @@ def test_what_was_earned_before_an_unknown_start_is_no_ones_days_loss() -> None:
     assert curve.day_start == Decimal(-70)
 
 
-@settings(max_examples=100, deadline=None, derandomize=True)
+@settings(max_examples=100)
 @given(st.lists(st.tuples(st.integers(0, 3 * DAY_MS), st.integers(-(10**6), 10**6)), min_size=1, max_size=30))
 def test_the_curve_rebuilt_from_its_samples_is_the_curve(samples: list[tuple[int, int]]) -> None:
     samples.sort()

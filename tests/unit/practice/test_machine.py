@@ -232,9 +232,5 @@ def _do(scene: Scene, op: str, fields: dict[str, Any]) -> Any:
 
 TestVenueMachine = VenueMachine.TestCase
 TestVenueMachine.settings = settings(
-    max_examples=30,
-    stateful_step_count=20,
-    deadline=None,
-    derandomize=True,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
+    max_examples=30, stateful_step_count=20, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much]
 )

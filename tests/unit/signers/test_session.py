@@ -143,7 +143,7 @@ async def test_a_late_answer_is_dropped_and_the_next_request_gets_its_own(
 ) -> None:
     states: list[DeviceState] = []
     with pytest.raises(DeviceTimedOut, match="No answer from the device") as caught:
-        await sign(session, "first", states.append, 0.02)
+        await sign(session, "first", states.append, 1)
     assert "Nothing was sent" in caught.value.next_step
     assert states[1:] == [DeviceState.WAIT_BUTTON, DeviceState.TIMED_OUT]
     assert driver.cancels == 1
@@ -315,7 +315,8 @@ async def test_requests_for_the_app_that_is_open_go_first_but_not_for_ever(
     first = ask(session, "first")
     await asyncio.to_thread(driver.started.wait, 10)
     tasks = [ask(session, "sol", Chain.SOLANA), *(ask(session, f"evm {n}") for n in range(12))]
-    await asyncio.sleep(0)
+    while session._jobs.qsize() < len(tasks):  # noqa: ASYNC110 -- until all are queued
+        await asyncio.sleep(0)
     driver.gate.set()
     await asyncio.gather(first, *tasks)
     assert driver.asked[:9] == ["first", *(f"evm {n}" for n in range(8))]

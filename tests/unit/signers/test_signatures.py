@@ -38,7 +38,7 @@ def refused(text: str, signed: bytes, address: str) -> None:
     assert "Nothing was sent" in caught.value.next_step
 
 
-@settings(max_examples=25, deadline=None, derandomize=True)
+@settings(max_examples=25)
 @given(st.text(st.one_of(st.just("\n"), st.characters(min_codepoint=32, max_codepoint=126)), min_size=1, max_size=400))
 def test_what_the_demo_signer_signs_verifies(text: str) -> None:
     verify_text(text, signature(text), address_of(PATH))

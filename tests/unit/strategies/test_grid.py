@@ -111,7 +111,7 @@ def test_a_bad_parameter_is_refused_by_name(field: str, value: Any) -> None:
         replace(GridParams(), **{field: value})
 
 
-@settings(max_examples=60, deadline=None, derandomize=True)
+@settings(max_examples=60)
 @given(st.integers(0, 2**32), st.floats(0.01, 5.0))
 def test_whatever_the_market_does_a_basket_is_in_order(seed: int, move: float) -> None:
     rng, price, closes = random.Random(seed), 100.0, []

@@ -35,7 +35,7 @@ def tried(graph: Graph, steps: tuple[Step, ...], amount: int, price: GasPrice) -
         return None
 
 
-@settings(derandomize=True, deadline=None, max_examples=120)
+@settings(max_examples=120)
 @given(SEEDS, st.integers(10**15, 10**25), PRICES, st.integers(2, 9))
 def test_a_purchase_over_several_routes_is_within_a_thousandth_of_the_cheapest(
     seed: int, amount: int, price: GasPrice, count: int

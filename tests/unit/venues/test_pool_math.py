@@ -64,7 +64,7 @@ def test_ticks_end_where_the_contract_says() -> None:
             tick_at_sqrt_ratio(price)
 
 
-@settings(derandomize=True, max_examples=500)
+@settings(max_examples=500)
 @given(PRICES, TICKS)
 def test_a_tick_is_the_highest_not_above_its_price(price: int, tick: int) -> None:
     found = tick_at_sqrt_ratio(price)
@@ -74,7 +74,7 @@ def test_a_tick_is_the_highest_not_above_its_price(price: int, tick: int) -> Non
         assert tick_at_sqrt_ratio(sqrt_ratio_at_tick(tick + 1) - 1) == tick
 
 
-@settings(derandomize=True, max_examples=500)
+@settings(max_examples=500)
 @given(RESERVES, RESERVES, AMOUNTS, st.sampled_from([0, 1, 5, 20, 25, 30, 100]))
 def test_v2_never_pays_more_than_the_product_allows(one: int, other: int, amount: int, fee: int) -> None:
     pool = V2Pool(b"p", "x", token(1), token(2), fee, one, other)
@@ -121,7 +121,7 @@ def pool_of(price: int, liquidity: int, width: int, fee: int = 3000, spacing: in
     return V3Pool(b"p", "x", token(1), token(2), fee, spacing, price, tick, liquidity, ticks, (-58, 57))
 
 
-@settings(derandomize=True, max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.integers(-400_000, 400_000), LIQUIDITY, st.integers(1, 500), AMOUNTS, AMOUNTS, st.booleans())
 def test_v3_more_in_is_never_less_out_and_there_and_back_never_gains(
     tick: int, liquidity: int, width: int, amount: int, more: int, forward: bool
@@ -143,7 +143,7 @@ def test_v3_more_in_is_never_less_out_and_there_and_back_never_gains(
         assert moved.swap(not forward, one.paid).paid <= amount
 
 
-@settings(derandomize=True, max_examples=300)
+@settings(max_examples=300)
 @given(TICKS, TICKS, PRICES, st.integers(0, 2**127 - 1))
 def test_a_position_s_amounts_never_favour_who_opens_it(one: int, other: int, price: int, liquidity: int) -> None:
     lower, upper = sorted((one, other))
@@ -167,7 +167,7 @@ def test_a_position_s_amounts_never_favour_who_opens_it(one: int, other: int, pr
         assert all(a <= b for a, b in zip(fewer, paid, strict=True))
 
 
-@settings(derandomize=True, max_examples=200)
+@settings(max_examples=200)
 @given(PRICES, PRICES, LIQUIDITY)
 def test_amounts_between_two_prices_do_not_ask_which_is_first(one: int, other: int, liquidity: int) -> None:
     for amount in (amount0, amount1):
@@ -176,7 +176,7 @@ def test_amounts_between_two_prices_do_not_ask_which_is_first(one: int, other: i
         assert amount(one, other, liquidity, up=False) <= amount(one, other, liquidity, up=True)
 
 
-@settings(derandomize=True, max_examples=200)
+@settings(max_examples=200)
 @given(*[st.integers(0, MAX_UINT256)] * 6, TICKS)
 def test_growth_inside_is_what_is_not_outside(
     total0: int, total1: int, low0: int, low1: int, high0: int, high1: int, tick: int
@@ -198,7 +198,7 @@ def test_fees_are_owed_for_growth_even_across_the_wrap() -> None:
     assert positions.fees_owed(0, now, last) == (0, 0)
 
 
-@settings(derandomize=True, max_examples=300)
+@settings(max_examples=300)
 @given(st.integers(0, 10_000), st.booleans(), st.lists(st.integers(10_000, 10**24), min_size=3, max_size=3))
 def test_a_regular_tax_is_found(bps: int, up: bool, amounts: list[int]) -> None:
     true = Share(bps, up)

@@ -48,7 +48,7 @@ def simple_routes(graph: Graph, start: bytes, goal: bytes, hops: int = 3) -> Ite
     return on(start, (), frozenset({start}))
 
 
-@settings(derandomize=True, deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(SEEDS, AMOUNTS, PRICES, st.integers(2, 14))
 def test_the_best_route_is_the_best_of_all(seed: int, amount: int, price: GasPrice, count: int) -> None:
     graph = Graph.of(market(random.Random(seed), count, 5, noise_bps=300))
@@ -60,7 +60,7 @@ def test_the_best_route_is_the_best_of_all(seed: int, amount: int, price: GasPri
         assert found == try_route(graph, found.steps, amount, price)
 
 
-@settings(derandomize=True, deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(SEEDS, AMOUNTS, PRICES)
 def test_the_cheapest_route_to_an_amount_is_the_cheapest_of_all(seed: int, amount: int, price: GasPrice) -> None:
     graph = Graph.of(market(random.Random(seed), 12, 5, noise_bps=300))
@@ -109,7 +109,7 @@ def best_of(
     return best if best > nothing // 2 else None
 
 
-@settings(derandomize=True, deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(SEEDS, AMOUNTS, PRICES, st.integers(2, 7))
 def test_a_split_is_within_a_thousandth_of_the_best_and_never_worse_than_one_route(
     seed: int, amount: int, price: GasPrice, count: int
@@ -130,7 +130,7 @@ def test_a_split_is_within_a_thousandth_of_the_best_and_never_worse_than_one_rou
         assert found.net >= best - abs(best) // 1000
 
 
-@settings(derandomize=True, deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(SEEDS, st.integers(10**19, 10**25))
 def test_shares_make_the_next_unit_worth_the_same(seed: int, amount: int) -> None:
     """Moving a thousandth of the amount from any route to any other brings nothing."""
@@ -238,7 +238,7 @@ def moved(chance: random.Random, pools: dict[bytes, Pool]) -> tuple[dict[bytes, 
     return after, changed
 
 
-@settings(derandomize=True, deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(SEEDS, PRICES)
 def test_cycles_found_after_changes_are_those_found_afresh(seed: int, price: GasPrice) -> None:
     chance = random.Random(seed)
@@ -249,7 +249,7 @@ def test_cycles_found_after_changes_are_those_found_afresh(seed: int, price: Gas
         assert finder.update(pools, changed) == CycleFinder(pools, token(1), price).ranked()
 
 
-@settings(derandomize=True, deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(SEEDS)
 def test_every_cycle_that_pays_is_found_with_nearly_the_best_amount(seed: int) -> None:
     pools = market(random.Random(seed), 14, 4, noise_bps=200)

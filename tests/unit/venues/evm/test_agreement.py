@@ -45,7 +45,7 @@ def test_the_head_is_what_a_quorum_has_reached() -> None:
     assert agreement.head(said("0xa", "0x8"), 2) == Agreed("0x8")
 
 
-@settings(derandomize=True, deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(st.lists(st.integers(0, 10**9), min_size=1, max_size=7), st.integers(1, 7), st.integers(0, 10**12))
 def test_fewer_liars_than_a_quorum_can_not_move_the_head_up(heads: list[int], needed: int, lie: int) -> None:
     found = quorum_head(heads, needed)

@@ -128,7 +128,7 @@ def test_a_node_behind_all_that_is_remembered_is_no_reorganisation() -> None:
     assert consumer.branch.tip == blocks[4]
 
 
-@settings(derandomize=True, deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(st.data())
 def test_whatever_heads_come_the_consumer_ends_on_the_last_new_one(data: st.DataObject) -> None:
     blocks = chain(3)

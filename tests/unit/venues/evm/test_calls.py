@@ -57,7 +57,7 @@ def swaps(draw: st.DrawFn) -> Swap:
     return Swap(draw(ADDRESS), kind, exact, tuple(parts), draw(ADDRESS), deadline, taxed=taxed, **ends)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(swaps())
 def test_a_swap_is_read_back_from_its_bytes(swap: Swap) -> None:
     assert decode(encode(swap)) == swap
@@ -68,7 +68,7 @@ def test_an_approval_is_read_back_from_its_bytes(token: bytes, spender: bytes, a
     assert decode(encode(Approval(token, spender, amount))) == Approval(token, spender, amount)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(swaps(), st.data())
 def test_a_changed_byte_is_another_act_or_none(swap: Swap, data: st.DataObject) -> None:
     call = encode(swap)

@@ -60,7 +60,7 @@ def test_room_for_a_person_is_blocks_of_that_chain_up_to_a_bound() -> None:
     assert [room(RULES, block_ms) for block_ms in (60_000, 12_000, 2_000, 250)] == [1, 5, 6, 6]
 
 
-@settings(derandomize=True, deadline=None, max_examples=500)
+@settings(max_examples=500)
 @given(markets, gas, caps, extra)
 def test_never_above_a_cap_and_never_below_what_the_next_block_asks(
     market: Market, units: int, limits: Caps, data_fee: int
@@ -73,7 +73,7 @@ def test_never_above_a_cap_and_never_below_what_the_next_block_asks(
         assert fee.max_fee == fee.priority_fee
 
 
-@settings(derandomize=True, deadline=None, max_examples=500)
+@settings(max_examples=500)
 @given(markets, gas, caps, extra)
 def test_it_is_refused_only_when_the_next_block_alone_is_above_a_cap(
     market: Market, units: int, limits: Caps, data_fee: int
@@ -89,7 +89,7 @@ def test_it_is_refused_only_when_the_next_block_alone_is_above_a_cap(
         assert not too_much
 
 
-@settings(derandomize=True, deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(wei, wei, wei, gas, caps)
 def test_a_dearer_market_never_makes_a_cheaper_offer(base: int, more: int, tip: int, units: int, limits: Caps) -> None:
     low, high = Market(FeeKind.EIP1559, base, tip + 1), Market(FeeKind.EIP1559, base + more, tip + 1)
@@ -97,7 +97,7 @@ def test_a_dearer_market_never_makes_a_cheaper_offer(base: int, more: int, tip: 
     assert risen(base, 3) <= risen(base, 4) <= risen(base + more, 4)
 
 
-@settings(derandomize=True, deadline=None, max_examples=500)
+@settings(max_examples=500)
 @given(st.tuples(wei, wei).map(sorted), markets, gas, caps)
 def test_a_bump_replaces_by_every_client_s_rule(old: list[int], market: Market, units: int, limits: Caps) -> None:
     tip, most = old

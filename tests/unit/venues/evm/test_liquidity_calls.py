@@ -62,13 +62,13 @@ ACTS: st.SearchStrategy[Act] = st.one_of(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(ACTS)
 def test_an_act_is_read_back_from_its_bytes(act: Act) -> None:
     assert decode(encode(act)) == act
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(ACTS, st.data())
 def test_a_changed_byte_is_another_act_or_none(act: Act, data: st.DataObject) -> None:
     call = encode(act)
@@ -85,7 +85,7 @@ def test_a_changed_byte_is_another_act_or_none(act: Act, data: st.DataObject) ->
     assert encode(read) == Call(call.to, bytes(changed), call.value)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(ACTS, st.integers(1, 2**255))
 def test_coins_that_nobody_meant_are_refused(act: Act, value: int) -> None:
     call = encode(act)

@@ -94,7 +94,7 @@ def within(root: int, bps: int) -> st.SearchStrategy[int]:
     return st.integers(low, high)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     ROOT, st.integers(-300, 300), WIDTH, st.integers(0, 10**27), st.integers(0, 10**27), st.integers(1, 1000), st.data()
 )
@@ -119,7 +119,7 @@ def test_opening_takes_no_more_than_was_said_and_no_less_while_the_price_stays_w
     assert then.amount1 >= takes.least1
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(ROOT, st.integers(-300, 300), WIDTH, st.integers(1, 2**90), st.integers(1, 1000), st.data())
 def test_liquidity_pays_the_least_while_the_price_stays_within_the_slippage(
     root: int, away: int, width: int, liquidity: int, bps: int, data: st.DataObject
@@ -136,7 +136,7 @@ def test_liquidity_pays_the_least_while_the_price_stays_within_the_slippage(
     assert one <= now[1]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(ROOT, ROOT, WIDTH, st.integers(10**12, 2**90))
 def test_keeping_both_tokens_is_never_worth_less_than_liquidity_without_its_fees(
     root: int, now: int, width: int, liquidity: int

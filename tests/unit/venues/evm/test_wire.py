@@ -88,7 +88,7 @@ def test_what_is_no_reply_has_a_name(body: bytes, fault: Fault) -> None:
     assert caught.value.fault is fault
 
 
-@settings(derandomize=True, deadline=None, max_examples=500)
+@settings(max_examples=500)
 @given(st.binary(max_size=200) | st.text(max_size=200).map(str.encode))
 def test_no_bytes_raise_anything_else(body: bytes) -> None:
     with pytest.raises(Unreadable):
@@ -102,7 +102,7 @@ _JSON = st.recursive(
 )
 
 
-@settings(derandomize=True, deadline=None, max_examples=500)
+@settings(max_examples=500)
 @given(st.dictionaries(st.sampled_from(["jsonrpc", "id", "result", "error", "code", "message", "data"]), _JSON))
 def test_no_document_raises_anything_else(fields: dict[str, Any]) -> None:
     for document in ({**fields, "jsonrpc": "2.0", "id": 7}, {"jsonrpc": "2.0", "id": 7, "error": fields}):
@@ -112,7 +112,7 @@ def test_no_document_raises_anything_else(fields: dict[str, Any]) -> None:
             pass
 
 
-@settings(derandomize=True, deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(st.integers(0, 2**256 - 1), st.binary(max_size=40))
 def test_quantities_and_bytes_go_both_ways(number: int, data: bytes) -> None:
     assert quantity(hex(number)) == number

@@ -202,4 +202,4 @@ class Model(RuleBasedStateMachine):
 
 
 TestModel = Model.TestCase
-TestModel.settings = settings(derandomize=True, deadline=None, max_examples=200, stateful_step_count=40)
+TestModel.settings = settings(max_examples=200, stateful_step_count=40)

@@ -54,7 +54,7 @@ def test_a_budget_of_nothing_is_no_budget(per_s: int, burst: int) -> None:
         RateRules(per_s=per_s, burst=burst)
 
 
-@settings(derandomize=True, deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(RULES, st.lists(st.tuples(st.integers(0, 400), st.integers(0, 2_000)), max_size=60))
 def test_no_stretch_of_time_sees_more_than_its_share(rules: RateRules, asked: list[tuple[int, int]]) -> None:
     clock = MarketClock(0)
@@ -74,7 +74,7 @@ def test_no_stretch_of_time_sees_more_than_its_share(rules: RateRules, asked: li
             assert (last - first + 1) * 1000 <= rules.burst * 1000 + (within + 1) * rules.per_s
 
 
-@settings(derandomize=True, deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(RULES, st.integers(1, 200))
 def test_who_waits_as_told_gets_the_full_rate(rules: RateRules, requests: int) -> None:
     clock = MarketClock(0)
