@@ -244,8 +244,9 @@ def _lock_fault(error: OSError, name: Path) -> DatabaseUnusable:
 
 
 def _flock_patiently(fd: int) -> bool:
-    # `trader_pid` of another command holds a shared lock for microseconds; that is not a second trader.
-    for _ in range(5):
+    # `trader_pid` of another command holds a shared lock for microseconds, or until a busy machine lets it go on; that
+    # is not a second trader.
+    for _ in range(25):
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:

@@ -102,8 +102,10 @@ class StandingExits:
         now, and never covered anything."""
         self._nonces.sent(trade)
         self._signed = trade if trade.armed and not trade.triggered else None
-        self.review()
-        self._signed = None
+        try:
+            self.review()
+        finally:
+            self._signed = None
 
     def review(self, symbol: str | None = None) -> None:
         """Look at every position, or those in one instrument, once the market was seen. Looking again does no harm."""

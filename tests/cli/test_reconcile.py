@@ -91,10 +91,14 @@ def test_the_practice_chain(cli: Cli) -> None:
     trader = cli.start("run", "--headless", "--json", "--chain", "anvil", *options, "--set", "reconcile.every_s=1")
     until(lambda: cli.socket.exists() or trader.ended, "the trader takes commands", 60)
     assert not trader.ended, trader.wait()
-    health = cli("health", *options, "--json").document["trader"]
+
+    def told() -> dict[str, Any]:
+        return until(lambda: cli("health", *options, "--json").document["trader"] or {}, "it answers in time")
+
+    health = told()
     address = _account(cli)
     give(health, address, 10**18)
-    until(lambda: cli("health", *options, "--json").document["trader"]["books"]["differences"], "it is seen by itself")
+    until(lambda: told()["books"]["differences"], "it is seen by itself")
     (each,) = cli("reconcile", *options, "--json").document["differences"]
     assert (each["subject"], each["amount"], each["stops"]) == ("ETH", "1", False)
     assert cli("status", *options, "--json").document["trader"]["halted"] == ""
