@@ -40,9 +40,9 @@ pictures: .setup-dev
 	$(BIN)/python -m pytest -n auto tests/tui/test_pictures.py tests/tui/test_pictures_confirm.py \
 		tests/tui/test_pictures_troubles.py --snapshot-update
 
-# The tests of trades and chains where disk and nodes are slow: what relies on being quick fails here first.
+# The tests where disk, nodes and threads are slow: what relies on being quick fails here first.
 slow: .setup-dev .setup-system .setup-chain
-	$(BIN)/python -m pytest -n 4 --dist worksteal -p tests.slow tests/evm tests/alerts tests/tui tests/cli
+	$(BIN)/python -m pytest -n 4 --dist worksteal -p tests.slow
 
 crash: .setup-dev .setup-system
 	$(BIN)/python -m tests.crash --kills $(N)
