@@ -208,7 +208,8 @@ class Pipeline:
         try:
             if not trade.under_stop:
                 desk.stop.check()
-            reports = await desk.venue.submit(requests, payload.signed)
+            with trade.gives(payload):
+                reports = await desk.venue.submit(requests, payload.signed)
         except SafetyError as error:
             await self._end(trade, TradeState.CANCELLED, error.what)
         except VenueUnknown as error:
@@ -227,13 +228,13 @@ class Pipeline:
         """An earlier transaction of the trade has ended: now the next one goes; where that one failed, nothing. What
         was signed before a restart is asked for once more."""
         await self._desk.until_quoted(trade.intent.symbol)  # right after a start
-        again = trade.resumed and trade not in self.proposals.waiting()
+        again = trade.resumed and not trade.armed and trade not in self.proposals.waiting()
         async with self._desk.turn:
             if not trade.goes_on:
                 return
             if not trade.done_so_far:
                 await self._end(trade, TradeState.CANCELLED, "The transaction before it failed.")
-            elif not trade.resumed:
+            elif trade.armed or not trade.resumed:
                 await self.submit(trade)
         if again and trade.goes_on:
             await self._resume(trade)

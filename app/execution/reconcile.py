@@ -31,9 +31,7 @@ from storage.faults import StorageFault
 _log = logs.get(__name__)
 _LOOKS: Final = 4
 """Times that what differs is caught up on and compared anew."""
-_SENT: Final = frozenset({PayloadState.SENT, PayloadState.UNKNOWN})
-
-_TOLD: Final = _SENT | {PayloadState.LANDED}
+_TOLD: Final = frozenset({PayloadState.SENT, PayloadState.UNKNOWN, PayloadState.LANDED})
 
 Again = Callable[[], Awaitable[object]]
 
@@ -236,7 +234,8 @@ def in_doubt(desk: Desk, reading: Reading) -> str:
     told = [each for trade in desk.state.remembered() for each in trade.payloads if each.body and each.state in _TOLD]
     landed = {nonce_of(each.body) for each in told if each.state is PayloadState.LANDED}
     # (one of the same nonce that landed in its place is what the block has)
-    waiting = {nonce_of(each.body) for each in told if each.state in _SENT} - landed
+    given = [each.sending for each in desk.state.remembered() if each.sending is not None and each.sending.body]
+    waiting = {nonce_of(each.body) for each in [*given, *told] if each.state is not PayloadState.LANDED} - landed
     if any(nonce < reading.transactions for nonce in waiting):
         return f"Block {number} has a transaction of ours that is not booked yet, or another one in its place."
     if any(nonce >= reading.transactions for nonce in landed):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
@@ -140,6 +142,8 @@ class Trade:
     """A standing exit whose price was reached: it is being sent, and what stops it this time does not end it."""
     held_back: str = ""
     """Why a standing exit that is armed could not be sent when that was last tried or looked at."""
+    sending: Payload | None = None
+    """What the venue was given and has not answered yet."""
     lap_ns: int = 0
     """When its last step was done, on the monotonic clock; 0 before the first of this process."""
 
@@ -162,6 +166,15 @@ class Trade:
     def unsent(self) -> Payload | None:
         """What is signed and goes next."""
         return next((payload for payload in self.payloads if payload.state is PayloadState.SIGNED), None)
+
+    @contextmanager
+    def gives(self, payload: Payload) -> Iterator[None]:
+        """While the venue is given `payload`: until it answers it may be anywhere, a block included."""
+        self.sending = payload
+        try:
+            yield
+        finally:
+            self.sending = None
 
     @property
     def waits_for_itself(self) -> bool:

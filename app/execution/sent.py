@@ -10,6 +10,7 @@ from app.execution.preparation import Preparation
 from app.execution.records import Order, Payload, Trade
 from app.execution.settlement import Settlement, end_unsent
 from app.execution.states import PayloadState, TradeState
+from app.execution.transactions_sent import nonce_of
 from app.execution.transition import Transition
 from app.venues.base import OrderReport, OrderState
 
@@ -101,14 +102,22 @@ def not_ours(desk: Desk, trade: Trade, what: str) -> None:
 
 def sent_again(desk: Desk, preparation: Preparation, trade: Trade, order: Order) -> Payload | None:
     """The payload of a transaction that may be sent again: it was sent before, its time is not over, what would go is
-    what was signed, nothing is to take its place, and, for an entry, no emergency stop is in force. Else None."""
+    what was signed, nothing has taken or is to take its place, and, for an entry, no emergency stop is in force. Else
+    None."""
     payload = next((each for each in trade.payloads if order in trade.orders_of(each)), None)
     sent = payload is not None and payload.state in {PayloadState.SENT, PayloadState.UNKNOWN}
     stopped = desk.stop.raised() and not order.request.reduce_only
     stopped = stopped or any(each.intent.replaces == order.request.client_id for each in desk.state.in_flight())
     if payload is None or not sent or stopped or desk.clock.now_ms() > payload.valid_until_ms:
         return None
+    if payload.body and nonce_of(payload.body) in _nonces_landed(desk):
+        return None  # what took its place is in a block, and this is not proven dead yet: it would only be refused
     if (why := preparation.unlike_signed(trade, payload)) is not None:
         desk.record_error(SignerError("signature.refused", why, next_step="It is not sent again."), trade.id)
         return None
     return payload
+
+
+def _nonces_landed(desk: Desk) -> set[int]:
+    landed = (each for trade in desk.state.remembered() for each in trade.payloads)
+    return {nonce_of(each.body) for each in landed if each.body and each.state is PayloadState.LANDED}

@@ -20,6 +20,7 @@ from signers.evm import decode
 from strategies.acts import Cycle, Provide
 from strategies.model import Intent, Side
 from tests.evm.chain import LocalChain
+from tests.evm.proxy import FaultProxy
 from tests.evm.rig import ChainRig, chain_rig
 
 ONE = Decimal(1)
@@ -232,6 +233,38 @@ async def test_the_same_with_higher_fees_in_the_place_of_one_that_waits(tmp_path
         anvil.automine(on=True)
         assert not rig.desk.state.positions.holding("m", "ETH-USDC").quantity
         await rig.assert_agrees()
+
+
+async def test_what_was_replaced_is_not_sent_again_until_it_is_proven_dead(tmp_path: Path, anvil: LocalChain) -> None:
+    """A node would refuse it at each block, and errors that mean nothing would bar new trades."""
+    with FaultProxy(anvil.url, anvil.ws_url) as proxy:
+        async with chain_rig(tmp_path, anvil, urls=((proxy.url, proxy.ws_url),), confirmations=8) as rig:
+            acts = Acts(rig.desk, rig.session.pipeline, rig.session.run)
+            first = await rig.propose(quantity="0.2")
+            await rig.reached(first, "FILLED")
+            anvil.automine(on=False)
+            sale = await rig.propose(Side.SELL, "0.2")
+            await rig.reached(sale, "SUBMITTED")
+            (waiting,) = [order for order in sale.orders.values() if order.state is OrderState.OPEN]
+            bumped = acts.bump(sale, waiting)
+            await rig.reached(bumped, "SUBMITTED")
+            anvil.mine()
+            await rig.reached(bumped, "FILLED")
+            sent = proxy.count("eth_sendRawTransaction")
+            for _ in range(6):
+                anvil.mine()
+                await rig.until(lambda: rig.head == anvil.number(), "the block is heard of")
+                asked = proxy.count("eth_getTransactionReceipt")
+                await rig.until(lambda: proxy.count("eth_getTransactionReceipt") > asked, "and looked at")  # noqa: B023
+            assert rig.state(sale) == "SUBMITTED", "it is not proven dead yet"
+            assert proxy.count("eth_sendRawTransaction") == sent
+            assert rig.rows("SELECT * FROM errors") == []
+            for _ in range(4):
+                anvil.mine()
+                await rig.until(lambda: rig.head == anvil.number(), "the block is heard of")
+            await rig.reached(sale, "CANCELLED")
+            anvil.automine(on=True)
+            await rig.assert_agrees()
 
 
 async def test_a_position_of_liquidity_from_opening_to_its_end(tmp_path: Path, anvil: LocalChain) -> None:

@@ -103,6 +103,27 @@ async def test_the_price_fell_while_nobody_was_there(tmp_path: Path, anvil: Loca
         await again.assert_agrees()
 
 
+async def test_it_is_kept_when_its_approval_lands_after_a_restart(tmp_path: Path, anvil: LocalChain) -> None:
+    """It was signed to go by itself: nobody is asked again, and it goes when its price is there."""
+    async with chain_rig(tmp_path, anvil) as rig:
+        await bought(rig, WBTC, "0.01")
+        anvil.automine(on=False)
+        rig.standing = True
+        sent = [("approve", "OPEN"), ("close", "PENDING")]
+        await rig.until(lambda: [rig.orders(each) for each in exits(rig)] == [sent], lambda: f"{facts(rig)}")
+        (exit_,) = exits(rig)
+    async with chain_rig(tmp_path, anvil, standing=True, auto_confirm=False) as again:
+        anvil.mine()
+        anvil.automine(on=True)
+        await again.until(lambda: again.orders(exit_)[:1] == [("approve", "FILLED")], "it is approved")
+        await again.until(lambda: not again.session.pipeline.work.owns(exit_.id), "and kept")
+        assert again.session.pipeline.proposals.waiting() == []
+        assert cover(again.desk, "m", WBTC).covered
+        move(anvil, "WBTC", 89)
+        await again.reached(exit_, "FILLED")
+        await again.assert_agrees()
+
+
 async def test_a_later_trade_takes_its_nonce_and_it_is_signed_again(tmp_path: Path, anvil: LocalChain) -> None:
     async with chain_rig(tmp_path, anvil, standing=True) as rig:
         await bought(rig)

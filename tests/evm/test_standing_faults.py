@@ -164,6 +164,28 @@ async def test_the_chain_is_asked_for_nonces_while_it_is_being_sent(tmp_path: Pa
         await rig.assert_agrees()
 
 
+async def test_the_account_is_compared_while_something_is_being_sent(tmp_path: Path, anvil: LocalChain) -> None:
+    """A block has it before the node's answer is there: it is ours, and nobody has the key."""
+    async with chain_rig(tmp_path, anvil) as rig:
+        submit, given, goes = rig.desk.venue.submit, asyncio.Event(), asyncio.Event()
+
+        async def slow(*args: Any) -> Any:
+            reports = await submit(*args)
+            given.set()
+            await goes.wait()
+            return reports
+
+        rig.desk.venue.submit = slow
+        trade = await rig.propose(quantity="0.2")
+        await rig.until(given.is_set, "a block has it")
+        compared = await rig.session.recovery.look_again()
+        assert compared.doubt
+        assert (rig.desk.halted, alerts(rig, "reconcile")) == ("", [])
+        goes.set()
+        await rig.reached(trade, "FILLED")
+        await rig.assert_agrees()
+
+
 async def test_it_waits_in_the_pool_and_a_sale_takes_its_place(tmp_path: Path, anvil: LocalChain) -> None:
     """Sent, and in no block for a minute: what is prepared has its nonce and more gas."""
     async with chain_rig(tmp_path, anvil, standing=True) as rig:
