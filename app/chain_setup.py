@@ -34,6 +34,7 @@ from app.venues.evm.nodes.heads import HeadEvent
 from app.venues.evm.nodes.health import Mode
 from app.venues.evm.nodes.pool import Nodes
 from app.venues.evm.nodes.settings import NodeSettings, NodesSettings
+from app.venues.evm.places import place_of
 from app.venues.evm.planner import Planner
 from app.venues.evm.pools.state import At, Pools
 from app.venues.evm.practice_process import PracticeChain
@@ -132,7 +133,7 @@ class ChainSetup:
         chain = self.venue.chain
         since = self._clock.now_ms() - _MANY * (chain.confirmations + 1) * chain.block_ms - _LEAST_MS
         for client_id, block in ours.recent(since):
-            self.venue.watch(client_id, block)
+            self.venue.watch(client_id, place_of(block))
         await self.venue.look()
         await self.liquidity.read(await self.planner.head())
 

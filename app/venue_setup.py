@@ -44,12 +44,12 @@ class Ours:
         return None if payload is None else (order.request, payload.body)
 
     def recent(self, since_ms: int) -> list[tuple[str, str]]:
-        """Transactions that a block had since then, and the hash of that block: it may be undone."""
+        """Transactions that a block had since then, and that block, ``number/hash``: it may be undone."""
         if self.desk is None:
             return []
         sql = "SELECT client_id, venue_order_id FROM orders WHERE venue_order_id LIKE '%/0x%' AND updated_ms >= ?"
         rows = self.desk.state.reader.rows(sql, (since_ms,))
-        return [(row["client_id"], row["venue_order_id"].partition("/")[2]) for row in rows]
+        return [(row["client_id"], row["venue_order_id"]) for row in rows]
 
     def missing(self, client_id: str) -> None:
         """A transaction that was sent is in no block and no pool any more."""

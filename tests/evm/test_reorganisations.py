@@ -10,8 +10,11 @@ from typing import Any
 
 import pytest
 
+from app.errors import VenueError
 from strategies.model import Side
 from tests.evm.chain import LocalChain
+from tests.evm.faults import Behind
+from tests.evm.proxy import ALWAYS, FaultProxy
 from tests.evm.rig import ChainRig, chain_rig, losing_answers
 
 
@@ -77,7 +80,7 @@ async def test_a_block_that_is_told_before_the_answer_to_the_send_counts(tmp_pat
         async def slow(client_id: str, raw: bytes) -> None:
             await give(client_id, raw)
             seen = rig.venue._watched
-            await rig.until(lambda: seen.get(client_id) not in {"", block}, "its next block is told")
+            await rig.until(lambda: seen.get(client_id) not in {None, block}, "its next block is told")
 
         rig.venue.private.give = slow  # type: ignore[method-assign]  # the network between us and the nodes
         anvil.reorg(1)
@@ -87,6 +90,28 @@ async def test_a_block_that_is_told_before_the_answer_to_the_send_counts(tmp_pat
         assert states(rig) == {"FILLED"}
         undone = [row for row in rig.rows("SELECT kind FROM alerts") if row["kind"] == "chain.reorganised"]
         assert len(undone) == 1
+
+
+async def test_a_node_that_is_behind_undoes_nothing(tmp_path: Path, anvil: LocalChain) -> None:
+    """One address can stand for many nodes: now one answers that has the block, now one that has not."""
+    with FaultProxy(anvil.url, anvil.ws_url) as proxy:
+        async with chain_rig(tmp_path, anvil, urls=((proxy.url, proxy.ws_url),), confirmations=8) as rig:
+            name = await bought(rig)
+            await rig.venue.look()
+            proxy.script("eth_getTransactionReceipt", Behind(1), times=ALWAYS)
+            await rig.venue.look()
+            with pytest.raises(VenueError, match="is behind") as caught:
+                await rig.venue.order(name)
+            assert "Nothing was concluded" in caught.value.next_step
+            assert name in rig.venue._watched
+            proxy.clear()
+            anvil.mine()
+            await rig.until(lambda: rig.head == anvil.number(), "its block is older now")
+            await rig.venue.look()
+            assert states(rig) == {"FILLED"}
+            assert len(rig.rows("SELECT * FROM fills")) == 1
+            assert "chain.reorganised" not in {row["kind"] for row in rig.rows("SELECT kind FROM alerts")}
+            await rig.assert_agrees()
 
 
 async def test_a_block_that_only_whoever_asked_was_told_of_can_be_undone(tmp_path: Path, anvil: LocalChain) -> None:

@@ -8,40 +8,34 @@ import asyncio
 from collections.abc import Callable
 from contextlib import suppress
 from decimal import Decimal
-from typing import Final
 
 from app import logs
 from app.engine.clock import Clock
 from app.errors import VenueError, VenueRefused, VenueUnknown
-from app.money import DOWN, div
 from app.venues.base import (
     Capabilities,
-    Move,
     OrderReport,
     OrderRequest,
     OrderState,
     Reading,
     Signed,
     SignedTransaction,
-    VenueFill,
     VenueInfo,
 )
 from app.venues.evm import abi
 from app.venues.evm.account import AccountReader
-from app.venues.evm.acts import Swap
 from app.venues.evm.chain import Chain, Token
-from app.venues.evm.moves import moves_of, returns
 from app.venues.evm.nodes.branch import Reorganised
 from app.venues.evm.nodes.heads import HeadEvent, Heads, HeadsView
 from app.venues.evm.nodes.pool import Nodes
+from app.venues.evm.places import Place, behind
 from app.venues.evm.private.sends import PrivateSends, Route
-from app.venues.evm.receipts import Mined, read_receipt, swapped
+from app.venues.evm.receipts import Mined, read_receipt
+from app.venues.evm.reports import Reports
 from app.venues.evm.rpc import RpcRefused
 from app.venues.evm.words import act_of
-from strategies.model import Instrument, Side
+from strategies.model import Instrument
 
-_PRICE_PLACES: Final = 24
-_SOME: Final = "a block"  # that only whoever asked was told of: told again, or that it was undone
 _log = logs.get(__name__)
 
 Known = Callable[[str], tuple[OrderRequest, bytes] | None]
@@ -68,7 +62,7 @@ class EvmVenue:
     ) -> None:
         self.chain, self.nodes, self.account = chain, nodes, account
         self._instruments, self._clock, self._known = instruments, clock, known
-        self._by_symbol = {instrument.symbol: instrument for instrument in instruments}
+        self._reports = Reports(chain, instruments, account, clock)
         self.private = private or PrivateSends(nodes, None, lambda _: Route())
         self.reader = AccountReader(chain, nodes, account)
         self._heads = Heads(nodes, clock, self._on_head)
@@ -77,9 +71,8 @@ class EvmVenue:
         """Told of each new block, after its transactions of ours were looked up."""
         self.on_missing: Callable[[str], None] = lambda _: None
         """Told of a transaction that was sent, and is in no block and no pool any more."""
-        self._watched: dict[str, str] = {}
-        """Transactions that are not final, and the hash of the block that was last told of each, `_SOME` or ""."""
-        self._revision = 0
+        self._watched: dict[str, Place | None] = {}
+        """Transactions that are not final, and the block that each was last seen in."""
         self._asking = asyncio.Lock()  # one look-up at a time: what was asked for earlier must not count as newer
         self._tasks: list[asyncio.Task[None]] = []
         self._look = asyncio.Event()
@@ -153,7 +146,7 @@ class EvmVenue:
         (order,) = orders
         if order.client_id != authorisation.hash:
             raise VenueRefused("chain.order", "The order is not the transaction that was signed.")
-        opened = self._open(order)  # before it is sent: what a block says of it meanwhile is newer
+        opened = self._reports.waiting(order)  # before it is sent: what a block says of it meanwhile is newer
         try:
             await self.private.give(order.client_id, authorisation.raw)
         except RpcRefused as error:
@@ -207,15 +200,18 @@ class EvmVenue:
         request, unsigned = known
         mined = await self._mined(client_id)
         if mined is not None:
-            self.watch(client_id, _SOME)  # also where no answer to its sending came: its block may be undone
-            return self._report(request, unsigned, mined)
+            # Also where no answer to its sending came: its block may be undone.
+            self.watch(client_id, Place(mined.block, mined.block_hash, told=False))
+            return self._reports.mined(request, unsigned, mined)
+        if (place := self._watched.get(client_id)) is not None and not await place.gone(self.nodes):
+            raise behind(client_id, place)
         if await self.nodes.call("eth_getTransactionByHash", [client_id]) is not None:
-            self._watched.setdefault(client_id, "")
-            return self._open(request)
+            self._watched.setdefault(client_id, None)
+            return self._reports.waiting(request)
         report = await self._if_dead(request, unsigned)
         if report is None and self.private.follows(client_id):
-            self._watched.setdefault(client_id, "")
-            return self._open(request) if self.private.waits(client_id, self._head()) else None
+            self._watched.setdefault(client_id, None)
+            return self._reports.waiting(request) if self.private.waits(client_id, self._head()) else None
         return report
 
     async def _mined(self, client_id: str) -> Mined | None:
@@ -239,13 +235,9 @@ class EvmVenue:
 
     # -- what becomes of them -----------------------------------------------------------------------------------------
 
-    def watch(self, client_id: str, block: str = "") -> None:
-        """Follow a transaction until it is final.
-
-        Args:
-            block: hash of the block that it was last seen in; empty: in none.
-        """
-        self._watched[client_id] = self._watched.get(client_id) or block
+    def watch(self, client_id: str, place: Place | None = None) -> None:
+        """Follow a transaction until it is final. `place`: where it was last seen."""
+        self._watched[client_id] = self._watched.get(client_id) or place
 
     async def _if_dead(self, request: OrderRequest, unsigned: bytes) -> OrderReport | None:
         """Dead once another transaction of its nonce is as deep as the chain's confirmations."""
@@ -257,83 +249,16 @@ class EvmVenue:
             return None
         # It may have been itself, mined since its receipt was asked for: no pool shows what came privately.
         if (late := await self._mined(request.client_id)) is not None:
-            self.watch(request.client_id, _SOME)
-            return self._report(request, unsigned, late)
+            self.watch(request.client_id, Place(late.block, late.block_hash, told=False))
+            return self._reports.mined(request, unsigned, late)
         self._watched.pop(request.client_id, None)
         self.private.ended(request.client_id)
         reason = f"Another transaction of nonce {nonce} was taken into a block: this one can never land."
-        return self._made(request, OrderState.CANCELLED, reason=reason)
-
-    def _report(self, request: OrderRequest, unsigned: bytes, mined: Mined) -> OrderReport:
-        _, act = act_of(unsigned)
-        gas = self.chain.native.amount(mined.gas)
-        if not mined.ok:
-            reason = "The chain took it into a block and reverted it: nothing was traded, its gas was paid."
-            return self._made(request, OrderState.REJECTED, mined, gas=gas, reason=reason)
-        trades = isinstance(act, Swap) and not returns(act)
-        fills = (self._fill(request, act, mined),) if isinstance(act, Swap) and trades else ()
-        moves = () if trades else moves_of(self.chain, mined, act, self.account)
-        return self._made(request, OrderState.FILLED, mined, fills=fills, gas=gas, moves=moves)
-
-    def _fill(self, request: OrderRequest, act: Swap, mined: Mined) -> VenueFill:
-        paid, received = swapped(mined, act, self.account)
-        instrument = self._by_symbol[request.symbol]
-        base, quote = self.token(instrument.base), self.token(instrument.quote)
-        buys = request.side is Side.BUY
-        quantity = base.amount(received if buys else paid)
-        notional = quote.amount(paid if buys else received)
-        if quantity <= 0 or notional <= 0:
-            what = f"The receipt of {mined.hash[:10]} says that it went through, and not what it moved."
-            raise VenueError("chain.amounts", what, next_step="Compare with the chain; nothing was booked.")
-        return VenueFill(
-            fill_id=f"{mined.hash}@{mined.block_hash[2:18]}",
-            client_id=request.client_id,
-            symbol=request.symbol,
-            side=request.side,
-            price=div(notional, quantity, _PRICE_PLACES, DOWN),
-            quantity=quantity,
-            fee=Decimal(0),
-            fee_asset=instrument.quote,
-            ts_ms=self._clock.now_ms(),
-            notional=notional,
-        )
+        return self._reports.dead(request, reason)
 
     def token(self, symbol: str) -> Token:
         """A token of an instrument."""
-        found = self.chain.token(symbol)
-        assert found is not None, symbol
-        return found
-
-    def _open(self, request: OrderRequest) -> OrderReport:
-        return self._made(request, OrderState.OPEN)
-
-    def _made(
-        self,
-        request: OrderRequest,
-        state: OrderState,
-        mined: Mined | None = None,
-        *,
-        fills: tuple[VenueFill, ...] = (),
-        gas: Decimal = Decimal(0),
-        moves: tuple[Move, ...] = (),
-        reason: str = "",
-    ) -> OrderReport:
-        now = self._clock.now_ms()
-        self._revision = max(now, self._revision + 1)
-        return OrderReport(
-            client_id=request.client_id,
-            venue_order_id="" if mined is None else f"{mined.block}/{mined.block_hash}",
-            state=state,
-            quantity=request.quantity,
-            filled=fills[0].quantity if fills else Decimal(0),
-            fills=fills,
-            revision=self._revision,  # a chain has no numbers for what it says; what it says now is newer
-            ts_ms=now,
-            reason=reason,
-            gas=gas,
-            gas_asset=self.chain.native.symbol,
-            moves=moves,
-        )
+        return self._reports.token(symbol)
 
     def _on_head(self, event: HeadEvent) -> None:
         if isinstance(event, Reorganised):
@@ -367,22 +292,22 @@ class EvmVenue:
         """Look a transaction up, and tell of it what changed: its block, or that this is no more."""
         known = self._known(client_id)
         mined = await self._mined(client_id)
-        before = self._watched.get(client_id)
-        if before is None:
+        if client_id not in self._watched:
             return  # told meanwhile, by another look
+        before = self._watched[client_id]
         if known is None:
             self._watched.pop(client_id, None)
         elif mined is not None:
-            self._watched[client_id] = mined.block_hash
+            self._watched[client_id] = place = Place(mined.block, mined.block_hash)
             self.private.ended(client_id)
-            if mined.block_hash != before:
-                self._tell(self._report(*known, mined))
+            if place != before:
+                self._tell(self._reports.mined(*known, mined))
             if self._head() - mined.block + 1 >= self.chain.confirmations:
                 self._watched.pop(client_id, None)
-        elif before:
-            self._watched[client_id] = ""
-            reason = "The block that it was in is no longer in the chain."
-            self._tell(self._made(known[0], OrderState.OPEN, reason=reason))
+        elif before is not None:
+            if await before.gone(self.nodes):
+                self._watched[client_id] = None
+                self._tell(self._reports.waiting(known[0], "The block that it was in is no longer in the chain."))
         else:
             report = await self._order(client_id)
             if report is None:

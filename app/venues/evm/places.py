@@ -1,0 +1,48 @@
+"""Where a transaction is: the block it is in, and whether the chain still has that."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from app.errors import VenueError
+from app.venues.evm import abi
+from app.venues.evm.nodes.pool import Nodes
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A block that a transaction is in.
+
+    Attributes:
+        told: whoever follows the transaction was told of it; else only whoever asked for it by name.
+    """
+
+    number: int
+    hash: str
+    told: bool = True
+
+    async def gone(self, nodes: Nodes) -> bool:
+        """Whether the chain has another block in its place. That there is no receipt proves nothing: whoever was asked
+        may be behind, and one address may stand for many nodes, of which now this and now that one answers.
+
+        Raises:
+            VenueError: no node answered, or they disagree.
+        """
+        found = await nodes.agreed("eth_getBlockByNumber", [abi.quantity(self.number), False])
+        return found is not None and str(found.get("hash")).lower() != self.hash.lower()
+
+
+def place_of(venue_order_id: str) -> Place:
+    """From ``number/hash``, as orders have it.
+
+    Raises:
+        ValueError: it is none.
+    """
+    number, _, block_hash = venue_order_id.partition("/")
+    return Place(int(number), block_hash)
+
+
+def behind(client_id: str, place: Place) -> VenueError:
+    """A node knows nothing of a transaction that the chain has."""
+    what = f"A node is behind: it knows nothing of {client_id[:10]}, which is in block {place.number}."
+    return VenueError("chain.behind", what, next_step="Nothing was concluded; it is asked again.")
