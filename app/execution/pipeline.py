@@ -248,7 +248,7 @@ class Pipeline:
             self._desk.record_error(error, trade.id)
             await self._end(trade, TradeState.FAILED, f"{error.what} Nothing was sent.")
             return True
-        if worse is not None:
+        if worse is not None and (trade.triggered or not trade.waits_again):  # else it is looked at when that landed
             await self._end(trade, TradeState.DENIED, worse)
             self._on_worse(trade)
         return worse is not None

@@ -184,6 +184,11 @@ class Trade:
         return first is not None and first.state is not PayloadState.SIGNED
 
     @property
+    def waits_again(self) -> bool:
+        """A transaction of its own, before the next one, was in a block that was undone."""
+        return self.state is TradeState.SUBMITTED and self.waits_for_itself
+
+    @property
     def goes_on(self) -> bool:
         """It was sent in part, and its next transaction waits for nothing but to be sent."""
         return self.unsent is not None and not self.waits_for_itself and self.state is TradeState.SUBMITTED

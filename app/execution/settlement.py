@@ -281,12 +281,15 @@ def _entry_fees(trade: Trade) -> Decimal:
 
 def end_unsent(desk: Desk, transition: Transition, trade: Trade, state: TradeState, reason: str) -> None:
     """End a trade whose bytes never left: payload DROPPED, orders CANCELLED, reservation released. An approval that was
-    sent before stays what it is."""
+    sent before stays what it is: also one whose block was undone may come into another."""
+    may_land = [each for each in trade.payloads if each.body and each.state is PayloadState.UNKNOWN]
     for payload in trade.payloads:
-        if payload.state in _DROPPABLE:
+        if payload.state in _DROPPABLE and payload not in may_land:
             transition.payload(trade, payload, PayloadState.DROPPED)
+    kept = [order for payload in may_land for order in trade.orders_of(payload)]
     for order in trade.orders.values():
-        if order.role is not Role.FLATTEN and order.state in {OrderState.PENDING, OrderState.UNKNOWN}:
+        waits = order.state in {OrderState.PENDING, OrderState.UNKNOWN} and order not in kept
+        if order.role is not Role.FLATTEN and waits:
             transition.order(order, OrderState.CANCELLED, reason)
     transition.trade(trade, state, reason)
     release(desk, transition, trade)

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from app.errors import VenueError
+from app.execution.records import Payload, Trade
 from strategies.model import Side
 from tests.evm.chain import LocalChain
 from tests.evm.faults import Behind
@@ -90,6 +91,46 @@ async def test_a_block_that_is_told_before_the_answer_to_the_send_counts(tmp_pat
         assert states(rig) == {"FILLED"}
         undone = [row for row in rig.rows("SELECT kind FROM alerts") if row["kind"] == "chain.reorganised"]
         assert len(undone) == 1
+
+
+@pytest.mark.parametrize("ends", [False, True])
+async def test_an_approval_is_undone_while_what_follows_it_is_checked(
+    tmp_path: Path, anvil: LocalChain, ends: bool
+) -> None:
+    """It is not there any more, and will be: the trade waits for it. Where it `ends` at that moment, by a stop, what
+    lands of it later is its own all the same, and no stranger's."""
+    async with chain_rig(tmp_path, anvil, confirmations=8) as rig:
+        preparation = rig.session.pipeline._preparation
+        worse, undone = preparation.worse, asyncio.Event()
+
+        async def late(trade: Trade, payload: Payload) -> str | None:
+            if trade.state == "SUBMITTED" and not undone.is_set():
+                anvil.automine(on=False)
+                anvil.reorg(1)
+                anvil.mine()
+                await rig.until(lambda: rig.orders(trade)[0] == ("approve", "OPEN"), "the approval waits again")
+                undone.set()
+                if ends:
+                    rig.desk.stop.create("test")
+                    return None
+            return await worse(trade, payload)
+
+        preparation.worse = late  # type: ignore[method-assign]  # a block between two questions
+        trade = await rig.propose(quantity="0.25")
+        await rig.until(undone.is_set, "its block is undone")
+        if ends:
+            await rig.reached(trade, "CANCELLED")
+            rig.desk.stop.lift()
+        anvil.automine(on=True)
+        anvil.mine()
+        await rig.until(lambda: rig.orders(trade)[0] == ("approve", "FILLED"), lambda: str(rig.told(trade)))
+        if not ends:
+            await rig.reached(trade, "FILLED")
+        await rig.assert_agrees()
+        states = rig.rows("SELECT state FROM payloads WHERE trade_id = ? ORDER BY rowid", trade.id)
+        assert [row["state"] for row in states] == ["LANDED", "DROPPED" if ends else "LANDED"]
+        assert (await rig.session.recovery.look_again()).differences == ()
+        assert rig.desk.halted == ""
 
 
 async def test_a_node_that_is_behind_undoes_nothing(tmp_path: Path, anvil: LocalChain) -> None:
