@@ -241,14 +241,14 @@ class Pipeline:
 
     async def _became_worse(self, trade: Trade) -> bool:
         """The re-check: what became worse than what was confirmed ends here, and may be proposed afresh."""
-        payload = trade.unsent or trade.payloads[0]
+        payload, before = trade.unsent or trade.payloads[0], trade.revisions
         try:
             worse = worse_than_confirmed(self._desk, trade) or await self._preparation.worse(trade, payload)
         except VenueError as error:
             self._desk.record_error(error, trade.id)
             await self._end(trade, TradeState.FAILED, f"{error.what} Nothing was sent.")
             return True
-        if worse is not None and (trade.triggered or not trade.waits_again):  # else it is looked at when that landed
+        if worse is not None and (trade.triggered or not trade.told_since(before)):  # else it is looked at again
             await self._end(trade, TradeState.DENIED, worse)
             self._on_worse(trade)
         return worse is not None

@@ -184,9 +184,14 @@ class Trade:
         return first is not None and first.state is not PayloadState.SIGNED
 
     @property
-    def waits_again(self) -> bool:
-        """A transaction of its own, before the next one, was in a block that was undone."""
-        return self.state is TradeState.SUBMITTED and self.waits_for_itself
+    def revisions(self) -> tuple[int, ...]:
+        """How far its orders were told of."""
+        return tuple(order.revision for order in self.orders.values())
+
+    def told_since(self, revisions: tuple[int, ...]) -> bool:
+        """What was found out of its next transaction since then may not be so: the one before it was told of again, or
+        its block was undone and it waits."""
+        return self.revisions != revisions or (self.state is TradeState.SUBMITTED and self.waits_for_itself)
 
     @property
     def goes_on(self) -> bool:

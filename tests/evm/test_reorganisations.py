@@ -108,7 +108,8 @@ async def test_an_approval_is_undone_while_what_follows_it_is_checked(
                 anvil.automine(on=False)
                 anvil.reorg(1)
                 anvil.mine()
-                await rig.until(lambda: rig.orders(trade)[0] == ("approve", "OPEN"), "the approval waits again")
+                approve = next(iter(trade.orders.values()))
+                await rig.until(lambda: approve.state == "OPEN", "the approval waits again")
                 undone.set()
                 if ends:
                     rig.desk.stop.create("test")
