@@ -161,6 +161,7 @@ def test_nobody_listens_and_then_again(proxy: FaultProxy) -> None:
 def test_a_node_that_is_behind(proxy: FaultProxy, anvil: LocalChain) -> None:
     height = anvil.mine(3)
     tx = pay(proxy, anvil).json["result"]["transactionHash"]
+    assert any(anvil.rpc("eth_getTransactionByHash", tx)["blockNumber"] for _ in range(10_000)), "out of its pool too"
     proxy.script("*", Behind(2), times=ALWAYS)
 
     def ask(method: str, *params: Any) -> Any:
