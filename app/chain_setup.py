@@ -29,12 +29,12 @@ from app.venue_setup import Ours, Owner, Running
 from app.venues.base import Reading, VenueInfo
 from app.venues.evm.allowances import AllowanceReader
 from app.venues.evm.chain import Chain
+from app.venues.evm.inclusion import inclusion_of
 from app.venues.evm.ladder import ladder
 from app.venues.evm.nodes.heads import HeadEvent
 from app.venues.evm.nodes.health import Mode
 from app.venues.evm.nodes.pool import Nodes
 from app.venues.evm.nodes.settings import NodeSettings, NodesSettings
-from app.venues.evm.places import place_of
 from app.venues.evm.planner import Planner
 from app.venues.evm.pools.state import At, Pools
 from app.venues.evm.practice_process import PracticeChain
@@ -133,7 +133,7 @@ class ChainSetup:
         chain = self.venue.chain
         since = self._clock.now_ms() - _MANY * (chain.confirmations + 1) * chain.block_ms - _LEAST_MS
         for client_id, block in ours.recent(since):
-            self.venue.watch(client_id, place_of(block))
+            self.venue.watch(client_id, inclusion_of(block))
         await self.venue.look()
         await self.liquidity.read(await self.planner.head())
 

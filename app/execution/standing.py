@@ -101,11 +101,12 @@ class StandingExits:
         """A trade went on: what it sent ends every standing exit of its nonces at once, also one that is signed only
         now, and never covered anything."""
         self._nonces.sent(trade)
-        self._signed = trade if trade.armed and not trade.triggered else None
+        before = self._signed  # what is proposed in the review goes on at once, and comes by here
+        self._signed = trade if trade.armed and not trade.triggered else before
         try:
             self.review()
         finally:
-            self._signed = None
+            self._signed = before
 
     def review(self, symbol: str | None = None) -> None:
         """Look at every position, or those in one instrument, once the market was seen. Looking again does no harm."""

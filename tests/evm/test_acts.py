@@ -10,6 +10,7 @@ from pathlib import Path
 from app.chain_setup import ChainSetup
 from app.engine.acts import Acts
 from app.engine.module_views import exits_of
+from app.execution.records import Trade
 from app.venues.base import OrderState
 from app.venues.evm.acts import encode
 from app.venues.evm.chain import DexKind
@@ -210,17 +211,22 @@ async def test_an_emergency_stop_tells_of_a_position_that_waits_to_be_opened(tmp
         await rig.reached(opened, "FILLED")
 
 
+async def bumped_sale(rig: ChainRig) -> tuple[Trade, Trade]:
+    """A sale that waits in the pool, and what is sent in its place; nothing is mined from now on."""
+    acts = Acts(rig.desk, rig.session.pipeline, rig.session.run)
+    await rig.reached(await rig.propose(quantity="0.2"), "FILLED")
+    rig.chain.automine(on=False)
+    sale = await rig.propose(Side.SELL, "0.2")
+    await rig.reached(sale, "SUBMITTED")
+    (waiting,) = [order for order in sale.orders.values() if order.state is OrderState.OPEN]
+    bumped = acts.bump(sale, waiting)
+    await rig.reached(bumped, "SUBMITTED")
+    return sale, bumped
+
+
 async def test_the_same_with_higher_fees_in_the_place_of_one_that_waits(tmp_path: Path, anvil: LocalChain) -> None:
     async with chain_rig(tmp_path, anvil) as rig:
-        acts = Acts(rig.desk, rig.session.pipeline, rig.session.run)
-        first = await rig.propose(quantity="0.2")
-        await rig.reached(first, "FILLED")
-        anvil.automine(on=False)
-        sale = await rig.propose(Side.SELL, "0.2")
-        await rig.reached(sale, "SUBMITTED")
-        (waiting,) = [order for order in sale.orders.values() if order.state is OrderState.OPEN]
-        bumped = acts.bump(sale, waiting)
-        await rig.reached(bumped, "SUBMITTED")
+        sale, bumped = await bumped_sale(rig)
         old, new = (decode(trade.payloads[-1].body) for trade in (sale, bumped))
         assert new.nonce == old.nonce
         assert all(
@@ -239,15 +245,7 @@ async def test_what_was_replaced_is_not_sent_again_until_it_is_proven_dead(tmp_p
     """A node would refuse it at each block, and errors that mean nothing would bar new trades."""
     with FaultProxy(anvil.url, anvil.ws_url) as proxy:
         async with chain_rig(tmp_path, anvil, urls=((proxy.url, proxy.ws_url),), confirmations=8) as rig:
-            acts = Acts(rig.desk, rig.session.pipeline, rig.session.run)
-            first = await rig.propose(quantity="0.2")
-            await rig.reached(first, "FILLED")
-            anvil.automine(on=False)
-            sale = await rig.propose(Side.SELL, "0.2")
-            await rig.reached(sale, "SUBMITTED")
-            (waiting,) = [order for order in sale.orders.values() if order.state is OrderState.OPEN]
-            bumped = acts.bump(sale, waiting)
-            await rig.reached(bumped, "SUBMITTED")
+            sale, bumped = await bumped_sale(rig)
             anvil.mine()
             await rig.reached(bumped, "FILLED")
             sent = proxy.count("eth_sendRawTransaction")

@@ -135,20 +135,26 @@ async def test_the_answer_to_its_sending_is_lost(tmp_path: Path, anvil: LocalCha
         await rig.assert_agrees()
 
 
+def late_answers(rig: ChainRig) -> tuple[asyncio.Event, asyncio.Event]:
+    """What is sent arrives, and its answer only once it is let go: (it has arrived, let it go)."""
+    submit, given, goes = rig.desk.venue.submit, asyncio.Event(), asyncio.Event()
+
+    async def late(*args: Any) -> Any:
+        reports = await submit(*args)
+        given.set()
+        await goes.wait()
+        return reports
+
+    rig.desk.venue.submit = late
+    return given, goes
+
+
 async def test_the_chain_is_asked_for_nonces_while_it_is_being_sent(tmp_path: Path, anvil: LocalChain) -> None:
     """The node has it, and its answer is on the way: what has the nonce is no other transaction."""
     async with chain_rig(tmp_path, anvil, standing=True) as rig:
         await bought(rig)
         exit_ = await armed(rig)
-        submit, given, goes = rig.desk.venue.submit, asyncio.Event(), asyncio.Event()
-
-        async def slow(*args: Any) -> Any:
-            reports = await submit(*args)
-            given.set()
-            await goes.wait()
-            return reports
-
-        rig.desk.venue.submit = slow
+        given, goes = late_answers(rig)
         move(anvil, "WETH", 89)
         anvil.automine(on=False)
         await rig.until(given.is_set, lambda: f"a node has it: {facts(rig)}")
@@ -167,15 +173,7 @@ async def test_the_chain_is_asked_for_nonces_while_it_is_being_sent(tmp_path: Pa
 async def test_the_account_is_compared_while_something_is_being_sent(tmp_path: Path, anvil: LocalChain) -> None:
     """A block has it before the node's answer is there: it is ours, and nobody has the key."""
     async with chain_rig(tmp_path, anvil) as rig:
-        submit, given, goes = rig.desk.venue.submit, asyncio.Event(), asyncio.Event()
-
-        async def slow(*args: Any) -> Any:
-            reports = await submit(*args)
-            given.set()
-            await goes.wait()
-            return reports
-
-        rig.desk.venue.submit = slow
+        given, goes = late_answers(rig)
         trade = await rig.propose(quantity="0.2")
         await rig.until(given.is_set, "a block has it")
         compared = await rig.session.recovery.look_again()

@@ -25,10 +25,10 @@ from app.venues.base import (
 from app.venues.evm import abi
 from app.venues.evm.account import AccountReader
 from app.venues.evm.chain import Chain, Token
+from app.venues.evm.inclusion import Inclusion, behind
 from app.venues.evm.nodes.branch import Reorganised
 from app.venues.evm.nodes.heads import HeadEvent, Heads, HeadsView
 from app.venues.evm.nodes.pool import Nodes
-from app.venues.evm.places import Place, behind
 from app.venues.evm.private.sends import PrivateSends, Route
 from app.venues.evm.receipts import Mined, read_receipt
 from app.venues.evm.reports import Reports
@@ -71,7 +71,7 @@ class EvmVenue:
         """Told of each new block, after its transactions of ours were looked up."""
         self.on_missing: Callable[[str], None] = lambda _: None
         """Told of a transaction that was sent, and is in no block and no pool any more."""
-        self._watched: dict[str, Place | None] = {}
+        self._watched: dict[str, Inclusion | None] = {}
         """Transactions that are not final, and the block that each was last seen in."""
         self._asking = asyncio.Lock()  # one look-up at a time: what was asked for earlier must not count as newer
         self._tasks: list[asyncio.Task[None]] = []
@@ -201,7 +201,7 @@ class EvmVenue:
         mined = await self._mined(client_id)
         if mined is not None:
             # Also where no answer to its sending came: its block may be undone.
-            self.watch(client_id, Place(mined.block, mined.block_hash, told=False))
+            self.watch(client_id, Inclusion(mined.block, mined.block_hash, told=False))
             return self._reports.mined(request, unsigned, mined)
         if (place := self._watched.get(client_id)) is not None and not await place.gone(self.nodes):
             raise behind(client_id, place)
@@ -235,7 +235,7 @@ class EvmVenue:
 
     # -- what becomes of them -----------------------------------------------------------------------------------------
 
-    def watch(self, client_id: str, place: Place | None = None) -> None:
+    def watch(self, client_id: str, place: Inclusion | None = None) -> None:
         """Follow a transaction until it is final. `place`: where it was last seen."""
         self._watched[client_id] = self._watched.get(client_id) or place
 
@@ -249,7 +249,7 @@ class EvmVenue:
             return None
         # It may have been itself, mined since its receipt was asked for: no pool shows what came privately.
         if (late := await self._mined(request.client_id)) is not None:
-            self.watch(request.client_id, Place(late.block, late.block_hash, told=False))
+            self.watch(request.client_id, Inclusion(late.block, late.block_hash, told=False))
             return self._reports.mined(request, unsigned, late)
         self._watched.pop(request.client_id, None)
         self.private.ended(request.client_id)
@@ -298,7 +298,7 @@ class EvmVenue:
         if known is None:
             self._watched.pop(client_id, None)
         elif mined is not None:
-            self._watched[client_id] = place = Place(mined.block, mined.block_hash)
+            self._watched[client_id] = place = Inclusion(mined.block, mined.block_hash)
             self.private.ended(client_id)
             if place != before:
                 self._tell(self._reports.mined(*known, mined))

@@ -10,7 +10,7 @@ from app.venues.evm.nodes.pool import Nodes
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Inclusion:
     """A block that a transaction is in.
 
     Attributes:
@@ -32,17 +32,17 @@ class Place:
         return found is not None and str(found.get("hash")).lower() != self.hash.lower()
 
 
-def place_of(venue_order_id: str) -> Place:
+def inclusion_of(venue_order_id: str) -> Inclusion:
     """From ``number/hash``, as orders have it.
 
     Raises:
         ValueError: it is none.
     """
     number, _, block_hash = venue_order_id.partition("/")
-    return Place(int(number), block_hash)
+    return Inclusion(int(number), block_hash)
 
 
-def behind(client_id: str, place: Place) -> VenueError:
+def behind(client_id: str, place: Inclusion) -> VenueError:
     """A node knows nothing of a transaction that the chain has."""
     what = f"A node is behind: it knows nothing of {client_id[:10]}, which is in block {place.number}."
     return VenueError("chain.behind", what, next_step="Nothing was concluded; it is asked again.")
