@@ -33,7 +33,8 @@ from signers.payloads import Chain as Family
 from storage.journal import read_mirror
 from strategies.model import Exits, Instrument, Intent, Side
 from tests.evm.chain import LocalChain, endpoint
-from tests.execution.harness import WIDE, assert_memory_is_disk
+from tests.execution.harness import WIDE
+from tests.execution.memory import assert_memory_is_disk
 from tests.unit.signers.told import Told
 
 PATIENCE_S: Final = 30

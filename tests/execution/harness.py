@@ -8,7 +8,6 @@ import json
 import os
 import signal
 import sqlite3
-import threading
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, closing, suppress
 from decimal import Decimal
@@ -21,7 +20,6 @@ from app.engine.intents import IntentMaker
 from app.errors import VenueError
 from app.execution.preview import fee_bound
 from app.execution.records import Trade
-from app.execution.state import load
 from app.execution.states import IN_FLIGHT, TradeState
 from app.execution.transition import Transition
 from app.execution.verify import verify
@@ -38,6 +36,7 @@ from storage.faults import StorageFault
 from storage.journal import read_mirror
 from storage.writer import Commit
 from strategies.model import Bar, Book, Exits, Instrument, Intent, Side
+from tests.execution.memory import assert_memory_is_disk
 from tests.execution.person import PersonClock, read_first
 
 START = 1_600_000_000_000
@@ -354,45 +353,6 @@ def venue_rows(db: Path, sql: str, *parameters: Any) -> list[tuple[Any, ...]]:
     """The venue's own record, read beside it."""
     with closing(sqlite3.connect(f"{paths.venue_db(db).as_uri()}?mode=ro", uri=True)) as connection:
         return connection.execute(sql, parameters).fetchall()
-
-
-def assert_memory_is_disk(session: Session) -> None:
-    """The purse, the positions and the trades in memory are those a restart would load."""
-    until_written(session)
-    memory, disk = session.desk.state, load(session.setup.name, session.reader)
-    balances, stored = memory.purse.balances(), disk.purse.balances()
-    assert balances == stored, (balances, stored)
-    assert memory.purse.holds == disk.purse.holds, (memory.purse.holds, disk.purse.holds)
-    for asset in balances:
-        assert memory.purse.held(asset) == disk.purse.held(asset), asset
-    mine = {key: holding for key, holding in memory.positions.holdings.items() if holding.quantity or holding.realised}
-    theirs = {key: h for key, h in disk.positions.holdings.items() if h.quantity or h.realised}
-    assert mine == theirs, (mine, theirs)
-    known, loaded = trades_of(memory.trades), trades_of(disk.trades)
-    assert known == loaded, (known, loaded)
-
-
-def until_written(session: Session) -> None:
-    """Until all that was queued for the disk is on it. The loop is held meanwhile: nothing can change in memory between
-    this and a comparison that awaits nothing."""
-    if session.writer.alive:
-        written = threading.Event()
-        session.writer._queue.put(written.set)
-        assert written.wait(30), "the writer does not come to its end"
-
-
-def trades_of(trades: dict[str, Trade]) -> dict[str, Any]:
-    """What a trade is, in comparable form."""
-    return {
-        trade.id: (
-            trade.intent,
-            trade.state,
-            trade.reason,
-            trade.payload,
-            {role: (o.request, o.state, o.filled, o.revision, o.fills, o.fees) for role, o in trade.orders.items()},
-        )
-        for trade in trades.values()
-    }
 
 
 def plan_of(

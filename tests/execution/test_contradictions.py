@@ -25,7 +25,8 @@ from storage.faults import TransitionLost
 from storage.journal import read_mirror
 from strategies.model import Book, Side
 from tests.execution.acts import late_fill, spy_on_signer
-from tests.execution.harness import WIDE, Between, assert_memory_is_disk, rig
+from tests.execution.harness import WIDE, Between, rig
+from tests.execution.memory import assert_memory_is_disk
 from tests.execution.test_lost_commits import signed_and_cut_off
 from tests.execution.test_recheck import OtherKey
 
