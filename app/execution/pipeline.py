@@ -18,13 +18,13 @@ from app.execution.hot_caps import HotDenied
 from app.execution.preparation import Preparation
 from app.execution.proposals import Answer, Decision, Proposals
 from app.execution.records import Order, Trade
-from app.execution.sent import Sent, may_be_open, not_ours, sent_again
-from app.execution.settlement import Settlement, end_unsent
+from app.execution.sent import Sent, may_be_open, sent_again
+from app.execution.settlement import Settlement
 from app.execution.signing import accept, record
 from app.execution.standing_terms import is_standing
 from app.execution.states import PayloadState, TradeState
+from app.execution.unsent import Unsent
 from app.execution.work import Work
-from app.venues.base import OrderReport
 from signers.faults import RefusedOnDevice, SignerFault
 from strategies.model import Intent, Side
 
@@ -59,6 +59,7 @@ class Pipeline:
         self._sent = Sent(desk, settlement, on_progress)
         self.work = Work(desk)
         self.proposals = Proposals(desk)
+        self._unsent = Unsent(desk, self.proposals, on_progress)
 
     # -- 1 to 3: propose, risk, reserve -------------------------------------------------------------------------
 
@@ -107,7 +108,7 @@ class Pipeline:
             self._desk.record_error(error, trade.id)
             async with self._desk.turn:
                 if _is(trade, TradeState.RESERVED):
-                    await self._end(trade, TradeState.FAILED, f"{error.what} Nothing was sent.")
+                    await self._unsent.end(trade, TradeState.FAILED, f"{error.what} Nothing was sent.")
             return None
 
     async def _prepare(self, trade: Trade, draft: object) -> bool:
@@ -115,7 +116,7 @@ class Pipeline:
         desk = self._desk
         payloads = self._preparation.payloads(trade, draft)
         if isinstance(payloads, str):
-            return await self._end(trade, TradeState.DENIED, payloads)
+            return await self._unsent.end(trade, TradeState.DENIED, payloads)
         transition = desk.transition()
         for payload in payloads:
             transition.new_payload(trade, payload)
@@ -129,7 +130,7 @@ class Pipeline:
     async def _take(self, trade: Trade, decision: Decision) -> bool:
         """Record the trader's answer."""
         if decision.answer is not Answer.CONFIRMED:
-            return await self._end(trade, decision.state, decision.reason, decision.answer)
+            return await self._unsent.end(trade, decision.state, decision.reason, decision.answer)
         if not self._desk.stop.raised() and await self._became_worse(trade):
             return False  # before anybody walks through the pages of a device
         transition = self._desk.transition()
@@ -153,13 +154,13 @@ class Pipeline:
                     signed = await desk.signer.sign(*asked(desk, trade, payload), accepts=trade.clarity)
                 signatures.append(signed.signature)
         except RefusedOnDevice as fault:
-            await self._end_in_turn(trade, TradeState.REFUSED, fault.what)
+            await self._unsent.in_turn(trade, TradeState.REFUSED, fault.what)
         except SignerFault as fault:
             desk.record_error(SignerError(fault.code, fault.told, next_step=fault.next_step), trade.id)
-            await self._end_in_turn(trade, TradeState.FAILED, fault.told)
+            await self._unsent.in_turn(trade, TradeState.FAILED, fault.told)
         except SafetyError as error:
             denied = isinstance(error, HotDenied)
-            await self._end_in_turn(trade, TradeState.DENIED if denied else TradeState.CANCELLED, error.what)
+            await self._unsent.in_turn(trade, TradeState.DENIED if denied else TradeState.CANCELLED, error.what)
         else:
             return signatures
         return []
@@ -168,13 +169,13 @@ class Pipeline:
         """Verify, then make what was signed, signatures and client order ids durable before anything is sent."""
         desk = self._desk
         if lapsed(desk, trade):
-            await self._end(trade, TradeState.DENIED, "The authorisation ended before it was signed.")
+            await self._unsent.end(trade, TradeState.DENIED, "The authorisation ended before it was signed.")
             self._on_worse(trade)
             return False
         try:
             orders = accept(desk, self._preparation, trade, signatures)
         except (SignerFault, SafetyError) as error:
-            return await self._not_ours(trade, error.what)
+            return await self._unsent.not_ours(trade, error.what)
         await record(desk, trade, orders)
         self._on_progress(trade)
         return True
@@ -192,16 +193,16 @@ class Pipeline:
             await desk.venue.ready()  # whatever it must hear first: between the last checks and the bytes nothing waits
         except VenueError as error:
             desk.record_error(error, trade.id)
-            await self._end(trade, TradeState.FAILED, f"{error.what} Nothing was sent.")
+            await self._unsent.end(trade, TradeState.FAILED, f"{error.what} Nothing was sent.")
             return
         if desk.stop.raised() and not trade.under_stop:
-            await self._end(trade, TradeState.CANCELLED, "The emergency stop is in force.")
+            await self._unsent.end(trade, TradeState.CANCELLED, "The emergency stop is in force.")
             return
         if await self._became_worse(trade):
             return
         # Right before the bytes: what changed since must not go.
         if (why := self._preparation.unlike_signed(trade, payload)) is not None:
-            await self._not_ours(trade, f"What would be sent is not what was signed: {why}")
+            await self._unsent.not_ours(trade, f"What would be sent is not what was signed: {why}")
             return
         requests = tuple(order.request for order in trade.orders_of(payload))
         desk.record_quote(trade.id, trade.intent.symbol, "submit")
@@ -211,7 +212,7 @@ class Pipeline:
             with trade.gives(payload):
                 reports = await desk.venue.submit(requests, payload.signed)
         except SafetyError as error:
-            await self._end(trade, TradeState.CANCELLED, error.what)
+            await self._unsent.end(trade, TradeState.CANCELLED, error.what)
         except VenueUnknown as error:
             await self._sent.unknown(trade, payload, error)
             self.work.start(trade.id, self._resolve(trade))
@@ -219,7 +220,7 @@ class Pipeline:
             await self._sent.refused(trade, payload, error)
         except VenueError as error:
             desk.record_error(error, trade.id)
-            await self._end(trade, TradeState.FAILED, f"{error.what} Nothing was sent.")
+            await self._unsent.end(trade, TradeState.FAILED, f"{error.what} Nothing was sent.")
         else:
             await self._sent.answered(trade, payload, reports)
             await self.withdraw(trade)
@@ -233,7 +234,7 @@ class Pipeline:
             if not trade.goes_on:
                 return
             if not trade.done_so_far:
-                await self._end(trade, TradeState.CANCELLED, "The transaction before it failed.")
+                await self._unsent.end(trade, TradeState.CANCELLED, "The transaction before it failed.")
             elif trade.armed or not trade.resumed:
                 await self.submit(trade)
         if again and trade.goes_on:
@@ -246,10 +247,10 @@ class Pipeline:
             worse = worse_than_confirmed(self._desk, trade) or await self._preparation.worse(trade, payload)
         except VenueError as error:
             self._desk.record_error(error, trade.id)
-            await self._end(trade, TradeState.FAILED, f"{error.what} Nothing was sent.")
+            await self._unsent.end(trade, TradeState.FAILED, f"{error.what} Nothing was sent.")
             return True
         if worse is not None and (trade.triggered or not trade.told_since(before)):  # else it is looked at again
-            await self._end(trade, TradeState.DENIED, worse)
+            await self._unsent.end(trade, TradeState.DENIED, worse)
             self._on_worse(trade)
         return worse is not None
 
@@ -279,7 +280,7 @@ class Pipeline:
         payload = trade.unsent
         assert payload is not None
         if (why := self._preparation.unlike_signed(trade, payload)) is not None:
-            await self._not_ours(trade, f"What is on disk is not what was signed: {why}")
+            await self._unsent.not_ours(trade, f"What is on disk is not what was signed: {why}")
             return
         decision = await self.proposals.ask(trade)
         if decision.answer is Answer.CONFIRMED:
@@ -291,7 +292,7 @@ class Pipeline:
             if decision.answer is Answer.CONFIRMED:
                 await self.submit(trade)
             else:
-                await self._end(trade, decision.state, decision.reason, decision.answer)
+                await self._unsent.end(trade, decision.state, decision.reason, decision.answer)
 
     def resend(self, trade: Trade, order: Order) -> None:
         """Send a transaction again that is in no block and no pool: the same bytes, so it lands once at most."""
@@ -308,7 +309,7 @@ class Pipeline:
             except VenueError as error:
                 self._desk.record_error(error, trade.id)  # nothing is concluded from it: its nonce will tell
                 return
-        await self._settle(reports)
+        await self._settlement.take(reports)
 
     async def withdraw(self, trade: Trade) -> None:
         """Cancel entries that came to rest while the emergency stop was on its way."""
@@ -330,7 +331,7 @@ class Pipeline:
             if (found := self._desk.state.find_order(order.request.client_id)) is not None:
                 self.work.start(found[0].id, self._resolve_unknown(found[0], True))
             raise
-        await self._settle((report,))
+        await self._settlement.take((report,))
 
     def flatten(self, trade: Trade, order: Order) -> asyncio.Task[VenueError | None]:
         """Send a reduce-only market sale after an emergency stop; it needs no authorisation, and is journaled as such.
@@ -356,43 +357,8 @@ class Pipeline:
             if await self._sent.no_sale(trade, order, error):
                 self.work.start(trade.id, self._resolve(trade))
             return error
-        await self._settle(reports)
+        await self._settlement.take(reports)
         return None
-
-    async def _settle(self, reports: tuple[OrderReport, ...]) -> None:
-        for report in reports:
-            committed = self._settlement.on_report(report)
-            if committed is not None:
-                await committed
-
-    async def _not_ours(self, trade: Trade, what: str) -> bool:
-        """Refused, journaled, alerted."""
-        not_ours(self._desk, trade, what)
-        trade.triggered = False
-        return await self._end(trade, TradeState.FAILED, what)
-
-    async def _end(self, trade: Trade, state: TradeState, reason: str, answer: Answer | None = None) -> bool:
-        """End a trade whose bytes never left; `answer`: who waited was told so. Always False: nothing goes on. A
-        standing exit that is being sent is held back instead."""
-        if trade.triggered:
-            trade.held_back = reason
-            return False
-        desk = self._desk
-        transition = desk.transition()
-        if trade.state is TradeState.SUBMITTED:  # an approval went before it, and is all that was sent
-            state, reason = TradeState.CANCELLED, f"{reason.removesuffix(' Nothing was sent.')} It was approved only."
-        end_unsent(desk, transition, trade, state, reason)
-        if answer is not None:
-            self.proposals.missed(transition, trade, answer)
-        kind = "withdrawn" if answer is Answer.WITHDRAWN else state.value.lower()
-        await desk.commit(transition, f"trade.{kind}", trade.id)
-        self._on_progress(trade)
-        return False
-
-    async def _end_in_turn(self, trade: Trade, state: TradeState, reason: str) -> None:
-        async with self._desk.turn:
-            if trade.state is TradeState.CONFIRMED:
-                await self._end(trade, state, reason)
 
 
 def _is(trade: Trade, state: TradeState) -> bool:  # a type checker narrows an attribute across awaits

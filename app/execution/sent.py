@@ -93,13 +93,6 @@ def may_be_open(desk: Desk, trade: Trade, error: VenueError) -> None:
     desk.alert(Severity.CRITICAL, "stop.entry_open", text, trade.id)
 
 
-def not_ours(desk: Desk, trade: Trade, what: str) -> None:
-    """What would be sent is not what was confirmed: told, and nothing new begins."""
-    desk.record_error(SignerError("signature.refused", what, next_step="Nothing was sent."), trade.id)
-    desk.alert(Severity.CRITICAL, "signature.refused", f"{trade.intent.symbol}: {what}", trade.id)
-    desk.halt("a signed trade was not what was confirmed")
-
-
 def sent_again(desk: Desk, preparation: Preparation, trade: Trade, order: Order) -> Payload | None:
     """The payload of a transaction that may be sent again: it was sent before, its time is not over, what would go is
     what was signed, nothing has taken or is to take its place, and, for an entry, no emergency stop is in force. Else

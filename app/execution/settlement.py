@@ -7,7 +7,7 @@ recognised by the venue's fill id and skipped.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from decimal import Decimal
 from typing import Final
 
@@ -68,6 +68,16 @@ class Settlement:
         self.follow(transition, trade)
         desk.state.retire(trade)
         return desk.commit(transition, f"order.{order.state.value.lower()}", trade.id)
+
+    async def take(self, reports: Iterable[OrderReport]) -> None:
+        """Book reports one after the other, each once the one before is on disk.
+
+        Raises:
+            IllegalTransition, StorageError: as `on_report`.
+        """
+        for report in reports:
+            if (committed := self.on_report(report)) is not None:
+                await committed
 
     def check(self, trade: Trade, order: Order, report: OrderReport) -> None:
         """Whether a report can be true, before any of it moves money.
