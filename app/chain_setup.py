@@ -15,6 +15,7 @@ from app.engine.clock import Clock, WallClock
 from app.errors import CountersignError, VenueError
 from app.execution.chain_liquidity import ChainLiquidity
 from app.execution.desk import Desk
+from app.execution.mined import newest_block
 from app.execution.preparation import Preparation
 from app.execution.publication import Publication
 from app.execution.reconcile import Check
@@ -106,7 +107,7 @@ class ChainSetup:
         self._venue.on_head = self._on_head
         self._venue.on_missing = ours.missing
         info = await self._venue.connect()
-        self.planner = Planner(chain, nodes)
+        self.planner = Planner(chain, nodes, self._booked)
         self.liquidity = ChainLiquidity(chain, nodes, address)
         self._watch = ChainWatch(
             chain,
@@ -135,7 +136,14 @@ class ChainSetup:
         for client_id, block in ours.recent(since):
             self.venue.watch(client_id, inclusion_of(block))
         await self.venue.look()
-        await self.liquidity.read(await self.planner.head())
+        try:
+            await self.liquidity.read(await self.planner.head())
+        except VenueError as error:
+            _log.warning("chain.liquidity", fault=error.what)  # read again with the next block: no reason not to start
+
+    def _booked(self) -> int:
+        """The newest block that something of ours is booked of."""
+        return 0 if self._desk is None else newest_block(self._desk.state)
 
     @property
     def publication(self) -> Publication:

@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Final
 
 from app.execution.records import Order, Payload, Role, Trade
+from app.execution.state import State
 from app.execution.states import PayloadState
 from app.money import ZERO
 from app.venues.base import OrderState, SignedTransaction
@@ -95,3 +96,9 @@ def block_of(place: str) -> int | None:
     """
     number, slash, _ = place.partition("/")
     return int(number) if slash and number.isdecimal() else None
+
+
+def newest_block(state: State) -> int:
+    """The number of the newest block that something of ours is booked of; 0 where nothing is."""
+    orders = (order for trade in state.remembered() for order in trade.orders.values())
+    return max((block for order in orders if (block := block_of(order.venue_order_id)) is not None), default=0)

@@ -86,6 +86,7 @@ class Pipeline:
 
     async def _live(self, trade: Trade, committed: asyncio.Future[int]) -> None:
         await committed
+        await self._preparation.until_read()
         draft = await self._draft(trade)
         async with self._desk.turn:
             if not _is(trade, TradeState.RESERVED) or not await self._prepare(trade, draft):
@@ -229,6 +230,7 @@ class Pipeline:
         """An earlier transaction of the trade has ended: now the next one goes; where that one failed, nothing. What
         was signed before a restart is asked for once more."""
         await self._desk.until_quoted(trade.intent.symbol)  # right after a start
+        await self._preparation.until_read()
         again = trade.resumed and not trade.armed and trade not in self.proposals.waiting()
         async with self._desk.turn:
             if not trade.goes_on:

@@ -10,7 +10,12 @@ from app.execution.records import Order, Payload, Trade
 
 
 class Preparation(Protocol):
-    """One per session. Only `draft` and `worse` may ask anybody anything."""
+    """One per session. `until_read`, `draft`, `stands` and `worse` alone may ask anybody anything."""
+
+    async def until_read(self) -> None:
+        """Return once what was booked can be asked about as well, or does not come to that in a reasonable time. To be
+        called before the turn is taken: it may wait."""
+        ...
 
     async def draft(self, trade: Trade) -> object:
         """What has to be asked of the venue before the payloads can be made; handed to `payloads`.

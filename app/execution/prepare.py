@@ -29,6 +29,10 @@ class TextPreparation:
         """The book is here."""
         return
 
+    async def until_read(self) -> None:
+        """A venue that tells of a fill knows of it."""
+        return
+
     def payloads(self, trade: Trade, draft: object) -> tuple[Payload, ...] | str:  # noqa: ARG002 -- there is none
         """The one text."""
         payload = prepare(self._desk, trade)

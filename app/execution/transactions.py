@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final
 
-from app.errors import SafetyError, VenueRefused
+from app.errors import SafetyError, VenueError, VenueRefused
 from app.execution.chain_account import Account
 from app.execution.chain_liquidity import ChainLiquidity
 from app.execution.desk import Desk
@@ -43,6 +43,8 @@ from signers.verify import verify_raw
 from storage.journal import canonical
 from strategies.model import Intent
 
+_AGAIN_MS: Final = 250
+"""Between two questions for a block that no node has yet that answers."""
 _WAITS: Final = frozenset({OrderState.OPEN, OrderState.UNKNOWN})
 """States of an order whose transaction waits to be taken into a block."""
 _TO_SEND: Final = frozenset({PayloadState.CONFIRMED, PayloadState.SIGNED})
@@ -85,6 +87,22 @@ class ChainPreparation:
         self._positions = positions
         self._assembler = Assembler(chain, rpc, account)
         self._check = TokenCheck(desk, chain, rpc, safety)
+
+    async def until_read(self) -> None:
+        """Until a node that answers has the newest block that something of ours is booked of, or two blocks' time is
+        over: one address may stand for many nodes, of which not the same one answers each time."""
+        clock = self._desk.clock
+        until = clock.now_ms() + 2 * self._chain.block_ms
+        while True:
+            try:
+                await self._planner.head()
+            except VenueError:
+                if clock.now_ms() >= until:
+                    return  # whoever asks next is told why
+            else:
+                return
+            with self._desk.activity.parked():
+                await clock.sleep_until(clock.now_ms() + _AGAIN_MS)
 
     async def draft(self, trade: Trade) -> Draft | str:
         """Quote, look at what would be bought, simulate, put together; or why not.

@@ -217,18 +217,37 @@ class Behind:
         asked: Call = {"jsonrpc": "2.0", "id": 0, "method": "eth_blockNumber", "params": []}
         ((head),) = await exchange.send([asked])
         height = int(head["result"], 16) - self.blocks
+        above: Call = {"jsonrpc": "2.0", "id": 0, "method": "eth_getBlockByNumber", "params": ["latest", False]}
+        missing = set()
+        for _ in range(self.blocks):
+            ((block),) = await exchange.send([above])
+            missing.add(block["result"]["hash"])
+            above = above | {"method": "eth_getBlockByHash", "params": [block["result"]["parentHash"], False]}
         calls = [each | {"params": _as_of(each.get("params", []), height)} for each in exchange.calls]
         answers = await exchange.send(calls)
         return exchange.reply(
-            [_unknown_yet(call["method"], answer, height) for call, answer in zip(exchange.calls, answers, strict=True)]
+            [
+                _lacks(answer) if _named(call) & missing else _unknown_yet(call["method"], answer, height)
+                for call, answer in zip(exchange.calls, answers, strict=True)
+            ]
         )
+
+
+def _named(call: Call) -> set[str]:
+    """Blocks that a call names by their hash (EIP-1898, and a filter for logs)."""
+    return {each["blockHash"] for each in call.get("params", []) if isinstance(each, dict) and "blockHash" in each}
+
+
+def _lacks(answer: Call) -> Call:
+    error = {"code": -32000, "message": "header not found"}
+    return {key: value for key, value in answer.items() if key != "result"} | {"error": error}
 
 
 def _as_of(params: Any, height: int) -> Any:
     def old(each: Any) -> Any:
         if isinstance(each, str) and each in _TAGS:
             return hex(height)
-        if isinstance(each, dict) and {"fromBlock", "toBlock", "topics"} & each.keys():
+        if isinstance(each, dict) and "blockHash" not in each and {"fromBlock", "toBlock", "topics"} & each.keys():
             return {"toBlock": hex(height)} | {key: old(value) for key, value in each.items()}
         return each
 

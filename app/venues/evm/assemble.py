@@ -17,6 +17,7 @@ from app.venues.evm.effects import contradiction, least, paid, tokens
 from app.venues.evm.fees import Caps, Fee, FeeRules, Market, bump, caps_of, data_fee, gwei, propose, read_market
 from app.venues.evm.nonces import Nonces
 from app.venues.evm.planner import Plan
+from app.venues.evm.pools.batch import block_parameter
 from app.venues.evm.pools.state import At
 from app.venues.evm.routing.gas import CROSSING, TRANSACTION, V2_HOP, V3_HOP
 from app.venues.evm.rpc import Rpc
@@ -124,7 +125,7 @@ class Assembler:
                 another about it; or what was to be replaced does not wait any more.
             VenueError: a node did not answer.
         """
-        acts: list[Act] = [*await self._approvals(wish.act), wish.act]
+        acts: list[Act] = [*await self._approvals(wish), wish.act]
         simulation = await self.simulate(acts, wish.at, wish.watched)
         if (why := contradiction(wish.bounds, simulation)) is not None:
             raise VenueRefused(CONTRADICTED, f"The simulation contradicts the trade: {why}")
@@ -193,23 +194,24 @@ class Assembler:
             raise VenueRefused("chain.replaced", what, next_step="Replace that one first.")
         return wanted
 
-    async def _approvals(self, act: Act) -> list[Approval | InnerApproval]:
+    async def _approvals(self, wish: Wish) -> list[Approval | InnerApproval]:
         """What must still be allowed for it: exactly what it pays at most.
 
         Raises:
             VenueRefused: Permit2 can not be allowed that.
         """
         try:
-            wanted = paid(act, self._chain.permit2)
+            wanted = paid(wish.act, self._chain.permit2)
         except ValueError as error:
             raise VenueRefused("chain.permit2", f"It can not be allowed: {error}.") from error
-        return [each for each in wanted if not await self._allowed(each)]
+        return [each for each in wanted if not await self._allowed(each, wish.at)]
 
-    async def _allowed(self, wanted: Approval | InnerApproval) -> bool:
-        """Whether that much may be taken already, at Permit2 also for that long."""
+    async def _allowed(self, wanted: Approval | InnerApproval, at: At) -> bool:
+        """Whether that much may be taken already at that block, at Permit2 also for that long."""
         call = wanted.left(self._account)
         asked = {"to": abi.hexed(call.to), "input": abi.hexed(call.data)}
-        answer = bytes.fromhex(str(await self._rpc.call("eth_call", [asked, "latest"])).removeprefix("0x"))
+        said = await self._rpc.call("eth_call", [asked, block_parameter(at)])
+        answer = bytes.fromhex(str(said).removeprefix("0x"))
         amount, expires = int.from_bytes(answer[:32]), int.from_bytes(answer[32:64])
         return amount >= wanted.amount and (isinstance(wanted, Approval) or expires >= wanted.expires)
 

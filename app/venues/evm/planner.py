@@ -4,7 +4,8 @@ after gas, and bounds that no execution can break.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Final
@@ -81,20 +82,26 @@ class Plan:
 
 
 class Planner:
-    """Of one chain."""
+    """Of one chain.
 
-    def __init__(self, chain: Chain, rpc: Rpc) -> None:
-        self._chain, self._rpc = chain, rpc
+    Args:
+        known: the number of the newest block that something of ours is booked of: no plan is made on an older one.
+    """
+
+    def __init__(self, chain: Chain, rpc: Rpc, known: Callable[[], int] = lambda: 0) -> None:
+        self._chain, self._rpc, self._known = chain, rpc, known
         self._reader = PoolReader(chain, rpc)
-        self._found: tuple[Found, ...] | None = None
         self._pools: Pools | None = None
+        self._reading = asyncio.Lock()  # two at once would read the same, and the one of an older block might end last
         self.taxes = Taxes(rpc)
         self._young: tuple[Found, ...] = ()
         """Pools that were made since, and did not answer as pools so far."""
 
     def know(self, found: Found) -> None:
-        """A pool between two of the chain's tokens was made; it is used as soon as it answers as one."""
-        if all(each.address != found.address for each in (*(self._found or ()), *self._young)):
+        """A pool between two of the chain's tokens was made; it is used as soon as it answers as one. Also one that was
+        made before, in a block that was undone."""
+        there = {} if self._pools is None else self._pools.pools
+        if found.address not in there and all(each.address != found.address for each in self._young):
             self._young = (*self._young, found)
 
     @property
@@ -108,29 +115,28 @@ class Planner:
         Raises:
             RpcDown, RpcRefused: no node told.
         """
-        at = await self._reader.head()
-        if self._found is None:
-            self._chain = await with_routers(self._chain, self._rpc, at)
-            tokens = dict.fromkeys(token.address for token in (self._chain.native, *self._chain.tokens))
-            self._found = await self._reader.discover(list(tokens), at)
-        if self._pools is None:
-            self._pools = await self._reader.read(self._found, at)
-        else:
-            self._pools = (await self._reader.advance(self._pools, at)).pools
-        if self._young:
-            read = (await self._reader.read(self._young, at)).pools
-            self._found = (*self._found, *(each for each in self._young if each.address in read))
-            self._young = tuple(each for each in self._young if each.address not in read)
-            self._pools = self._pools.merged(read.values())
-        return self._pools
+        async with self._reading:
+            at = await self.head()
+            if self._pools is None:
+                self._chain = await with_routers(self._chain, self._rpc, at)
+                tokens = dict.fromkeys(token.address for token in (self._chain.native, *self._chain.tokens))
+                self._pools = await self._reader.read(await self._reader.discover(list(tokens), at), at)
+            else:
+                self._pools = (await self._reader.advance(self._pools, at)).pools
+            if self._young:
+                asked = self._young
+                read = (await self._reader.read(asked, at)).pools
+                self._young = tuple(each for each in self._young if each.address not in read)
+                self._pools = self._pools.merged(read.values())
+            return self._pools
 
     async def head(self) -> At:
         """The newest block.
 
         Raises:
-            RpcDown, RpcRefused: no node told.
+            RpcDown, RpcRefused: no node told, or none that answers has the block that something of ours is booked of.
         """
-        return await self._reader.head()
+        return await self._reader.head(self._known())
 
     async def plan(self, wanted: Wanted, price: GasPrice | None = None) -> Plan:
         """The best way for `wanted` at the newest block.
@@ -170,7 +176,9 @@ class Planner:
         for reach, most in _REACHES:
             short = pools.short(reach)[:most]
             if short and not (shares and reach > _REACHES[0][0]):
-                pools = self._pools = await self._reader.reach(pools, short, reach)
+                pools = await self._reader.reach(pools, short, reach)
+                if self._pools is not None and self._pools.at == pools.at:
+                    self._pools = self._pools.merged(pools.pools.values())
                 shares = find(chain, self._usable(chain, pools, ends), ends, wanted.amount, price)
         return pools, shares
 

@@ -27,6 +27,8 @@ from app.venues.evm.rpc import RpcDown, RpcRefused, Single
 
 _LOOK_MS: Final = 1_000
 """The nodes are looked at once per block, but not more often than this."""
+_BLOCKS: Final = frozenset({"eth_getBlockByHash", "eth_getBlockByNumber"})
+"""Answered with null by a node that has not got so far."""
 _GRACE_MS: Final = 500
 """For nodes that have not answered when a quorum has."""
 _REMEMBER_MS: Final = 60_000
@@ -79,7 +81,8 @@ class Nodes:
         self._contradictions.clear()
 
     async def call(self, method: str, params: Sequence[Any] = ()) -> Any:
-        """As `Rpc.call`. A read at block N goes to a node that has block N.
+        """As `Rpc.call`. A read at block N goes to a node that has block N; that one node does not know a block by its
+        hash says something of that node.
 
         Raises:
             RpcRefused: a node answered with an error that is about the question.
@@ -91,16 +94,23 @@ class Nodes:
         """As `call`, asking `first` before the others."""
         faults: list[NodeFault] = []
         refusal: RpcRefused | None = None
+        unknown = False
         candidates = await self._having(block_needed(method, params), faults)
         for each in sorted(candidates, key=lambda member: member is not first):
             try:
-                return await each.ask(method, params)
+                found = await each.ask(method, params)
             except NodeFault as fault:
                 faults.append(fault)
             except RpcRefused as refused:
                 if not ask_another(refused.rpc_code, refused.message, refused.data):
                     raise
                 refusal = refusal or refused
+            else:
+                if found is not None or method not in _BLOCKS:
+                    return found
+                unknown = True
+        if unknown:
+            return None
         if refusal is not None:
             raise refusal
         raise _down(method, faults)

@@ -52,13 +52,20 @@ class PoolReader:
         self._chain, self._rpc = chain, rpc
         self._batch = Batch(rpc, chain.multicall)
 
-    async def head(self) -> At:
+    async def head(self, least: int = 0) -> At:
         """The newest block.
 
+        Args:
+            least: the number of a block that is known to be there: no older one is answered.
+
         Raises:
-            RpcDown, RpcRefused.
+            RpcDown: also where none of the nodes that answer has `least`. RpcRefused.
         """
-        return _at(await self._rpc.call("eth_getBlockByNumber", ["latest", False]))[0]
+        found = _at(await self._rpc.call("eth_getBlockByNumber", ["latest", False]))[0]
+        if found.number >= least:
+            return found
+        # Whoever is asked first is behind. By its number it is asked of one that is not.
+        return _at(await self._rpc.call("eth_getBlockByNumber", [hex(least), False]))[0]
 
     async def discover(self, tokens: Sequence[bytes], at: At, dexes: Sequence[Dex] | None = None) -> tuple[Found, ...]:
         """The pools that the factories name for each two of `tokens`: a pair (V2), a pool per fee tier (V3).

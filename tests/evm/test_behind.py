@@ -1,0 +1,85 @@
+"""Nodes that are a block or so behind, which nodes are: what needs a block is planned and checked on one that has it.
+
+The node behind is the one that the trader prefers, so that it is asked first wherever one is enough.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import ExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from strategies.model import Side
+from tests.evm.chain import LocalChain
+from tests.evm.faults import Behind, Exchange, Reply
+from tests.evm.proxy import ALWAYS, FaultProxy
+from tests.evm.rig import ChainRig, chain_rig
+
+_TIMES: Final = 12
+"""Questions by which a node is slower than one that is behind, which asks some itself to know how far."""
+
+
+@dataclass(frozen=True, slots=True)
+class Slower:
+    """A node that takes its time, and is right."""
+
+    async def run(self, exchange: Exchange) -> Reply | None:
+        for _ in range(_TIMES):
+            await exchange.send([{"jsonrpc": "2.0", "id": 0, "method": "eth_blockNumber", "params": []}])
+        return exchange.reply(await exchange.send(exchange.calls))
+
+
+@asynccontextmanager
+async def behind(
+    folder: Path, anvil: LocalChain, nodes: int, by: int = 1
+) -> AsyncIterator[tuple[ChainRig, FaultProxy]]:
+    """A session with so many nodes, of which the first is behind."""
+    with ExitStack() as stack:
+        proxies = [stack.enter_context(FaultProxy(anvil.url, anvil.ws_url)) for _ in range(nodes)]
+        urls = tuple((proxy.url, proxy.ws_url) for proxy in proxies)
+        async with chain_rig(folder, anvil, urls=urls, confirmations=8) as rig:
+            await rig.quoted()
+            proxies[0].script("*", Behind(by), times=ALWAYS)
+            for proxy in proxies[1:]:
+                proxy.script("*", Slower(), times=ALWAYS)
+            yield rig, proxies[0]
+
+
+async def test_what_follows_an_approval_is_checked_where_that_is_known(tmp_path: Path, anvil: LocalChain) -> None:
+    async with behind(tmp_path, anvil, 3) as (rig, _):
+        anvil.mine(2)
+        trade = await rig.propose(quantity="0.25")
+        await rig.reached(trade, "FILLED", "DENIED", "FAILED", "CANCELLED")
+        assert rig.state(trade) == "FILLED", rig.told(trade)
+        # The sale needs what was bought in the newest block; its approval is checked, then the sale itself.
+        sale = await rig.propose(Side.SELL, "0.25", worst="1000")
+        await rig.reached(sale, "FILLED", "DENIED", "FAILED", "CANCELLED")
+        assert rig.state(sale) == "FILLED", rig.told(sale)
+        await rig.assert_agrees()
+
+
+async def test_one_address_of_many_nodes_is_waited_for(tmp_path: Path, anvil: LocalChain) -> None:
+    """The only node there is answers as one that is behind, right after it told of the approval's block."""
+    async with behind(tmp_path, anvil, 1, by=0) as (rig, proxy):
+        anvil.automine(on=False)
+        trade = await rig.propose(quantity="0.25")
+        await rig.until(lambda: rig.orders(trade)[:1] == [("approve", "OPEN")], lambda: str(rig.told(trade)))
+        step = rig.session.pipeline._preparation.until_read
+        seen: list[int] = []
+
+        async def late() -> None:
+            if not seen:
+                seen.append(anvil.number())
+                proxy.clear()
+                proxy.script("eth_getBlockByNumber", Behind(1), times=2)
+            await step()
+
+        rig.session.pipeline._preparation.until_read = late  # type: ignore[method-assign]  # who answers is the network's to say
+        anvil.automine(on=True)
+        anvil.mine()
+        await rig.reached(trade, "FILLED", "DENIED", "FAILED", "CANCELLED")
+        assert rig.state(trade) == "FILLED", rig.told(trade)
+        assert seen
+        await rig.assert_agrees()
