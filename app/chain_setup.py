@@ -159,11 +159,16 @@ class ChainSetup:
 
     def preparation(self, desk: Desk) -> Preparation:
         """Transactions."""
-        self._desk = desk
+        self._desk, desk.exits_only = desk, self._exits_only
         self._publication = Publication(desk, self.venue.chain.private, self._missing)
         return ChainPreparation(
             desk, self.venue.chain, self.venue.nodes, self.venue.account, self.planner, self.liquidity
         )
+
+    def _exits_only(self) -> str:
+        """Why no new trade is taken as the nodes are, or ""."""
+        mode, why = self.venue.nodes.mode()
+        return "" if mode is Mode.NORMAL else f"{self.name} is {mode}: {why}"
 
     def checks(self) -> tuple[Check, ...]:
         """Positions of liquidity and allowances, read in the block of the balances."""

@@ -145,7 +145,7 @@ def _checks(trader: Trader, parts: tuple[Part, ...], feeds: tuple[Feed, ...], ma
     ill = [f"{each.name} {each.health.value}: {each.health_words}" for each in modules if each.health.value in _ILL]
     ill += [f"{each.name} unavailable: {each.reason}" for each in modules if each.state.value == "registered"]
     states = ", ".join(f"{each.name} {each.state.value}" for each in modules) or "none is enabled"
-    halted = "the emergency stop is in force" if desk.stop.raised() else desk.halted or desk.rules.barred()
+    halted = "the emergency stop is in force" if desk.stop.raised() else desk.barred()
     unknown, down = desk.state.unknown_orders(), [part.name for part in parts if not part.works]
     fresh = sum(feed.fresh for feed in feeds)
     free = machine.disk_free

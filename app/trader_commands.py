@@ -78,7 +78,7 @@ class _Commands:
             "market_ms": desk.clock.now_ms(),
             "position": trader.position,
             "total_events": trader.source.total_events,
-            "halted": desk.halted or desk.rules.barred(),
+            "halted": desk.barred(),
             "stop_in_force": desk.stop.raised(),
             "waiting": len(trader.session.pipeline.proposals.waiting()),
             "in_flight": len(desk.state.in_flight()),

@@ -144,7 +144,7 @@ def _over(desk: Desk, trade: Trade, now: int) -> str | None:
     ends = [entry.request.expires_ms for entry in trade.entries]
     if any(expires_ms is not None and now >= expires_ms for expires_ms in ends):
         return "The order's time in force has ended."
-    if (why := desk.halted or desk.rules.barred(trade.intent.module)) and not trade.intent.reduce_only:
+    if (why := desk.barred(trade.intent.module)) and not trade.intent.reduce_only:
         return f"New trades stopped: {why}."
     return already_sold(desk, trade)
 

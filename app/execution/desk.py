@@ -139,6 +139,7 @@ class Desk:
         self.on_device: Callable[[Trade, DeviceState], None] = lambda _trade, _state: None
         """Told what the device is doing while it is asked to sign, on the loop thread; for screens."""
         self.refuses: Callable[[str], str] = lambda _module: ""  # why a module takes no new entry now, or ""
+        self.exits_only: Callable[[], str] = lambda: ""  # why the venue is not fit for new entries now, or ""
         self.on_sold: Callable[[str, str], None] = lambda _module, _symbol: None  # its position there has ended
         self.on_unwanted: Callable[[str, str], None] = lambda _module, _symbol: None
         """Told by a module (its name, an instrument) that it no longer wants to enter there."""
@@ -197,8 +198,12 @@ class Desk:
 
     @property
     def halted(self) -> str:
-        """Why no new trade is taken, or ""."""
+        """Why no new trade is taken until somebody does something, or ""."""
         return self.halting.reason
+
+    def barred(self, module: str = "") -> str:
+        """Why nobody, or `module`, takes a new trade, but for the emergency stop; or ""."""
+        return self.halted or self.rules.barred(module) or self.exits_only()
 
     def halt(self, reason: str) -> None:
         """Take no new trade until the session is restarted; exits stay managed."""
@@ -326,7 +331,7 @@ class Desk:
             last_trade_ms=state.positions.last_fill_ms.get(symbol),
             stale_marks=stale,
             unknown_orders=state.unknown_orders(),
-            halted="the emergency stop is in force" if self.stop.raised() else self.halted or self.rules.barred(),
+            halted="the emergency stop is in force" if self.stop.raised() else self.barred(),
             asset_value=total([value for held, value in values.items() if self.instruments[held].base == base]),
             venue=self.terms.venue,
             venue_value=exposure,

@@ -133,7 +133,7 @@ def risk_view(desk: Desk) -> RiskView:
     )
     correlation = desk.watch.statistics.correlation
     markets = [_market(desk, instrument, values, now) for instrument in desk.instruments.values()]
-    halted = "the emergency stop is in force" if desk.stop.raised() else desk.halted or desk.rules.barred()
+    halted = "the emergency stop is in force" if desk.stop.raised() else desk.barred()
     bounds = Bounds(desk.limits, desk.rules.cap(desk.configured), desk.configured)
     return _view(account, markets, bounds, desk.watch.profile, correlation, halted, desk.counters.by_rule, desk.rules)
 

@@ -168,7 +168,7 @@ class Terminal(App[int]):
             return ""
         if desk.stop.raised():
             return "EMERGENCY STOP: nothing new is sent; exits are kept. Ctrl+P lifts it"
-        why = desk.halted or desk.rules.barred()
+        why = desk.barred()
         return f"HALTED: no new trades: {why}" if why else ""
 
     def hints(self) -> list[tuple[str, str]]:

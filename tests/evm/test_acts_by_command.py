@@ -24,6 +24,7 @@ SETTINGS = (
     "risk.quote_age_ms=60000",
     "manual.allocation=1000",
     "risk.cool_down_min=0",
+    "risk.errors=1000",  # a machine that is busy holds the loop up, which are errors that tighten the limits
 )
 STRANGER = "0x00000000000000000000000000000000000A11cE"
 

@@ -106,7 +106,14 @@ class EvmVenue:
         )
 
     async def ready(self) -> None:
-        """Nothing must go first."""
+        """Nothing must go first.
+
+        Raises:
+            VenueError: what a transaction needs to know can not be agreed on, as things are.
+        """
+        mode, why = self.nodes.mode()
+        if not mode.sends:
+            raise VenueError("chain.mode", f"{self.chain.name} is {mode}: {why}", next_step="See its nodes on Health.")
 
     async def close(self) -> None:
         """Stop following. What was sent stays sent."""

@@ -102,7 +102,7 @@ async def test_the_highest_nonce_counts(chain: LocalChain) -> None:
         with pytest.raises(Disagreement) as caught:
             await nodes.agreed(*asked)
         assert caught.value.nodes == (one.url, chain.url)
-        assert nodes.mode() == (Mode.DATA_ONLY, caught.value.what)
+        assert nodes.mode() == (Mode.EXITS_ONLY, caught.value.what)
         one.answers.clear()
         assert await nodes.agreed(*asked) == "0x0"
         assert nodes.mode() == (Mode.NORMAL, "")
@@ -193,7 +193,7 @@ async def test_modes_as_nodes_go_down_one_by_one(chain: LocalChain) -> None:
 
 async def test_a_chain_that_stands_still_is_for_exits_only(chain: LocalChain) -> None:
     async with pool(chain.url, block_ms=1_000, stale_blocks=1) as nodes:
-        await nodes._clock.sleep_until(nodes._clock.now_ms() + 1_050)
+        nodes._lookout._risen_ms -= nodes.settings.stale_ms  # as long ago
         await nodes._lookout.look()
         assert nodes.mode()[0] is Mode.EXITS_ONLY
         chain.mine()

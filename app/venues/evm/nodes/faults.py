@@ -57,7 +57,7 @@ class NodeFault(RpcDown):
 
 
 class Disagreement(RpcDown):
-    """Nodes contradict one another in what matters. Nothing is traded until they agree.
+    """Nodes contradict one another in what matters. No new trade until they agree; and nothing that needs this.
 
     Attributes:
         nodes: those that contradict, by name.
@@ -68,6 +68,6 @@ class Disagreement(RpcDown):
         super().__init__(
             "chain.disagreement",
             f"The nodes disagree about {method}: {says}.",
-            next_step="Nothing is traded until they agree. Compare them with a block explorer.",
+            next_step="No new trades until they agree. Compare them with a block explorer.",
         )
         self.nodes = tuple(node for node, _ in sides)

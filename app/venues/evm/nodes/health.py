@@ -22,11 +22,17 @@ class Mode(StrEnum):
 
     NORMAL = "normal"
     EXITS_ONLY = "exits only"
-    """The nodes agree, and no new block comes: prices stand still. What closes a position may be sent."""
+    """No new block comes, so that prices stand still, or nodes contradicted one another of late. What closes a position
+    may be sent, where all that it needs is agreed on."""
     DATA_ONLY = "data only"
-    """Something can be read; what a transaction needs to know can not be agreed on. Nothing is sent."""
+    """Something can be read; what a transaction needs to know can not be agreed on. Nothing new is sent."""
     STOPPED = "stopped"
     """No node can be used."""
+
+    @property
+    def sends(self) -> bool:
+        """Whether anything new may be sent."""
+        return self in {Mode.NORMAL, Mode.EXITS_ONLY}
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +157,9 @@ class Standing:
     Attributes:
         usable: nodes that may be asked and are well.
         sending: of these, those that may be sent to.
-        disagreement: words, or "".
+        fork: that they have other blocks far enough below their heads, in words, or "".
+        disagreement: that they said different things of late, which nodes do for a moment wherever two blocks are made
+            at one height; words, or "".
         head_age_ms: since the quorum's head last rose, None before the first.
         stale_after_ms: from when on that is too long.
     """
@@ -160,6 +168,7 @@ class Standing:
     usable: int
     sending: int
     needed: int
+    fork: str
     disagreement: str
     head_age_ms: int | None
     stale_after_ms: int
@@ -170,16 +179,16 @@ def mode_of(now: Standing) -> tuple[Mode, str]:
     """What may be done, and why not more."""
     if now.usable == 0:
         return Mode.STOPPED, f"No node can be used. {now.troubles}".rstrip()
-    if now.disagreement:
-        return Mode.DATA_ONLY, now.disagreement
-    if now.usable < now.needed:
-        count = f"{now.usable} of {now.configured} nodes can be used, {now.needed} must agree."
-        return Mode.DATA_ONLY, f"{count} {now.troubles}".rstrip()
-    if now.sending == 0:
-        return Mode.DATA_ONLY, f"No node takes transactions. {now.troubles}".rstrip()
+    count = f"{now.usable} of {now.configured} nodes can be used, {now.needed} must agree. {now.troubles}".rstrip()
+    few = count if now.usable < now.needed else ""
+    unsent = "" if now.sending else f"No node takes transactions. {now.troubles}".rstrip()
+    if why := now.fork or few or unsent:
+        return Mode.DATA_ONLY, why
     if now.head_age_ms is None or now.head_age_ms >= now.stale_after_ms:
         since = "yet" if now.head_age_ms is None else f"for {now.head_age_ms // 1000} s"
         return Mode.EXITS_ONLY, f"No new block {since}."
+    if now.disagreement:
+        return Mode.EXITS_ONLY, now.disagreement
     return Mode.NORMAL, ""
 
 

@@ -32,7 +32,7 @@ _BLOCKS: Final = frozenset({"eth_getBlockByHash", "eth_getBlockByNumber"})
 _GRACE_MS: Final = 500
 """For nodes that have not answered when a quorum has."""
 _REMEMBER_MS: Final = 60_000
-"""How long a contradiction forbids trading when nobody asks the same again."""
+"""How long a contradiction forbids new trades when nobody asks the same again."""
 
 
 class Nodes:
@@ -161,9 +161,10 @@ class Nodes:
                 usable=len(well),
                 sending=sum(each.sends for each in well),
                 needed=self.settings.needed,
-                disagreement=self._lookout.fork or self._contradiction(),
+                fork=self._lookout.fork,
+                disagreement=self._contradiction(),
                 head_age_ms=self._lookout.head_age_ms,
-                stale_after_ms=self.settings.stale_blocks * self.settings.block_ms,
+                stale_after_ms=self.settings.stale_ms,
                 troubles=" ".join(f"{view.name} {view.trouble}." for view in views if view.trouble),
             )
         )

@@ -65,6 +65,12 @@ class NodesSettings:
         """Blocks off the quorum's head with which a node still counts as well."""
         return self.most_lag or max(3, -(-6_000 // self.block_ms))
 
+    @property
+    def stale_ms(self) -> int:
+        """No new block for so long is a chain that stands still: never less than two looks at all nodes, at one a
+        second, take where a node hangs."""
+        return max(self.stale_blocks * self.block_ms, 1_000 + 2 * max(node.timeout_ms for node in self.nodes))
+
     def check(self) -> None:
         """
         Raises:

@@ -150,7 +150,7 @@ def test_latest_is_read_at_one_block() -> None:
 
 def standing(**changes: Any) -> Standing:
     values: dict[str, Any] = {
-        "configured": 3, "usable": 3, "sending": 3, "needed": 2, "disagreement": "", "head_age_ms": 1_000,
+        "configured": 3, "usable": 3, "sending": 3, "needed": 2, "fork": "", "disagreement": "", "head_age_ms": 1_000,
         "stale_after_ms": 60_000, "troubles": "b can not be reached.",
     }  # fmt: skip
     return Standing(**(values | changes))
@@ -162,7 +162,8 @@ def test_modes_and_why() -> None:
     assert mode_of(standing(usable=1)) == (
         Mode.DATA_ONLY, "1 of 3 nodes can be used, 2 must agree. b can not be reached.",
     )  # fmt: skip
-    assert mode_of(standing(disagreement="They disagree.")) == (Mode.DATA_ONLY, "They disagree.")
+    assert mode_of(standing(fork="Two chains.", disagreement="They disagree.")) == (Mode.DATA_ONLY, "Two chains.")
+    assert mode_of(standing(disagreement="They disagree.")) == (Mode.EXITS_ONLY, "They disagree.")
     assert mode_of(standing(sending=0))[0] is Mode.DATA_ONLY
     assert mode_of(standing(head_age_ms=60_000)) == (Mode.EXITS_ONLY, "No new block for 60 s.")
     assert mode_of(standing(head_age_ms=None))[0] is Mode.EXITS_ONLY
