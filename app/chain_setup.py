@@ -168,7 +168,7 @@ class ChainSetup:
     def _exits_only(self) -> str:
         """Why no new trade is taken as the nodes are, or ""."""
         mode, why = self.venue.nodes.mode()
-        return "" if mode is Mode.NORMAL else f"{self.name} is {mode}: {why}"
+        return "" if mode is Mode.NORMAL else f"{self.name} is {mode}: {why.rstrip('.')}"
 
     def checks(self) -> tuple[Check, ...]:
         """Positions of liquidity and allowances, read in the block of the balances."""

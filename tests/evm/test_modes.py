@@ -26,7 +26,7 @@ async def test_exits_alone_go_where_nodes_contradict_one_another(tmp_path: Path,
         assert rig.session.pipeline.propose(rig.intent()) is None
         denied = "SELECT reason FROM trades WHERE state = 'DENIED'"
         await rig.until(lambda: bool(rig.rows(denied)), "it is denied, and told so")
-        assert "is exits only: The nodes disagree about a block." in rig.rows(denied)[0]["reason"]
+        assert "is exits only: The nodes disagree about a block);" in rig.rows(denied)[0]["reason"]
         sale = await rig.propose(Side.SELL, "0.25")
         await rig.reached(sale, "FILLED")
         rig.venue.nodes._contradictions.clear()
