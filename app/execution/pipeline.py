@@ -14,6 +14,7 @@ from app.errors import SafetyError, SignerError, VenueError, VenueRefused, Venue
 from app.execution.admission import admit, lapsed, record_verdict, worse_than_confirmed
 from app.execution.desk import Desk
 from app.execution.device_view import asked
+from app.execution.given import giving, kept
 from app.execution.hot_caps import HotDenied
 from app.execution.preparation import Preparation
 from app.execution.proposals import Answer, Decision, Proposals
@@ -207,6 +208,7 @@ class Pipeline:
             return
         requests = tuple(order.request for order in trade.orders_of(payload))
         desk.record_quote(trade.id, trade.intent.symbol, "submit")
+        await giving(desk, trade, payload)
         try:
             if not trade.under_stop:
                 desk.stop.check()
@@ -221,6 +223,8 @@ class Pipeline:
             await self._sent.refused(trade, payload, error)
         except VenueError as error:
             desk.record_error(error, trade.id)
+            if trade.triggered:
+                await kept(desk, trade, payload)  # it stands as before
             await self._unsent.end(trade, TradeState.FAILED, f"{error.what} Nothing was sent.")
         else:
             await self._sent.answered(trade, payload, reports)
@@ -295,6 +299,18 @@ class Pipeline:
                 await self.submit(trade)
             else:
                 await self._unsent.end(trade, decision.state, decision.reason, decision.answer)
+
+    def maybe_sent(self, trade: Trade) -> None:
+        """Bytes that were being given away when a session ended, and nobody shows: unknown, and sent again as such."""
+        self.work.start(trade.id, self._maybe_sent(trade))
+
+    async def _maybe_sent(self, trade: Trade) -> None:
+        async with self._desk.turn:
+            if (payload := trade.unsent) is None:
+                return
+            error = VenueUnknown("chain.unknown", "The session ended while it was being sent.")
+            await self._sent.unknown(trade, payload, error)
+        await self._resolve(trade)
 
     def resend(self, trade: Trade, order: Order) -> None:
         """Send a transaction again that is in no block and no pool: the same bytes, so it lands once at most."""

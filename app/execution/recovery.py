@@ -1,7 +1,8 @@
 """After a restart or a lost commit: conclude from what is on disk and what the venue says, never from a guess.
 
 Nothing signed: expire and release. Signed: look it up; not found and still able to land: the trader is asked, the same
-bytes. Sent or unknown: track. Then venue and ledger are compared (`reconcile`).
+bytes; but what was being given away (`given`) is unknown. Sent or unknown: track. Then venue and ledger are compared
+(`reconcile`).
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import Final
 
 from app.errors import CountersignError, Severity, StorageError, VenueError
 from app.execution.desk import Desk
+from app.execution.given import was_given
 from app.execution.pipeline import Pipeline
 from app.execution.reconcile import Compared, Reconciliation
 from app.execution.records import Order, Role, Trade
@@ -122,6 +124,8 @@ class Recovery:
             self._settlement.follow(transition, trade)
             desk.state.retire(trade)
             await desk.commit(transition, "trade.found", trade.id)
+        elif was_given(desk, trade.payloads[0]):
+            pipeline.maybe_sent(trade)
         elif trade.armed:
             return  # kept until its price is reached, as before
         elif desk.stop.raised():
@@ -201,8 +205,11 @@ class Recovery:
     def _missing_transaction(self, trade: Trade, order: Order) -> None:
         """In no block and no pool, and its nonce is free: it can still land, so nothing is concluded. What was never
         sent is the trader's to decide, the rest is sent again, the same bytes."""
+        payload = trade.payload_of(order)
         if order.state is OrderState.PENDING:
-            if not trade.armed:
+            if payload is not None and was_given(self._desk, payload):
+                self._pipeline().maybe_sent(trade)
+            elif not trade.armed:
                 self._pipeline().resume_signed(trade)
         else:
             self._pipeline().resend(trade, order)
