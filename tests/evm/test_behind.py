@@ -16,6 +16,7 @@ from tests.evm.chain import LocalChain
 from tests.evm.faults import Behind, Exchange, Reply
 from tests.evm.proxy import ALWAYS, FaultProxy
 from tests.evm.rig import ChainRig, chain_rig
+from tests.evm.test_restarts import foreign
 
 _TIMES: Final = 12
 """Questions by which a node is slower than one that is behind, which asks some itself to know how far."""
@@ -83,3 +84,46 @@ async def test_one_address_of_many_nodes_is_waited_for(tmp_path: Path, anvil: Lo
         assert rig.state(trade) == "FILLED", rig.told(trade)
         assert seen
         await rig.assert_agrees()
+
+
+async def test_who_is_far_behind_proves_nothing_dead(tmp_path: Path, anvil: LocalChain) -> None:
+    """One of the nodes behind an address has the count of the account's transactions, and the other, which is asked for
+    this one, not yet its block: the nonce is used up, and by itself."""
+    async with behind(tmp_path, anvil, 1, by=0) as (rig, proxy):
+        anvil.automine(on=False)
+        trade = await rig.propose(quantity="0.25")
+        await rig.until(lambda: rig.orders(trade)[:1] == [("approve", "OPEN")], lambda: str(rig.told(trade)))
+        proxy.clear()
+        for method in ("eth_getTransactionReceipt", "eth_getTransactionByHash"):
+            proxy.script(method, Behind(40), times=ALWAYS)
+        head = anvil.mine(20)
+        await rig.until(lambda: rig.head >= head, "it is deep enough")
+        (name,) = (order.request.client_id for order in trade.orders.values() if order.role == "approve")
+        for _ in range(2):
+            report = await rig.venue.order(name)
+            assert report is not None
+            assert report.state == "OPEN"
+        proxy.clear()
+        anvil.automine(on=True)
+        anvil.mine()
+        await rig.reached(trade, "FILLED")
+        await rig.assert_agrees()
+
+
+async def test_what_took_a_nonce_long_ago_is_believed_at_the_second_look(tmp_path: Path, anvil: LocalChain) -> None:
+    async with chain_rig(tmp_path, anvil, confirmations=3) as rig:
+        anvil.automine(on=False)
+        trade = await rig.propose(quantity="0.25")
+        await rig.until(lambda: rig.orders(trade)[:1] == [("approve", "OPEN")], lambda: str(rig.told(trade)))
+        (name,) = (order.request.client_id for order in trade.orders.values() if order.role == "approve")
+    anvil.drop(bytes.fromhex(name[2:]))
+    foreign(anvil, rig.me)
+    anvil.mine(200)
+    async with chain_rig(tmp_path, anvil, confirmations=3) as again:
+        assert again.orders(trade)[0] == ("approve", "OPEN"), "by one look nothing is concluded"
+        anvil.mine(3)
+        await again.reached(trade, "CANCELLED")
+        assert (
+            "transaction before it failed"
+            in again.rows("SELECT reason FROM trades WHERE id = ?", trade.id)[0]["reason"]
+        )

@@ -33,6 +33,7 @@ from app.venues.evm.private.sends import PrivateSends, Route
 from app.venues.evm.receipts import Mined, read_receipt
 from app.venues.evm.reports import Reports
 from app.venues.evm.rpc import RpcRefused
+from app.venues.evm.taken import taker
 from app.venues.evm.words import act_of
 from strategies.model import Instrument
 
@@ -73,6 +74,8 @@ class EvmVenue:
         """Told of a transaction that was sent, and is in no block and no pool any more."""
         self._watched: dict[str, Inclusion | None] = {}
         """Transactions that are not final, and the block that each was last seen in."""
+        self._taken: dict[str, int] = {}
+        """Transactions whose nonce is used up, and nobody shows by what: the newest block when that was first seen."""
         self._asking = asyncio.Lock()  # one look-up at a time: what was asked for earlier must not count as newer
         self._tasks: list[asyncio.Task[None]] = []
         self._look = asyncio.Event()
@@ -247,19 +250,26 @@ class EvmVenue:
         self._watched[client_id] = self._watched.get(client_id) or place
 
     async def _if_dead(self, request: OrderRequest, unsigned: bytes) -> OrderReport | None:
-        """Dead once another transaction of its nonce is as deep as the chain's confirmations."""
-        nonce = act_of(unsigned)[0].nonce
+        """Dead once another transaction of its nonce is as deep as the chain's confirmations. Where that one can not be
+        found any more, once a second look as many blocks later does not know it either."""
+        name, nonce = request.client_id, act_of(unsigned)[0].nonce
         head = int(await self.nodes.agreed("eth_blockNumber"), 16)
-        deep = abi.quantity(max(head - self.chain.confirmations + 1, 0))
-        mined = int(await self.nodes.call("eth_getTransactionCount", [abi.hexed(self.account), deep]), 16)
-        if mined <= nonce:
+        deep = max(head - self.chain.confirmations + 1, 0)
+        counted = [abi.hexed(self.account), abi.quantity(deep)]
+        if int(await self.nodes.call("eth_getTransactionCount", counted), 16) <= nonce:
+            self._taken.pop(name, None)
             return None
         # It may have been itself, mined since its receipt was asked for: no pool shows what came privately.
-        if (late := await self._mined(request.client_id)) is not None:
-            self.watch(request.client_id, Inclusion(late.block, late.block_hash, told=False))
+        if (late := await self._mined(name)) is not None:
+            self.watch(name, Inclusion(late.block, late.block_hash, told=False))
             return self._reports.mined(request, unsigned, late)
-        self._watched.pop(request.client_id, None)
-        self.private.ended(request.client_id)
+        other, first = await taker(self.nodes, self.account, nonce, deep), self._taken.setdefault(name, head)
+        if other == name or (other is None and head < first + self.chain.confirmations):
+            self._watched.setdefault(name, None)
+            return self._reports.waiting(request)  # who was asked for it is behind, or may be
+        self._taken.pop(name)
+        self._watched.pop(name, None)
+        self.private.ended(name)
         reason = f"Another transaction of nonce {nonce} was taken into a block: this one can never land."
         return self._reports.dead(request, reason)
 
