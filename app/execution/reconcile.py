@@ -23,7 +23,7 @@ from app import logs
 from app.errors import CountersignError, Severity
 from app.execution.desk import Desk
 from app.execution.states import PayloadState
-from app.execution.transactions_sent import NONCE, TransactionsSent, nonce_of
+from app.execution.transactions_sent import NONCE, TransactionsSent, behind_nothing, nonce_of
 from app.money import ZERO, sub, to_text
 from app.venues.base import Reading
 from storage.faults import StorageFault
@@ -107,7 +107,7 @@ class Reconciliation:
 
     def __init__(self, desk: Desk, catch_up: Again) -> None:
         self._desk, self._catch_up = desk, catch_up
-        self.checks: list[Check] = [of_balances, _OfTransactions()]
+        self.checks: list[Check] = [of_balances, _OfTransactions(), of_waiting]
         self.books = Books()
 
     async def look(self, *, final: bool) -> Compared:
@@ -222,6 +222,18 @@ class _OfTransactions:
             "has your key: move what is left to a new one."
         )
         return [Difference(NONCE, found.words, step, stops=True, venue_has=found.chain, ledger_has=found.ledger)]
+
+
+def of_waiting(desk: Desk, reading: Reading) -> list[Difference]:
+    """A transaction of ours that waits for one that is not there, and so for ever."""
+    count = reading.transactions
+    if count is None or (found := behind_nothing(desk.state, count)) is None:
+        return []
+    words = (
+        f"transaction {found.client_id[:10]} waits for nonce {found.nonce}, which no transaction of this program has"
+    )
+    step = "The next transaction that you confirm, of whatever trade, gets that nonce, and both go on."
+    return [Difference("waiting", words, step, stops=False)]
 
 
 def in_doubt(desk: Desk, reading: Reading) -> str:

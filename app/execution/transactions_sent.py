@@ -15,9 +15,12 @@ from app.execution.state import State
 from app.execution.states import PayloadState
 from app.money import from_text
 from app.text import counted
+from app.venues.base import SignedTransaction
 from signers.evm import decode
 from storage.database import Reader
 
+_WAITS: Final = frozenset({PayloadState.SENT, PayloadState.UNKNOWN})
+_TO_SEND: Final = frozenset({PayloadState.CONFIRMED, PayloadState.SIGNED})
 NONCE: Final = "nonce"
 """What an adjustment calls the count of an account's transactions."""
 _NAMED: Final = 5
@@ -101,3 +104,34 @@ def landed(state: State, parts: Sequence[bytes] = (), most: int = -1) -> list[by
             if payload.body and payload.state is PayloadState.LANDED and all(part in payload.body for part in parts):
                 bodies[payload.id] = payload.body
     return list(bodies.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Behind:
+    """A transaction of ours, by its order's id, that no block can take before another one of `nonce` is in one."""
+
+    client_id: str
+    nonce: int
+
+
+def behind_nothing(state: State, count: int) -> Behind | None:
+    """The first transaction that was sent and waits for a nonce that no transaction of ours has, or is to be sent with:
+    the trade that had taken it ended before it was sent.
+
+    Args:
+        count: first nonce that is free on the chain.
+    """
+    waits: dict[int, str] = {}
+    taken: set[int] = set()
+    for trade in state.remembered():
+        for payload in trade.payloads:
+            if not payload.body or (payload.state in _TO_SEND and trade.kept and payload is not trade.sending):
+                continue
+            if payload.state in _WAITS and isinstance(payload.signed, SignedTransaction):
+                waits[nonce_of(payload.body)] = payload.signed.hash
+            if payload.state in _TO_SEND | _WAITS | {PayloadState.LANDED}:
+                taken.add(nonce_of(payload.body))
+    for nonce, client_id in sorted(waits.items()):
+        if missing := set(range(count, nonce)) - taken:
+            return Behind(client_id, min(missing))
+    return None
