@@ -54,5 +54,5 @@ class Halting:
     def alert(self) -> None:
         """Store that new trades stopped; again after a failing disk was read anew, which may have lost the first."""
         if self.reason:
-            text = f"New trades stopped: {self.reason}. Exits stay managed. {self.way_out}"
+            text = f"New trades stopped: {self.reason.rstrip('.')}. Exits stay managed. {self.way_out}"
             self._alert(Severity.CRITICAL, "halted", text)

@@ -271,3 +271,34 @@ async def test_undone_while_we_were_away(tmp_path: Path, anvil: LocalChain) -> N
 
 def states(rig: ChainRig) -> set[str]:
     return {row["state"] for row in rig.rows("SELECT state FROM trades")}
+
+
+@pytest.mark.parametrize("between", [False, True])
+async def test_a_purchase_and_its_sale_are_undone_and_land_again(
+    tmp_path: Path, anvil: LocalChain, between: bool
+) -> None:
+    """In one go, or with a look between: what sold is taken back before what bought it, and booked again after it."""
+    async with chain_rig(tmp_path, anvil, confirmations=8) as rig:
+        purchase = await rig.propose(quantity="0.25")
+        await rig.reached(purchase, "FILLED")
+        sale = await rig.propose(Side.SELL, "0.25")
+        await rig.reached(sale, "FILLED")
+        await rig.until(lambda: not rig.session.pipeline.work.of(sale.id), "nothing goes on")
+        raw = [each.signed.raw for trade in (purchase, sale) for each in trade.payloads]  # type: ignore[union-attr]
+        anvil.automine(on=False)
+        async with rig.venue._asking:  # nobody looks while the chain is in pieces
+            anvil.reorg(3, [] if between else [(f"0x{each.hex()}", block) for block, each in enumerate(raw)])
+            anvil.mine()
+            await rig.until(lambda: rig.head == anvil.number(), "it is heard of")
+        if between:
+            await rig.until(lambda: states(rig) == {"SUBMITTED"}, lambda: f"{states(rig)} {rig.told(sale)}")
+            await rig.until(lambda: anvil.nonce(rig.me, "pending") == 3, "all three are sent again")
+            async with rig.venue._asking:
+                anvil.mine()
+        undone = "SELECT fill_id FROM fill_changes WHERE state = 'undone'"
+        await rig.until(lambda: len(rig.rows(undone)) == 2, lambda: str(rig.told(sale)))
+        await rig.until(lambda: states(rig) == {"FILLED"}, lambda: f"{states(rig)} {rig.told(sale)}")
+        assert rig.desk.halted == ""
+        assert rig.rows("SELECT what FROM errors") == []
+        assert rig.sent() == 3
+        await rig.assert_agrees()

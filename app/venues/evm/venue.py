@@ -7,6 +7,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from decimal import Decimal
 
 from app import logs
@@ -41,6 +42,25 @@ _log = logs.get(__name__)
 
 Known = Callable[[str], tuple[OrderRequest, bytes] | None]
 """From a transaction's hash to the order it is and its unsigned bytes; None where it is not ours."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What one look found of a transaction.
+
+    Attributes:
+        mined: it is in a block.
+        undone: the block that it was in last is not in the chain any more.
+        report: of one that waits for a block, unless nobody knows it.
+    """
+
+    client_id: str
+    request: OrderRequest
+    unsigned: bytes
+    mined: Mined | None = None
+    undone: bool = False
+    waits: bool = False
+    report: OrderReport | None = None
 
 
 class EvmVenue:
@@ -294,43 +314,65 @@ class EvmVenue:
                 await self.look()
 
     async def look(self) -> None:
-        """Ask for every transaction that is not final, the last first: what was undone is taken back in the opposite
-        order.
+        """Ask for every transaction that is not final, and tell what changed: what was undone, the last first, then
+        what is in a block now, the first first. A sale is so taken back before the purchase that it needed, and told
+        after it, also where one reorganisation had both.
 
         Raises:
-            VenueError: no node answered, or they disagree.
+            VenueError: no node answered, or they disagree: nothing was told. Or a receipt can not be read: the others
+                were told.
         """
-        for client_id in reversed(list(self._watched)):
-            async with self._asking:
-                await self._ask(client_id)
+        async with self._asking:
+            seen = [await self._seen(client_id, *known) for client_id, known in self._following()]
+            for each in reversed(seen):
+                self._tell_undone(each)
+            faults = [fault for each in seen if (fault := self._tell_seen(each)) is not None]
         self.private.look(self._head())
+        if faults:
+            raise faults[0]
 
-    async def _ask(self, client_id: str) -> None:
-        """Look a transaction up, and tell of it what changed: its block, or that this is no more."""
-        known = self._known(client_id)
-        mined = await self._mined(client_id)
-        if client_id not in self._watched:
-            return  # told meanwhile, by another look
+    def _following(self) -> list[tuple[str, tuple[OrderRequest, bytes]]]:
+        """What is not final, in the order in which blocks take it."""
+        found = {client_id: known for client_id in self._watched if (known := self._known(client_id)) is not None}
+        for client_id in self._watched.keys() - found.keys():
+            self._watched.pop(client_id)  # it is not ours any more
+        return sorted(found.items(), key=lambda each: act_of(each[1][1])[0].nonce)
+
+    async def _seen(self, client_id: str, request: OrderRequest, unsigned: bytes) -> _Seen:
+        """Look a transaction up; nothing is told yet."""
         before = self._watched[client_id]
-        if known is None:
-            self._watched.pop(client_id, None)
-        elif mined is not None:
-            self._watched[client_id] = place = Inclusion(mined.block, mined.block_hash)
+        mined = await self._mined(client_id)
+        if mined is not None:
+            place = Inclusion(mined.block, mined.block_hash)
+            moved = before is not None and (before.number, before.hash) != (place.number, place.hash)
+            return _Seen(client_id, request, unsigned, mined, undone=moved)
+        if before is not None:
+            return _Seen(client_id, request, unsigned, undone=await before.gone(self.nodes))
+        return _Seen(client_id, request, unsigned, report=await self._order(client_id), waits=True)
+
+    def _tell_undone(self, seen: _Seen) -> None:
+        if seen.undone:
+            self._watched[seen.client_id] = None
+            self._tell(self._reports.waiting(seen.request, "The block that it was in is no longer in the chain."))
+
+    def _tell_seen(self, seen: _Seen) -> VenueError | None:
+        client_id, mined = seen.client_id, seen.mined
+        if mined is not None:
+            before, place = self._watched.get(client_id), Inclusion(mined.block, mined.block_hash)
             self.private.ended(client_id)
             if place != before:
-                self._tell(self._reports.mined(*known, mined))
+                try:
+                    self._tell(self._reports.mined(seen.request, seen.unsigned, mined))
+                except VenueError as fault:
+                    return fault
+            self._watched[client_id] = place
             if self._head() - mined.block + 1 >= self.chain.confirmations:
                 self._watched.pop(client_id, None)
-        elif before is not None:
-            if await before.gone(self.nodes):
-                self._watched[client_id] = None
-                self._tell(self._reports.waiting(known[0], "The block that it was in is no longer in the chain."))
-        else:
-            report = await self._order(client_id)
-            if report is None:
-                self.on_missing(client_id)
-            elif report.state is not OrderState.OPEN:
-                self._tell(report)
+        elif seen.waits and seen.report is None:
+            self.on_missing(client_id)
+        elif seen.report is not None and seen.report.state is not OrderState.OPEN:
+            self._tell(seen.report)
+        return None
 
     def _head(self) -> int:
         tip = self._heads.view().tip
