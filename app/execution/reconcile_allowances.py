@@ -14,7 +14,7 @@ from app.execution.reconcile import Difference
 from app.execution.state import State
 from app.execution.transactions_sent import landed
 from app.venues.base import Reading
-from app.venues.evm import abi
+from app.venues.evm import abi, allowances
 from app.venues.evm.allowances import MOST, Allowance, AllowanceReader, Pair
 from app.venues.evm.chain import Chain
 from app.venues.evm.liquidity.leave import leave_name
@@ -44,23 +44,47 @@ class AllowanceCheck:
         self._told: dict[Pair, None] = {}
         """By the chain's events, the newest last; what a token tells that nobody gave costs a question each, so that
         only so many are kept."""
-        self._looked = 0
-        """Events of all blocks before this one were asked for."""
+        self._final = 0
+        """The first block that could still be undone at the last comparison."""
+        self._left: list[tuple[int, int]] = []
+        """First and last block of what was not looked at yet, the newest last."""
         self._asked: tuple[Pair, ...] = ()
 
     async def calls(self, at: At) -> list[Call]:
         """What each spender may take: those of the settings, and those that events tell of, at first of the last
-        `SPANS` times `SPAN` blocks. Where no node tells of events, the next comparison asks for the same blocks again.
+        `SPANS` times `SPAN` blocks. What no node told of, and what may still be undone, the next
+        comparison asks for again.
         """
-        if at.number >= self._looked:
-            told, since = await self._reader.told(self._account, self._looked, at, at_once=False)
-            for pair in reversed(told):
-                self._told.pop(pair, None)
-                self._told[pair] = None
-            self._told = dict.fromkeys(list(self._told)[-MOST:])
-            self._looked = self._looked if since is None else at.number + 1
+        for pair in await self._events(at):
+            self._told.pop(pair, None)
+            self._told[pair] = None
+        self._told = dict.fromkeys(list(self._told)[-MOST:])
         self._asked = tuple(dict.fromkeys((*self._known, *self._told)))
         return [call for pair in self._asked for call in self._reader.calls(self._account, pair)]
+
+    async def _events(self, at: At) -> list[Pair]:
+        """What events tell of blocks that were not looked at yet, the newest last. Newest first they are asked for, as
+        many nodes keep no old ones; what could not be had, or was too much for one comparison, is left for the next."""
+        span, spans = allowances.SPAN, allowances.SPANS
+        first, found = self._final or max(0, at.number + 1 - spans * span), list[Pair]()
+        if first <= at.number:
+            if self._left and self._left[-1][1] >= first - 1:
+                first = min(first, self._left.pop()[0])
+            self._left.append((first, at.number))
+        for _ in range(spans):
+            if not self._left:
+                break
+            first, last = self._left.pop()
+            begin = max(first, last - span + 1)
+            told = await self._reader.told_between(self._account, begin, last)
+            if told is None:
+                self._left.append((first, last))
+                break
+            found = [*reversed(told), *found]
+            if begin > first:
+                self._left.append((first, begin - 1))
+        self._final = max(self._final, at.number + 1 - self._chain.confirmations)
+        return found
 
     def __call__(self, desk: Desk, reading: Reading) -> list[Difference]:
         """A `Check`."""

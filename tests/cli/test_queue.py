@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import time
 from decimal import Decimal
+from typing import Any
 
 from app.cli.context import ask_trader
 from app.cli.parser import REASONS
@@ -58,19 +59,28 @@ def test_a_large_trade_is_read_back(cli: Cli) -> None:
     until(lambda: state_of(cli.db, trade) == "FILLED", "it is filled")
 
 
+def confirmed_at_once(cli: Cli, proposal: dict[str, Any]) -> str:
+    """What the trader says to a confirmation that no command waited with; "" when it took it."""
+    try:
+        ask_trader(cli.db, {"op": "confirm", "id": proposal["id"], "text": proposal["text"]})
+    except CountersignError as error:
+        return error.code
+    return ""
+
+
 def test_an_answer_before_half_a_second_is_refused_by_the_trader_itself(cli: Cli) -> None:
     cli.trader()
-    (proposal, *_) = cli.waiting()
-    request = {"op": "confirm", "id": proposal["id"], "text": proposal["text"]}
-    for _ in range(2):
-        code = ""
-        try:
-            ask_trader(cli.db, request)
-        except CountersignError as error:
-            code = error.code
-        assert code == "confirm.too_fast"
+    (proposal, *others) = cli.waiting()
+    assert confirmed_at_once(cli, proposal) == "confirm.too_fast", "its text was not shown"
+    while True:
+        begun = time.monotonic()
         shown = ask_trader(cli.db, {"op": "shown", "id": proposal["id"]})
         assert (shown["id"], shown["wait_ms"]) == (proposal["id"], 500)
+        code = confirmed_at_once(cli, proposal)
+        if code == "confirm.too_fast" or time.monotonic() - begun < 0.5:
+            break
+        proposal = others.pop(0)  # this machine was busy for longer than that
+    assert code == "confirm.too_fast"
     begun = time.monotonic()
     assert cli("confirm", proposal["id"], "--db", cli.db, stdin="S\n").code == 0
     assert time.monotonic() - begun > 0.5

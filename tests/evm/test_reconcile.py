@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
-from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,6 @@ from app.engine.acts import Acts
 from app.errors import VenueError
 from app.execution.adjustments import adjust
 from app.execution.reconcile import Difference
-from app.execution.reconcile_allowances import AllowanceCheck
 from app.execution.state import load
 from app.execution.transactions_sent import NONCE
 from app.venues.evm import allowances
@@ -214,21 +212,6 @@ async def test_many_blocks_are_asked_for_by_spans(
         ]
         spans = [int(each["toBlock"], 16) - int(each["fromBlock"], 16) for each in asked]
         assert max(spans) < SPAN <= sum(spans) // 2
-
-
-async def test_without_a_multicall_contract_only_what_events_tell_of_is_asked_for(
-    tmp_path: Path, anvil: LocalChain
-) -> None:
-    """Each would be a request of its own."""
-    anvil.fund(demo_address())
-    async with chain_rig(tmp_path, anvil) as rig:
-        chain, nodes = replace(rig.venue.chain, multicall=None), rig.venue.nodes
-        check = AllowanceCheck(chain, allowances.AllowanceReader(chain, nodes), rig.me)
-        block = await nodes.agreed("eth_getBlockByNumber", ["latest", False])
-        at = At(int(block["number"], 16), bytes.fromhex(block["hash"][2:]))
-        assert await check.calls(at) == []
-        permit(anvil, anvil.pool("uniswap-v2", "WETH", "USDC"), STRANGER, 1_000)
-        assert len(await check.calls(At(at.number + 1, bytes(32)))) == 1
 
 
 async def test_events_that_no_node_tells_of_are_asked_for_again(tmp_path: Path, anvil: LocalChain) -> None:

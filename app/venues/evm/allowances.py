@@ -113,7 +113,7 @@ class AllowanceReader:
             RpcDown, RpcRefused: no node told.
         """
         known = dict.fromkeys(self.known())
-        events, since = await self.told(account, 0, at)
+        events, since = await self.told(account, at)
         told = [pair for pair in events if pair not in known]
         asked = [*known, *told[:MOST]]
         answers = await self._batch.read([call for pair in asked for call in self.calls(account, pair)], at)
@@ -162,24 +162,19 @@ class AllowanceReader:
             if permit2 is not None:
                 yield Pair(token.address, permit2)
 
-    async def told(self, account: bytes, first: int, at: At, *, at_once: bool = True) -> tuple[list[Pair], int | None]:
-        """To whom the account gave leave in blocks from `first` on, by what the chain tells of it, the newest first;
-        and from which block on it was looked: None where no node told of any.
-
-        Args:
-            at_once: try all blocks with one question first, which a weak node may search for long.
-        """
+    async def told(self, account: bytes, at: At) -> tuple[list[Pair], int | None]:
+        """To whom the account gave leave up to a block, by what the chain tells of it, the newest first; and from which
+        block on it was looked: None where no node told of any."""
         try:
-            if at_once or at.number - first < SPAN:
-                return self._pairs(await self._between(account, first, at.number)), first
+            return self._pairs(await self._between(account, 0, at.number)), 0
         except (RpcRefused, RpcDown):
             pass  # more than these nodes tell at once: by spans, the newest first
         found: list[Log] = []
         since: int | None = None
         for number in range(SPANS):
             last = at.number - number * SPAN
-            begin = max(first, last - SPAN + 1)
-            if last < first:
+            begin = max(0, last - SPAN + 1)
+            if last < 0:
                 break
             try:
                 found = [*await self._between(account, begin, last), *found]
@@ -187,6 +182,13 @@ class AllowanceReader:
                 break  # told as what it is: not looked at
             since = begin
         return self._pairs(found), since
+
+    async def told_between(self, account: bytes, first: int, last: int) -> list[Pair] | None:
+        """The same of these blocks, at most `SPAN`; None where no node told."""
+        try:
+            return self._pairs(await self._between(account, first, last))
+        except (RpcRefused, RpcDown):
+            return None
 
     def _pairs(self, logs: Sequence[Log]) -> list[Pair]:
         found: dict[Pair, None] = {}

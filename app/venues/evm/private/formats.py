@@ -86,11 +86,12 @@ def read_status(document: Any, client_id: str) -> PrivateStatus:
     Raises:
         Unreadable: it is none, or of another transaction.
     """
-    if not isinstance(document, Mapping) or document.get("status") not in set(PrivateState):
+    status = document.get("status") if isinstance(document, Mapping) else None
+    if not isinstance(status, str) or status not in set(PrivateState):
         raise Unreadable.shape("no status of a transaction")
     if str(document.get("hash", "")).lower() != client_id:
         raise Unreadable(Fault.WRONG_ID, "the status of another transaction")
     # The two that are there name a failed simulation differently.
     words = [document.get(key) for key in ("simError", "simulationError", "revertReason")]
     why = ", ".join(escape_untrusted(each, _MOST_WORDS) for each in words if isinstance(each, str) and each)
-    return PrivateStatus(PrivateState(document["status"]), document.get("seenInMempool") is True, why)
+    return PrivateStatus(PrivateState(status), document.get("seenInMempool") is True, why)

@@ -74,6 +74,7 @@ def test_what_a_status_page_answers(more: dict[str, object], words: str) -> None
 @pytest.mark.parametrize(
     "document",
     [None, [], "PENDING", {}, {"status": "PENDING"}, {"status": "MINED", "hash": NAME}, {"status": 1, "hash": NAME},
+     {"status": ["PENDING"], "hash": NAME}, {"status": {}, "hash": NAME},
      {"status": "PENDING", "hash": f"0x{'50' * 32}"}, {"status": "PENDING", "hash": None}],
 )  # fmt: skip
 def test_anything_else_is_no_status(document: object) -> None:
