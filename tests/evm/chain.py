@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -65,6 +65,15 @@ def built(parts: Parts, shared: Path) -> Path:
                 anvil.stop()
             (folder / "chain.json").write_text(json.dumps(described), encoding="utf-8")
     return folder
+
+
+def out_of_pool(rpc: Callable[..., Any], depth: int) -> None:
+    """Until no transaction of the last `depth` blocks is in anvil's pool as well, as it is for a moment: one that is
+    taken out of its block then would be mined again by itself."""
+    head = int(rpc("eth_blockNumber"), 16)
+    for number in range(head - depth + 1, head + 1):
+        for tx in rpc("eth_getBlockByNumber", hex(number), False)["transactions"]:
+            assert any(rpc("eth_getTransactionByHash", tx)["blockNumber"] for _ in range(10_000)), f"{tx} in the pool"
 
 
 class LocalChain:
@@ -200,6 +209,7 @@ class LocalChain:
         """Replace the last `depth` blocks by others. Their transactions are gone, not waiting; those given (raw signed
         0x text, and in which of the new blocks) are in the new ones.
         """
+        out_of_pool(self.rpc, depth)
         self.rpc("anvil_reorg", depth, [list(each) for each in transactions])
 
     def drop(self, tx: bytes) -> None:

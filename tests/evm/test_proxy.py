@@ -15,7 +15,7 @@ from aiohttp import ClientError, ClientSession, ClientWebSocketResponse, WSMsgTy
 
 from app.practice.chain.node import Node
 from tests.evm import faults
-from tests.evm.chain import LocalChain
+from tests.evm.chain import LocalChain, out_of_pool
 from tests.evm.faults import Behind, CutOff, DropReply, DropRequest, Duplicate, Hold, Http, Lie
 from tests.evm.proxy import ALWAYS, FaultProxy
 
@@ -161,7 +161,7 @@ def test_nobody_listens_and_then_again(proxy: FaultProxy) -> None:
 def test_a_node_that_is_behind(proxy: FaultProxy, anvil: LocalChain) -> None:
     height = anvil.mine(3)
     tx = pay(proxy, anvil).json["result"]["transactionHash"]
-    assert any(anvil.rpc("eth_getTransactionByHash", tx)["blockNumber"] for _ in range(10_000)), "out of its pool too"
+    out_of_pool(anvil.rpc, 1)
     proxy.script("*", Behind(2), times=ALWAYS)
 
     def ask(method: str, *params: Any) -> Any:

@@ -21,7 +21,7 @@ from app.venues.evm.pools.reader import PoolReader
 from app.venues.evm.pools.state import BURN, MINT, SWAP, At, Log, Pools
 from app.venues.evm.pools.v3 import V3Pool
 from app.venues.evm.rpc import RpcDown, RpcRefused
-from tests.evm.chain import CONTRACTS, LocalChain
+from tests.evm.chain import CONTRACTS, LocalChain, out_of_pool
 from tests.evm.pools.test_quotes import everything
 from tests.evm.pools.world import DECIMALS, TIERS, DirectRpc, World, mint, open_position
 
@@ -177,6 +177,7 @@ async def test_several_blocks_are_caught_up_and_a_reorganisation_is_read_afresh(
     done = await reader.advance(pools, await reader.head())
     assert not done.afresh
     assert done.changed == {each.address for each in some}
+    out_of_pool(world.node.rpc, 3)
     world.node.rpc("anvil_reorg", 3, [])  # the last three swaps never were
     again = await reader.advance(done.pools, await reader.head())
     assert again.afresh
@@ -185,6 +186,7 @@ async def test_several_blocks_are_caught_up_and_a_reorganisation_is_read_afresh(
         assert again.pools.pools[pool.address] == pool
     swap(world, some[0], 10**6)
     branch = (await reader.advance(again.pools, await reader.head())).pools
+    out_of_pool(world.node.rpc, 1)
     world.node.rpc("anvil_reorg", 1, [])
     world.node.rpc("anvil_mine", hex(2))  # higher than what was read, and still not its descendant
     again = await reader.advance(branch, await reader.head())
