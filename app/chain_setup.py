@@ -51,6 +51,8 @@ _LEAST_MS: Final = 600_000
 """How far back transactions are looked at again: many times the time until they are final, and ten minutes."""
 _REPEAT_S: Final = 2.0
 """Between two tellings of the same book: well within the age at which a quote is too old to trade on."""
+_AGAIN_MS: Final = 500
+"""Until pools that could not be read are asked for again: the books of the block before grow old."""
 _FIRST_LEVEL: Final = Decimal(10)
 """Account currency, at the reference rates: what the first level of a book is about worth."""
 
@@ -136,10 +138,7 @@ class ChainSetup:
         for client_id, block in ours.recent(since):
             self.venue.watch(client_id, inclusion_of(block))
         await self.venue.look()
-        try:
-            await self.liquidity.read(await self.planner.head())
-        except VenueError as error:
-            _log.warning("chain.liquidity", fault=error.what)  # read again with the next block: no reason not to start
+        await self.liquidity.read(await self.planner.newest())
 
     def _booked(self) -> int:
         """The newest block that something of ours is booked of."""
@@ -222,7 +221,7 @@ class ChainSetup:
             except VenueError as error:
                 _log.warning("chain.quotes", fault=error.what)
                 self._head.set()  # asked again: what is known of a block before grows old, and is not told as new
-                await self._clock.sleep_until(self._clock.now_ms() + self.venue.chain.block_ms)
+                await self._clock.sleep_until(self._clock.now_ms() + min(self.venue.chain.block_ms, _AGAIN_MS))
                 continue
             if self._desk is not None:
                 self.liquidity.mark(self._desk.state.stakes, self._desk.instruments)

@@ -14,7 +14,7 @@ from app.errors import SafetyError, SignerError, VenueError, VenueRefused, Venue
 from app.execution.admission import admit, lapsed, record_verdict, worse_than_confirmed
 from app.execution.desk import Desk
 from app.execution.device_view import asked
-from app.execution.given import giving, kept
+from app.execution.given import giving, kept, was_given
 from app.execution.hot_caps import HotDenied
 from app.execution.preparation import Preparation
 from app.execution.proposals import Answer, Decision, Proposals
@@ -93,10 +93,12 @@ class Pipeline:
             if not _is(trade, TradeState.RESERVED) or not await self._prepare(trade, draft):
                 return
         decision = await self.proposals.ask(trade)
+        await self._preparation.until_read()
         async with self._desk.turn:
             if not _is(trade, TradeState.PREPARED) or not await self._take(trade, decision):
                 return
         signatures = await self._sign(trade)
+        await self._preparation.until_read()
         async with self._desk.turn:
             if not signatures or not _is(trade, TradeState.CONFIRMED):
                 return
@@ -239,6 +241,9 @@ class Pipeline:
         async with self._desk.turn:
             if not trade.goes_on:
                 return
+            if trade.unsent is not None and was_given(self._desk, trade.unsent):
+                self.maybe_sent(trade)
+                return
             if not trade.done_so_far:
                 await self._unsent.end(trade, TradeState.CANCELLED, "The transaction before it failed.")
             elif trade.armed or not trade.resumed:
@@ -291,6 +296,7 @@ class Pipeline:
         decision = await self.proposals.ask(trade)
         if decision.answer is Answer.CONFIRMED:
             await self._desk.until_quoted(trade.intent.symbol)
+            await self._preparation.until_read()
         trade.lap_ns = self._desk.clock.monotonic_ns()
         async with self._desk.turn:
             if trade.unsent is not payload:
@@ -306,7 +312,8 @@ class Pipeline:
 
     async def _maybe_sent(self, trade: Trade) -> None:
         async with self._desk.turn:
-            if (payload := trade.unsent) is None:
+            payload = trade.unsent
+            if payload is None or not was_given(self._desk, payload):
                 return
             error = VenueUnknown("chain.unknown", "The session ended while it was being sent.")
             await self._sent.unknown(trade, payload, error)

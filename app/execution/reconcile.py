@@ -23,7 +23,7 @@ from app import logs
 from app.errors import CountersignError, Severity
 from app.execution.desk import Desk
 from app.execution.states import PayloadState
-from app.execution.transactions_sent import NONCE, TransactionsSent, behind_nothing, nonce_of
+from app.execution.transactions_sent import NONCE, TransactionsSent, behind_nothing, maybe_for_ever, nonce_of
 from app.money import ZERO, sub, to_text
 from app.venues.base import Reading
 from storage.faults import StorageFault
@@ -225,15 +225,21 @@ class _OfTransactions:
 
 
 def of_waiting(desk: Desk, reading: Reading) -> list[Difference]:
-    """A transaction of ours that waits for one that is not there, and so for ever."""
-    count = reading.transactions
-    if count is None or (found := behind_nothing(desk.state, count)) is None:
-        return []
-    words = (
-        f"transaction {found.client_id[:10]} waits for nonce {found.nonce}, which no transaction of this program has"
-    )
-    step = "The next transaction that you confirm, of whatever trade, gets that nonce, and both go on."
-    return [Difference("waiting", words, step, stops=False)]
+    """Transactions of ours that wait for ever: for one that is not there, or that may not be there."""
+    count, found = reading.transactions, list[Difference]()
+    if count is None:
+        return found
+    if (lost := maybe_for_ever(desk.state, count, desk.clock.now_ms())) is not None:
+        name = lost.client_id[:10]
+        words = f"transaction {name} was maybe sent, nobody shows it, its time is over, and it keeps nonce {lost.nonce}"
+        step = f"Nothing above it can land, no exit either. Take its place: countersign cancel {name}"
+        found.append(Difference("maybe sent", words, step, stops=True))
+    if (waits := behind_nothing(desk.state, count)) is not None:
+        name = waits.client_id[:10]
+        words = f"transaction {name} waits for nonce {waits.nonce}, which no transaction of this program has"
+        step = "The next one that you confirm gets it, unless another wallet of yours used it; then both go on."
+        found.append(Difference("waiting", words, step, stops=False))
+    return found
 
 
 def in_doubt(desk: Desk, reading: Reading) -> str:

@@ -101,7 +101,7 @@ class Recovery:
         """Signed, and nobody knows whether it was sent: `connect` fenced the venue, so the look-up is conclusive."""
         desk, payload = self._desk, trade.payload
         assert payload is not None
-        found = [await desk.venue.order(order.request.client_id) for order in trade.orders.values()]
+        found = [await self._there(trade, order) for order in trade.orders.values()]
         if not _signed(trade) or self._gone(trade):
             return  # somebody else concluded meanwhile
         if any(report is not None for report in found):
@@ -135,6 +135,14 @@ class Recovery:
         else:
             pipeline.resume_signed(trade)
 
+    async def _there(self, trade: Trade, order: Order) -> OrderReport | None:
+        """What the venue has of an order. "It waits", of a transaction that was never given away, says only that its
+        nonce is used up."""
+        pending = order.state is OrderState.PENDING
+        report = await self._desk.venue.order(order.request.client_id)
+        waits = report is not None and report.state is OrderState.OPEN and order.request.kind is OrderKind.TRANSACTION
+        return None if pending and waits and not self._was_given(trade, order) else report
+
     async def _track(self, trade: Trade, *, owned: bool) -> None:
         """Ask for each order that has not ended. A report that contradicts the record is an error and a halt, and no
         reason not to start: what is held must stay manageable.
@@ -143,17 +151,22 @@ class Recovery:
             owned: work of the pipeline on this trade goes on; what it has not sent yet is not missing.
         """
         for order in list(trade.orders.values()):
-            if order.state in TERMINAL or (owned and order.state is OrderState.PENDING):
+            if order.state in TERMINAL:
                 continue
-            if order.state is OrderState.PENDING and trade.waits_for_itself:
-                continue  # what must land before it has not: it was not sent
-            report = await self._desk.venue.order(order.request.client_id)
+            waits = order.state is OrderState.PENDING and (owned or trade.waits_for_itself)
+            if waits and not self._was_given(trade, order):
+                continue  # not sent yet; or what must land before it has not
+            report = await self._there(trade, order)
             if self._gone(trade):
                 return
             if report is not None:
                 await self._take(trade, report)
             else:
                 await self._missing(trade, order)
+
+    def _was_given(self, trade: Trade, order: Order) -> bool:
+        payload = trade.payload_of(order)
+        return payload is not None and was_given(self._desk, payload)
 
     async def _take(self, trade: Trade, report: OrderReport) -> None:
         try:
@@ -205,9 +218,8 @@ class Recovery:
     def _missing_transaction(self, trade: Trade, order: Order) -> None:
         """In no block and no pool, and its nonce is free: it can still land, so nothing is concluded. What was never
         sent is the trader's to decide, the rest is sent again, the same bytes."""
-        payload = trade.payload_of(order)
         if order.state is OrderState.PENDING:
-            if payload is not None and was_given(self._desk, payload):
+            if self._was_given(trade, order):
                 self._pipeline().maybe_sent(trade)
             elif not trade.armed:
                 self._pipeline().resume_signed(trade)

@@ -292,6 +292,10 @@ class ChainPreparation:
             left_out.add(found[0].id)
             replaces = found[0].intent.replaces
         taken = nonces_sent(self._desk, left_out)
+        for trade in state.remembered():  # whoever is asked may not have their blocks yet
+            taken |= {
+                fields_of(each.body).nonce for each in trade.payloads if each.state is PayloadState.LANDED and each.body
+            }
         waits = not without.armed if to_send is None else to_send
         for trade in state.trades.values() if waits else ():
             if trade.id not in left_out and not trade.kept:

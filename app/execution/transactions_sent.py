@@ -15,7 +15,7 @@ from app.execution.state import State
 from app.execution.states import PayloadState
 from app.money import from_text
 from app.text import counted
-from app.venues.base import SignedTransaction
+from app.venues.base import OrderState, SignedTransaction
 from signers.evm import decode
 from storage.database import Reader
 
@@ -107,14 +107,34 @@ def landed(state: State, parts: Sequence[bytes] = (), most: int = -1) -> list[by
 
 
 @dataclass(frozen=True, slots=True)
-class Behind:
-    """A transaction of ours, by its order's id, that no block can take before another one of `nonce` is in one."""
+class Stuck:
+    """A transaction of ours, by its order's id, and a nonce."""
 
     client_id: str
     nonce: int
 
 
-def behind_nothing(state: State, count: int) -> Behind | None:
+def maybe_for_ever(state: State, count: int, now_ms: int) -> Stuck | None:
+    """The first transaction that nobody shows, that may have been sent, and that is not sent any more as its time is
+    over. It keeps its nonce, and with it everything above, until another one takes its place.
+
+    Args:
+        count: first nonce that is free on the chain.
+    """
+    found = [
+        Stuck(order.request.client_id, nonce)
+        for trade in state.trades.values()
+        for order in trade.orders.values()
+        if order.state is OrderState.UNKNOWN
+        and (payload := trade.payload_of(order)) is not None
+        and payload.body
+        and now_ms > payload.valid_until_ms
+        and (nonce := nonce_of(payload.body)) >= count
+    ]
+    return min(found, key=lambda each: each.nonce, default=None)
+
+
+def behind_nothing(state: State, count: int) -> Stuck | None:
     """The first transaction that was sent and waits for a nonce that no transaction of ours has, or is to be sent with:
     the trade that had taken it ended before it was sent.
 
@@ -133,5 +153,5 @@ def behind_nothing(state: State, count: int) -> Behind | None:
                 taken.add(nonce_of(payload.body))
     for nonce, client_id in sorted(waits.items()):
         if missing := set(range(count, nonce)) - taken:
-            return Behind(client_id, min(missing))
+            return Stuck(client_id, min(missing))
     return None

@@ -11,6 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import pytest
+
+from app.venues.evm import venue
 from strategies.model import Side
 from tests.evm.chain import LocalChain
 from tests.evm.faults import Behind, Exchange, Reply
@@ -110,7 +113,10 @@ async def test_who_is_far_behind_proves_nothing_dead(tmp_path: Path, anvil: Loca
         await rig.assert_agrees()
 
 
-async def test_what_took_a_nonce_long_ago_is_believed_at_the_second_look(tmp_path: Path, anvil: LocalChain) -> None:
+async def test_what_took_a_nonce_long_ago_is_believed_at_the_second_look(
+    tmp_path: Path, anvil: LocalChain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(venue, "SECOND_LOOK_MS", 0)  # the blocks alone
     async with chain_rig(tmp_path, anvil, confirmations=3) as rig:
         anvil.automine(on=False)
         trade = await rig.propose(quantity="0.25")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from app.engine.acts import Acts
 from app.errors import VenueError
 from app.execution.records import Trade
 from app.venues.evm.private.way import Fallback, PrivateKind, PrivateWay
@@ -130,3 +131,58 @@ def refuses(rig: ChainRig) -> asyncio.Event:
 
     rig.venue.private.give = giving  # type: ignore[assignment]  # the network between us and whoever takes it
     return tried
+
+
+@pytest.mark.parametrize("again_mined", [True, False])
+async def test_a_swap_that_was_being_sent_when_its_approvals_block_is_undone(
+    tmp_path: Path, anvil: LocalChain, again_mined: bool
+) -> None:
+    """Both were in blocks, and both of those are undone while the session is away; other ones have them, or none."""
+    async with chain_rig(tmp_path, anvil, confirmations=8) as rig:
+        gave = dies_while_giving(rig, after=1)
+        trade = await rig.propose(quantity="0.25")
+        await rig.until(gave.is_set, lambda: str(rig.told(trade)))
+        raw = [f"0x{each.signed.raw.hex()}" for each in trade.payloads]  # type: ignore[union-attr]
+    assert anvil.nonce(rig.me) == 2
+    anvil.automine(on=False)
+    anvil.reorg(2, [(each, block) for block, each in enumerate(raw)] if again_mined else [])
+    anvil.mine()
+    anvil.automine(on=True)
+    async with chain_rig(tmp_path, anvil, confirmations=8, auto_confirm=False) as again:
+        await again.reached(trade, "FILLED")
+        assert again.desk.halted == ""
+        assert again.sent() == 2
+        assert (await again.session.recovery.look_again()).differences == ()
+        await again.assert_agrees()
+
+
+async def test_what_may_be_there_and_is_not_sent_any_more_is_told_and_can_be_replaced(
+    tmp_path: Path, anvil: LocalChain
+) -> None:
+    """It keeps its nonce, and nothing above it can land: not even an exit."""
+    async with chain_rig(tmp_path, anvil) as rig:
+        gave = dies_while_giving(rig, lost=True)
+        trade = await rig.propose(quantity="0.25")
+        await rig.until(gave.is_set, lambda: str(rig.told(trade)))
+        rig.desk.stop.create("test")  # under a stop no purchase is sent again
+    async with chain_rig(tmp_path, anvil) as again:
+        await again.until(lambda: again.orders(trade)[:1] == [("approve", "UNKNOWN")], lambda: str(again.told(trade)))
+        assert (await again.session.recovery.look_again()).differences == ()
+        payloads = again.desk.state.trades[trade.id].payloads
+        for each in payloads:
+            each.valid_until_ms = 1  # it took that long
+        (found,) = (await again.session.recovery.look_again()).differences
+        (order,) = [each for each in again.desk.state.trades[trade.id].orders.values() if each.role == "approve"]
+        name = order.request.client_id
+        assert found.words.startswith(f"transaction {name[:10]} was maybe sent, nobody shows it, its time is over")
+        assert found.stops
+        assert found.next_step.endswith(f"countersign cancel {name[:10]}")
+        acts = Acts(again.desk, again.session.pipeline, again.session.run)
+        await again.quoted()
+        place = acts.cancel(again.desk.state.trades[trade.id], order)
+        await again.reached(place, "FILLED")
+        anvil.mine(2)
+        await again.reached(trade, "CANCELLED")
+        assert (await again.session.recovery.look_again()).differences == ()
+        assert again.desk.halted == ""
+        again.desk.stop.lift()

@@ -302,3 +302,67 @@ async def test_a_purchase_and_its_sale_are_undone_and_land_again(
         assert rig.rows("SELECT what FROM errors") == []
         assert rig.sent() == 3
         await rig.assert_agrees()
+
+
+@pytest.mark.parametrize("late", ["purchase", "sale"])
+async def test_a_look_that_hears_of_a_reorganisation_in_part_mixes_nothing_up(
+    tmp_path: Path, anvil: LocalChain, late: str
+) -> None:
+    """One address of many nodes: one of them tells of the new blocks, the next, in the same look, of the old ones."""
+    async with chain_rig(tmp_path, anvil, confirmations=8) as rig:
+        purchase = await rig.propose(quantity="0.25")
+        await rig.reached(purchase, "FILLED")
+        sale = await rig.propose(Side.SELL, "0.25")
+        await rig.reached(sale, "FILLED")
+        await rig.until(lambda: not rig.session.pipeline.work.of(sale.id), "nothing goes on")
+        signed = [each.signed for trade in (purchase, sale) for each in trade.payloads]
+        stale = {"purchase": signed[1], "sale": signed[2]}[late].hash  # type: ignore[union-attr]
+        mined, answers = rig.venue._mined, [await rig.venue._mined(stale)]
+
+        async def mixed(client_id: str) -> Any:
+            return answers.pop() if client_id == stale and answers else await mined(client_id)
+
+        raw = [(f"0x{each.raw.hex()}", block) for block, each in enumerate(signed)]  # type: ignore[union-attr]
+        async with rig.venue._asking:
+            anvil.reorg(3, raw)
+            anvil.mine()
+            await rig.until(lambda: rig.head == anvil.number(), "it is heard of")
+            rig.venue._mined = mixed  # type: ignore[method-assign]  # who answers is the network's to say
+        await rig.venue.look()
+        await rig.venue.look()
+        assert answers == []
+        await rig.until(lambda: states(rig) == {"FILLED"}, lambda: f"{states(rig)} {rig.told(sale)}")
+        assert rig.desk.halted == ""
+        assert {place.hash for place in rig.venue._watched.values() if place} <= hashes(anvil, 4)
+        await rig.assert_agrees()
+
+
+async def test_what_no_node_tells_of_holds_up_no_other(tmp_path: Path, anvil: LocalChain) -> None:
+    """As while a node indexes: it has receipts of old transactions, and an error for all others."""
+    async with chain_rig(tmp_path, anvil, confirmations=8) as rig:
+        anvil.automine(on=False)
+        trade = await rig.propose(quantity="0.25")
+        await rig.until(lambda: rig.orders(trade)[:1] == [("approve", "OPEN")], lambda: str(rig.told(trade)))
+        mined = rig.venue._mined
+        rig.venue.watch("0x" + "77" * 32)
+        known = rig.venue._known
+        (ours,) = [each for each in rig.venue._watched if known(each) is not None]
+        rig.venue._known = lambda name: known(name) or known(ours)
+
+        async def indexing(client_id: str) -> Any:
+            if client_id != ours:
+                raise VenueError("test.indexing", "transaction indexing is in progress")
+            return await mined(client_id)
+
+        rig.venue._mined = indexing  # type: ignore[method-assign]  # a node
+        anvil.automine(on=True)
+        anvil.mine()
+        with pytest.raises(VenueError, match="indexing"):
+            await rig.venue.look()
+        await rig.until(lambda: rig.orders(trade)[0] == ("approve", "FILLED"), lambda: str(rig.told(trade)))
+
+
+def hashes(anvil: LocalChain, blocks: int) -> set[str]:
+    """Of the last blocks."""
+    head = anvil.number()
+    return {anvil.block(number)["hash"] for number in range(head - blocks + 1, head + 1)}

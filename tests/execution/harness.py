@@ -44,6 +44,7 @@ ETH = Instrument("ETH-USDT", "ETH", "USDT", Decimal("0.01"), Decimal("0.001"))
 BTC = Instrument("BTC-USDT", "BTC", "USDT", Decimal("0.01"), Decimal("0.00001"))
 ETH_BTC = Instrument("ETH-BTC", "ETH", "BTC", Decimal("0.00001"), Decimal("0.001"))
 
+_RECONNECTS = 5
 WIDE = {
     "risk.position": "1000000",
     "risk.position_pct": "100",
@@ -120,12 +121,16 @@ class Rig:
         session.desk.cursor = (session.plan.source_id, self.position, now)
         session.desk.market.apply(event, session.synthetic)
         session.desk.follow_missed(event)
-        try:
-            await self.venue.market(event, self.position)
-        except VenueError:
-            await self.venue.connect()
-            await session.recovery.resume(session.pipeline)
-            await self.venue.market(event, self.position)
+        for attempt in range(_RECONNECTS):
+            try:
+                if attempt:
+                    await self.venue.connect()
+                    await session.recovery.resume(session.pipeline)
+                await self.venue.market(event, self.position)
+                break
+            except VenueError:  # also where who looks for a lost answer has connected anew meanwhile
+                if attempt == _RECONNECTS - 1:
+                    raise
         await self.settle()
         if type(event) is Bar:
             session.desk.observe(event)

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from app.errors import VenueError
+from app.venues.base import OrderReport, OrderRequest
 from app.venues.evm import abi
 from app.venues.evm.nodes.pool import Nodes
+from app.venues.evm.receipts import Mined
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +32,27 @@ class Inclusion:
         """
         found = await nodes.agreed("eth_getBlockByNumber", [abi.quantity(self.number), False])
         return found is not None and str(found.get("hash")).lower() != self.hash.lower()
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What one look found of a transaction.
+
+    Attributes:
+        before: where it was seen last.
+        mined: it is in a block.
+        undone: the block that it was in last is not in the chain any more.
+        report: of one that waits for a block, unless nobody knows it.
+    """
+
+    client_id: str
+    request: OrderRequest
+    unsigned: bytes
+    before: Inclusion | None
+    mined: Mined | None = None
+    undone: bool = False
+    waits: bool = False
+    report: OrderReport | None = None
 
 
 def inclusion_of(venue_order_id: str) -> Inclusion:

@@ -15,7 +15,7 @@ from app.venues.evm.chain import Chain, DexKind, Token
 from app.venues.evm.fees import FeeRules, read_market
 from app.venues.evm.pools.quotes import PathQuote, path_of, quote_in, quote_out
 from app.venues.evm.pools.reader import PoolReader
-from app.venues.evm.pools.reads import Found
+from app.venues.evm.pools.reads import Found, found_of
 from app.venues.evm.pools.state import At, Pool, Pools
 from app.venues.evm.pools.v2 import V2Pool
 from app.venues.evm.routing.carry import carriage, kind_of
@@ -122,13 +122,23 @@ class Planner:
                 tokens = dict.fromkeys(token.address for token in (self._chain.native, *self._chain.tokens))
                 self._pools = await self._reader.read(await self._reader.discover(list(tokens), at), at)
             else:
-                self._pools = (await self._reader.advance(self._pools, at)).pools
+                before, self._pools = self._pools, (await self._reader.advance(self._pools, at)).pools
+                lost = (each for key, each in before.pools.items() if key not in self._pools.pools)
+                self._young = (*self._young, *map(found_of, lost))  # not made yet, by a node that is a block behind
             if self._young:
                 asked = self._young
                 read = (await self._reader.read(asked, at)).pools
                 self._young = tuple(each for each in self._young if each.address not in read)
                 self._pools = self._pools.merged(read.values())
             return self._pools
+
+    async def newest(self) -> At:
+        """The newest block that whoever is asked has.
+
+        Raises:
+            RpcDown, RpcRefused: no node told.
+        """
+        return await self._reader.head()
 
     async def head(self) -> At:
         """The newest block.

@@ -5,10 +5,10 @@ sent, so that whatever an answer says or does not say, the chain itself can be a
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from decimal import Decimal
+from typing import Final
 
 from app import logs
 from app.engine.clock import Clock
@@ -26,7 +26,7 @@ from app.venues.base import (
 from app.venues.evm import abi
 from app.venues.evm.account import AccountReader
 from app.venues.evm.chain import Chain, Token
-from app.venues.evm.inclusion import Inclusion, behind
+from app.venues.evm.inclusion import Inclusion, Seen, behind
 from app.venues.evm.nodes.branch import Reorganised
 from app.venues.evm.nodes.heads import HeadEvent, Heads, HeadsView
 from app.venues.evm.nodes.pool import Nodes
@@ -40,27 +40,10 @@ from strategies.model import Instrument
 
 _log = logs.get(__name__)
 
+SECOND_LOOK_MS: Final = 600_000
+"""What looks receipts up can be minutes behind what counts transactions, at one and the same address."""
 Known = Callable[[str], tuple[OrderRequest, bytes] | None]
 """From a transaction's hash to the order it is and its unsigned bytes; None where it is not ours."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Seen:
-    """What one look found of a transaction.
-
-    Attributes:
-        mined: it is in a block.
-        undone: the block that it was in last is not in the chain any more.
-        report: of one that waits for a block, unless nobody knows it.
-    """
-
-    client_id: str
-    request: OrderRequest
-    unsigned: bytes
-    mined: Mined | None = None
-    undone: bool = False
-    waits: bool = False
-    report: OrderReport | None = None
 
 
 class EvmVenue:
@@ -94,8 +77,9 @@ class EvmVenue:
         """Told of a transaction that was sent, and is in no block and no pool any more."""
         self._watched: dict[str, Inclusion | None] = {}
         """Transactions that are not final, and the block that each was last seen in."""
-        self._taken: dict[str, int] = {}
-        """Transactions whose nonce is used up, and nobody shows by what: the newest block when that was first seen."""
+        self._taken: dict[str, tuple[int, int]] = {}
+        """Transactions whose nonce is used up, and nobody shows by what: the newest block when that was first seen, and
+        when (ms)."""
         self._asking = asyncio.Lock()  # one look-up at a time: what was asked for earlier must not count as newer
         self._tasks: list[asyncio.Task[None]] = []
         self._look = asyncio.Event()
@@ -271,7 +255,7 @@ class EvmVenue:
 
     async def _if_dead(self, request: OrderRequest, unsigned: bytes) -> OrderReport | None:
         """Dead once another transaction of its nonce is as deep as the chain's confirmations. Where that one can not be
-        found any more, once a second look as many blocks later does not know it either."""
+        found any more, once a second look, as many blocks and `SECOND_LOOK_MS` later, does not know it either."""
         name, nonce = request.client_id, act_of(unsigned)[0].nonce
         head = int(await self.nodes.agreed("eth_blockNumber"), 16)
         deep = max(head - self.chain.confirmations + 1, 0)
@@ -281,10 +265,13 @@ class EvmVenue:
             return None
         # It may have been itself, mined since its receipt was asked for: no pool shows what came privately.
         if (late := await self._mined(name)) is not None:
+            self._taken.pop(name, None)
             self.watch(name, Inclusion(late.block, late.block_hash, told=False))
             return self._reports.mined(request, unsigned, late)
-        other, first = await taker(self.nodes, self.account, nonce, deep), self._taken.setdefault(name, head)
-        if other == name or (other is None and head < first + self.chain.confirmations):
+        other, now = await taker(self.nodes, self.account, nonce, deep), self._clock.now_ms()
+        first, since = self._taken.setdefault(name, (head, now))
+        early = head < first + self.chain.confirmations or now < since + SECOND_LOOK_MS
+        if other == name or (other is None and early):
             self._watched.setdefault(name, None)
             return self._reports.waiting(request)  # who was asked for it is behind, or may be
         self._taken.pop(name)
@@ -319,14 +306,20 @@ class EvmVenue:
         after it, also where one reorganisation had both.
 
         Raises:
-            VenueError: no node answered, or they disagree: nothing was told. Or a receipt can not be read: the others
-                were told.
+            VenueError: of one or more of them no node told, or none that can be read, or they disagree. The others were
+                told, unless one of these was undone: then it takes all to know in which order.
         """
         async with self._asking:
-            seen = [await self._seen(client_id, *known) for client_id, known in self._following()]
-            for each in reversed(seen):
-                self._tell_undone(each)
-            faults = [fault for each in seen if (fault := self._tell_seen(each)) is not None]
+            seen, faults = list[Seen](), list[VenueError]()
+            for client_id, known in self._following():
+                try:
+                    seen.append(await self._seen(client_id, *known))
+                except VenueError as error:
+                    faults.append(error)
+            lowest = min((each.before.number for each in seen if each.undone and each.before is not None), default=None)
+            if lowest is None or not faults:
+                self._tell_undone(seen, lowest)
+                faults += [fault for each in seen if (fault := self._tell_seen(each)) is not None]
         self.private.look(self._head())
         if faults:
             raise faults[0]
@@ -338,24 +331,27 @@ class EvmVenue:
             self._watched.pop(client_id)  # it is not ours any more
         return sorted(found.items(), key=lambda each: act_of(each[1][1])[0].nonce)
 
-    async def _seen(self, client_id: str, request: OrderRequest, unsigned: bytes) -> _Seen:
+    async def _seen(self, client_id: str, request: OrderRequest, unsigned: bytes) -> Seen:
         """Look a transaction up; nothing is told yet."""
         before = self._watched[client_id]
         mined = await self._mined(client_id)
         if mined is not None:
             place = Inclusion(mined.block, mined.block_hash)
             moved = before is not None and (before.number, before.hash) != (place.number, place.hash)
-            return _Seen(client_id, request, unsigned, mined, undone=moved)
+            return Seen(client_id, request, unsigned, before, mined, undone=moved)
         if before is not None:
-            return _Seen(client_id, request, unsigned, undone=await before.gone(self.nodes))
-        return _Seen(client_id, request, unsigned, report=await self._order(client_id), waits=True)
+            return Seen(client_id, request, unsigned, before, undone=await before.gone(self.nodes))
+        return Seen(client_id, request, unsigned, None, waits=True, report=await self._order(client_id))
 
-    def _tell_undone(self, seen: _Seen) -> None:
-        if seen.undone:
-            self._watched[seen.client_id] = None
-            self._tell(self._reports.waiting(seen.request, "The block that it was in is no longer in the chain."))
+    def _tell_undone(self, seen: Sequence[Seen], lowest: int | None) -> None:
+        """Whatever was in block `lowest` or a later one is undone with it, also what a node that had not heard of that
+        still told of where it was; where it is now is told again."""
+        for each in reversed(seen):
+            if lowest is not None and each.before is not None and each.before.number >= lowest:
+                self._watched[each.client_id] = None
+                self._tell(self._reports.waiting(each.request, "The block that it was in is no longer in the chain."))
 
-    def _tell_seen(self, seen: _Seen) -> VenueError | None:
+    def _tell_seen(self, seen: Seen) -> VenueError | None:
         client_id, mined = seen.client_id, seen.mined
         if mined is not None:
             before, place = self._watched.get(client_id), Inclusion(mined.block, mined.block_hash)

@@ -251,3 +251,21 @@ async def test_settings_that_can_not_be_used_are_named(
     with pytest.raises(ConfigError, match=words):
         async with pool(*urls, **changes):
             pass
+
+
+async def test_who_lacks_what_was_asked_for_contradicts_nobody(chain: LocalChain) -> None:
+    asked = ("eth_getTransactionReceipt", (f"0x{'77' * 32}",))
+    async with faked(chain.url) as one, pool(one.url, chain.url) as nodes:
+        one.answers[asked[0]] = error(-32000, "transaction indexing is in progress")
+        with pytest.raises(RpcDown, match=r"1 answered, 2 must agree\. .* said: transaction indexing") as caught:
+            await nodes.agreed(*asked)
+        assert not isinstance(caught.value, Disagreement)
+        assert nodes.mode()[0] is Mode.NORMAL
+
+
+async def test_a_fork_is_over_when_its_other_side_is_gone_and_one_is_enough(chain: LocalChain) -> None:
+    async with faked(chain.url) as one, pool(one.url, chain.url, quorum=1) as nodes:
+        nodes._lookout.fork = "The nodes disagree about block 17."
+        one.answers["eth_getBlockByNumber"] = HANG_UP
+        await nodes._lookout.look()
+        assert nodes.mode()[0] is Mode.NORMAL

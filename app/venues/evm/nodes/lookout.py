@@ -65,6 +65,8 @@ class Lookout:
         found = await asyncio.gather(*(each.block_at(height) for each in near))
         hashes = {each: block.hash for each, block in zip(near, found, strict=True) if block is not None}
         if len(hashes) < 2:
+            if len(hashes) >= self._settings.needed:
+                self.fork = ""  # the other side does not answer any more, and one is enough
             return  # nothing to compare with: what was found before stands
         (common, count), *others = Counter(hashes.values()).most_common()
         split = bool(others) and (count < self._settings.needed or 2 * count <= len(hashes))

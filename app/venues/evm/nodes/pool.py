@@ -128,8 +128,11 @@ class Nodes:
             params = pinned(method, params, quantity(await self.agreed("eth_blockNumber")))
         answers, faults = await self._ask_all(method, params)
         needed = self.settings.needed
+        lacking = [each for each in answers if _lacks(each)]
+        if len(lacking) < len(answers):  # who lacks what was asked for contradicts nobody
+            answers = [each for each in answers if each not in lacking]
         if len(answers) < needed:
-            raise _down(method, faults, f"{len(answers)} answered, {needed} must agree. ")
+            raise _down(method, faults, f"{len(answers)} answered, {needed} must agree. ", lacking)
         verdict = judge(method)(answers, needed)
         if isinstance(verdict, Disagreed):
             found = Disagreement(method, verdict.sides)
@@ -269,8 +272,15 @@ async def _answer(member: Member, method: str, params: Sequence[Any]) -> Answer 
         return fault
 
 
-def _down(method: str, faults: Sequence[NodeFault], before: str = "") -> RpcDown:
-    words = " ".join(fault.what for fault in faults) or "None can be used."
+def _lacks(answer: Answer) -> bool:
+    """It says something about the node rather than about the question."""
+    refusal = answer.refusal
+    return refusal is not None and ask_another(refusal.rpc_code, refusal.message, refusal.data)
+
+
+def _down(method: str, faults: Sequence[NodeFault], before: str = "", lacking: Sequence[Answer] = ()) -> RpcDown:
+    refusals = [f"{each.node} said: {each.refusal.message}." for each in lacking if each.refusal is not None]
+    words = " ".join([*(fault.what for fault in faults), *refusals]) or "None can be used."
     return RpcDown(
         "chain.down",
         f"The nodes gave no answer to {method}. {before}{words}",

@@ -116,6 +116,7 @@ _ELSEWHERE = (
     "header not found", "block not found", "unknown block", "missing trie node", "world state unavailable",
     "required data unavailable", "blockoutofrange", "state is not available", "state not available", "pruned",
     "resource not found", "no state available", "beyond current head", "historical state", "method not enabled",
+    "indexing is in progress",  # geth, of receipts
 )  # fmt: skip
 
 
