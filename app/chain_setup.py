@@ -84,6 +84,8 @@ class ChainSetup:
         self._missing: Callable[[str], None] = lambda _: None
         self._publication: Publication | None = None
         self._head = asyncio.Event()
+        self._since = 0
+        """The newest block that the disk has something of: what has ended is not in memory after a start."""
 
     @property
     def venue(self) -> EvmVenue:
@@ -135,14 +137,16 @@ class ChainSetup:
         """Blocks of the last transactions may have been undone."""
         chain = self.venue.chain
         since = self._clock.now_ms() - _MANY * (chain.confirmations + 1) * chain.block_ms - _LEAST_MS
-        for client_id, block in ours.recent(since):
-            self.venue.watch(client_id, inclusion_of(block))
+        recent = [(client_id, inclusion_of(block)) for client_id, block in ours.recent(since)]
+        self._since = max((place.number for _, place in recent), default=0)
+        for client_id, place in recent:
+            self.venue.watch(client_id, place)
         await self.venue.look()
         await self.liquidity.read(await self.planner.newest())
 
     def _booked(self) -> int:
         """The newest block that something of ours is booked of."""
-        return 0 if self._desk is None else newest_block(self._desk.state)
+        return max(self._since, 0 if self._desk is None else newest_block(self._desk.state))
 
     @property
     def publication(self) -> Publication:

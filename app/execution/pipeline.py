@@ -14,7 +14,7 @@ from app.errors import SafetyError, SignerError, VenueError, VenueRefused, Venue
 from app.execution.admission import admit, lapsed, record_verdict, worse_than_confirmed
 from app.execution.desk import Desk
 from app.execution.device_view import asked
-from app.execution.given import giving, kept, was_given
+from app.execution.given import giving, nobody_took, was_given
 from app.execution.hot_caps import HotDenied
 from app.execution.preparation import Preparation
 from app.execution.proposals import Answer, Decision, Proposals
@@ -226,7 +226,7 @@ class Pipeline:
         except VenueError as error:
             desk.record_error(error, trade.id)
             if trade.triggered:
-                await kept(desk, trade, payload)  # it stands as before
+                await nobody_took(desk, trade, payload)
             await self._unsent.end(trade, TradeState.FAILED, f"{error.what} Nothing was sent.")
         else:
             await self._sent.answered(trade, payload, reports)

@@ -5,6 +5,7 @@ The node behind is the one that the trader prefers, so that it is asked first wh
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -48,6 +49,8 @@ async def behind(
             proxies[0].script("*", Behind(by), times=ALWAYS)
             for proxy in proxies[1:]:
                 proxy.script("*", Slower(), times=ALWAYS)
+            for member, proxy in zip(rig.venue.nodes._members, proxies, strict=True):
+                member.node.health.latency_us = 1_000 if proxy is proxies[0] else 1_000_000
             yield rig, proxies[0]
 
 
@@ -62,6 +65,18 @@ async def test_what_follows_an_approval_is_checked_where_that_is_known(tmp_path:
         await rig.reached(sale, "FILLED", "DENIED", "FAILED", "CANCELLED")
         assert rig.state(sale) == "FILLED", rig.told(sale)
         await rig.assert_agrees()
+
+
+async def test_what_was_bought_before_a_restart_is_known_after_it(tmp_path: Path, anvil: LocalChain) -> None:
+    async with behind(tmp_path, anvil, 3) as (rig, _):
+        trade = await rig.propose(quantity="0.25")
+        await rig.reached(trade, "FILLED")
+    bought = anvil.number()
+    async with behind(tmp_path, anvil, 3) as (again, _):
+        sale = await again.propose(Side.SELL, "0.25", worst="1000")
+        await again.until(lambda: bool(sale.payloads), lambda: str(again.told(sale)))
+        assert json.loads(sale.payloads[0].preview)["block"] >= bought
+        await again.reached(sale, "FILLED")
 
 
 async def test_one_address_of_many_nodes_is_waited_for(tmp_path: Path, anvil: LocalChain) -> None:
