@@ -10,7 +10,7 @@ from app.execution.preparation import Preparation
 from app.execution.records import Order, Payload, Trade
 from app.execution.settlement import Settlement, end_unsent
 from app.execution.states import PayloadState, TradeState
-from app.execution.transactions_sent import nonce_of
+from app.execution.transactions_sent import nonce_of, nonces_landed
 from app.execution.transition import Transition
 from app.venues.base import OrderReport, OrderState
 
@@ -103,14 +103,9 @@ def sent_again(desk: Desk, preparation: Preparation, trade: Trade, order: Order)
     stopped = stopped or any(each.intent.replaces == order.request.client_id for each in desk.state.in_flight())
     if payload is None or not sent or stopped or desk.clock.now_ms() > payload.valid_until_ms:
         return None
-    if payload.body and nonce_of(payload.body) in _nonces_landed(desk):
+    if payload.body and nonce_of(payload.body) in nonces_landed(desk.state):
         return None  # what took its place is in a block, and this is not proven dead yet: it would only be refused
     if (why := preparation.unlike_signed(trade, payload)) is not None:
         desk.record_error(SignerError("signature.refused", why, next_step="It is not sent again."), trade.id)
         return None
     return payload
-
-
-def _nonces_landed(desk: Desk) -> set[int]:
-    landed = (each for trade in desk.state.remembered() for each in trade.payloads)
-    return {nonce_of(each.body) for each in landed if each.body and each.state is PayloadState.LANDED}

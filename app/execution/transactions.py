@@ -21,6 +21,7 @@ from app.execution.standing_view import nonces_sent, own_nonce
 from app.execution.states import PayloadState
 from app.execution.token_check import TokenCheck
 from app.execution.transaction_terms import role_of, unlike
+from app.execution.transactions_sent import nonces_landed
 from app.execution.wishes import Wished, Wishes
 from app.ids import payload_id
 from app.money import to_text
@@ -291,11 +292,8 @@ class ChainPreparation:
         while replaces and (found := state.find_order(replaces)) is not None and found[0].id not in left_out:
             left_out.add(found[0].id)
             replaces = found[0].intent.replaces
-        taken = nonces_sent(self._desk, left_out)
-        for trade in state.remembered():  # whoever is asked may not have their blocks yet
-            taken |= {
-                fields_of(each.body).nonce for each in trade.payloads if each.state is PayloadState.LANDED and each.body
-            }
+        # (whoever is asked may not have the blocks yet of what has landed)
+        taken = nonces_sent(self._desk, left_out) | nonces_landed(state)
         waits = not without.armed if to_send is None else to_send
         for trade in state.trades.values() if waits else ():
             if trade.id not in left_out and not trade.kept:

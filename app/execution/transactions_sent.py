@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import lru_cache
 from typing import Final
 
 from app.execution.state import State
@@ -42,9 +43,16 @@ def acknowledged(reader: Reader) -> int | None:
     return None if text is None else int(from_text(text))
 
 
+@lru_cache(maxsize=1024)  # asked again and again of all that are remembered, before each send too: 24 us each
 def nonce_of(unsigned: bytes) -> int:
     """Of a transaction of ours."""
     return decode(unsigned).nonce
+
+
+def nonces_landed(state: State) -> set[int]:
+    """Nonces of our transactions that are in a block, of those in memory."""
+    payloads = (payload for trade in state.remembered() for payload in trade.payloads)
+    return {nonce_of(each.body) for each in payloads if each.body and each.state is PayloadState.LANDED}
 
 
 class TransactionsSent:

@@ -12,6 +12,7 @@ import pytest
 
 from app.errors import VenueError
 from app.execution.records import Payload, Trade
+from app.venues.base import SignedTransaction
 from strategies.model import Side
 from tests.evm.chain import LocalChain
 from tests.evm.faults import Behind
@@ -273,21 +274,32 @@ def states(rig: ChainRig) -> set[str]:
     return {row["state"] for row in rig.rows("SELECT state FROM trades")}
 
 
+async def bought_and_sold(rig: ChainRig) -> tuple[Trade, list[SignedTransaction]]:
+    """A purchase and its sale, three transactions in three blocks; the sale, and what was signed."""
+    trades = []
+    for side in (Side.BUY, Side.SELL):
+        trades.append(await rig.propose(side, "0.25"))
+        await rig.reached(trades[-1], "FILLED")
+    await rig.until(lambda: not rig.session.pipeline.work.of(trades[-1].id), "nothing goes on")
+    signed = [each.signed for trade in trades for each in trade.payloads]
+    return trades[-1], [each for each in signed if isinstance(each, SignedTransaction)]
+
+
+def in_blocks(signed: Sequence[SignedTransaction]) -> list[tuple[str, int]]:
+    """One after the other, as `LocalChain.reorg` takes them."""
+    return [(f"0x{each.raw.hex()}", block) for block, each in enumerate(signed)]
+
+
 @pytest.mark.parametrize("between", [False, True])
 async def test_a_purchase_and_its_sale_are_undone_and_land_again(
     tmp_path: Path, anvil: LocalChain, between: bool
 ) -> None:
     """In one go, or with a look between: what sold is taken back before what bought it, and booked again after it."""
     async with chain_rig(tmp_path, anvil, confirmations=8) as rig:
-        purchase = await rig.propose(quantity="0.25")
-        await rig.reached(purchase, "FILLED")
-        sale = await rig.propose(Side.SELL, "0.25")
-        await rig.reached(sale, "FILLED")
-        await rig.until(lambda: not rig.session.pipeline.work.of(sale.id), "nothing goes on")
-        raw = [each.signed.raw for trade in (purchase, sale) for each in trade.payloads]  # type: ignore[union-attr]
+        sale, signed = await bought_and_sold(rig)
         anvil.automine(on=False)
         async with rig.venue._asking:  # nobody looks while the chain is in pieces
-            anvil.reorg(3, [] if between else [(f"0x{each.hex()}", block) for block, each in enumerate(raw)])
+            anvil.reorg(3, [] if between else in_blocks(signed))
             anvil.mine()
             await rig.until(lambda: rig.head == anvil.number(), "it is heard of")
         if between:
@@ -310,21 +322,15 @@ async def test_a_look_that_hears_of_a_reorganisation_in_part_mixes_nothing_up(
 ) -> None:
     """One address of many nodes: one of them tells of the new blocks, the next, in the same look, of the old ones."""
     async with chain_rig(tmp_path, anvil, confirmations=8) as rig:
-        purchase = await rig.propose(quantity="0.25")
-        await rig.reached(purchase, "FILLED")
-        sale = await rig.propose(Side.SELL, "0.25")
-        await rig.reached(sale, "FILLED")
-        await rig.until(lambda: not rig.session.pipeline.work.of(sale.id), "nothing goes on")
-        signed = [each.signed for trade in (purchase, sale) for each in trade.payloads]
-        stale = {"purchase": signed[1], "sale": signed[2]}[late].hash  # type: ignore[union-attr]
+        sale, signed = await bought_and_sold(rig)
+        stale = {"purchase": signed[1], "sale": signed[2]}[late].hash
         mined, answers = rig.venue._mined, [await rig.venue._mined(stale)]
 
         async def mixed(client_id: str) -> Any:
             return answers.pop() if client_id == stale and answers else await mined(client_id)
 
-        raw = [(f"0x{each.raw.hex()}", block) for block, each in enumerate(signed)]  # type: ignore[union-attr]
         async with rig.venue._asking:
-            anvil.reorg(3, raw)
+            anvil.reorg(3, in_blocks(signed))
             anvil.mine()
             await rig.until(lambda: rig.head == anvil.number(), "it is heard of")
             rig.venue._mined = mixed  # type: ignore[method-assign]  # who answers is the network's to say

@@ -126,8 +126,7 @@ class Planner:
                 lost = (each for key, each in before.pools.items() if key not in self._pools.pools)
                 self._young = (*self._young, *map(found_of, lost))  # not made yet, by a node that is a block behind
             if self._young:
-                asked = self._young
-                read = (await self._reader.read(asked, at)).pools
+                read = (await self._reader.read(self._young, at)).pools
                 self._young = tuple(each for each in self._young if each.address not in read)
                 self._pools = self._pools.merged(read.values())
             return self._pools
